@@ -1,0 +1,5 @@
+//! mediagen: a gRPC microservice for generative video and images.
+
+pub mod clock;
+pub mod sandbox;
+pub mod shutdown;
