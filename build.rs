@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
+#[expect(clippy::disallowed_methods, reason = "cargo names the output folder in the environment")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     const PROTO: &str = "mediagen/v1/media_generation.proto";
     println!("cargo:rerun-if-changed=proto");

@@ -1,1 +1,3 @@
-fn main(){}
+//! The `mediagen` program.
+
+fn main() {}
