@@ -1,0 +1,11 @@
+//! Everything that is decided, and nothing that is done.
+//!
+//! Pure: `now` and random numbers are arguments; no clock, socket, SQL, async or serde. It cannot
+//! fail for an outside reason. `tests/architecture.rs` enforces it.
+
+pub mod artifact;
+pub mod generation;
+pub mod id;
+pub mod money;
+pub mod task;
+pub mod time;

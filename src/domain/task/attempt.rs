@@ -1,0 +1,185 @@
+//! One create call at one deployment: the unit that can cost money.
+
+use crate::domain::money::{Charge, Cost, Millicredits};
+use crate::domain::time::Timestamp;
+
+/// What became of a create call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AttemptOutcome {
+    /// Sent, or about to be; no answer recorded yet.
+    Pending,
+    /// The provider runs a task for it.
+    Accepted,
+    /// Proved that no task exists, or asserted so by an operator or a policy.
+    Rejected,
+    /// Nothing is proved.
+    Unknown,
+    /// Accepted, and the provider's task then ended without an output to keep.
+    Ended,
+}
+
+impl AttemptOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Accepted, Self::Rejected, Self::Unknown, Self::Ended];
+
+    /// The name in the store and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Accepted => "ACCEPTED",
+            Self::Rejected => "REJECTED",
+            Self::Unknown => "UNKNOWN",
+            Self::Ended => "ENDED",
+        }
+    }
+
+    /// The outcome of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+
+    /// Whether another attempt beside this one could be a second charge.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Pending | Self::Accepted | Self::Unknown)
+    }
+}
+
+/// One create call, from its intent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1, 2, 3… within the task.
+    pub number: u32,
+    /// The deployment it went to.
+    pub deployment: String,
+    /// The provider account behind the deployment; provider ids are unique within it.
+    pub account: String,
+    /// When the intent was committed.
+    pub started: Timestamp,
+    /// When the outcome became final.
+    pub ended: Option<Timestamp>,
+    /// What became of it.
+    pub outcome: AttemptOutcome,
+    /// The provider's task id, once known. Evidence: kept whatever the task's state.
+    pub upstream_id: Option<String>,
+    /// Why it was rejected or is unknown, for people.
+    pub reason: String,
+    /// What it cost.
+    pub cost: Cost,
+    /// Until when the provider is still asked for the real cost after the task ended.
+    pub book_until: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// An attempt whose intent is being recorded.
+    pub fn intended(number: u32, deployment: &str, account: &str, now: Timestamp) -> Self {
+        Self {
+            number,
+            deployment: deployment.to_owned(),
+            account: account.to_owned(),
+            started: now,
+            ended: None,
+            outcome: AttemptOutcome::Pending,
+            upstream_id: None,
+            reason: String::new(),
+            cost: Cost { charge: Charge::ChargedOrUnknown, ..Cost::default() },
+            book_until: None,
+        }
+    }
+
+    pub(super) fn accept(&mut self, upstream_id: &str, estimated: Option<Millicredits>) {
+        self.outcome = AttemptOutcome::Accepted;
+        self.upstream_id = Some(upstream_id.to_owned());
+        self.cost = Cost { estimated, actual: None, charge: Charge::Estimated };
+    }
+
+    pub(super) fn reject(&mut self, reason: &str, now: Timestamp) {
+        self.outcome = AttemptOutcome::Rejected;
+        reason.clone_into(&mut self.reason);
+        self.cost = Cost::default();
+        self.ended = Some(now);
+    }
+
+    /// A rejection that somebody asserts and nothing proves: the bill stays open.
+    pub(super) fn assert_rejected(&mut self, reason: &str, now: Timestamp) {
+        self.outcome = AttemptOutcome::Rejected;
+        reason.clone_into(&mut self.reason);
+        self.cost.charge = Charge::ChargedOrUnknown;
+        self.ended = Some(now);
+    }
+
+    pub(super) fn lose(&mut self, reason: &str) {
+        self.outcome = AttemptOutcome::Unknown;
+        reason.clone_into(&mut self.reason);
+        self.cost.charge = Charge::ChargedOrUnknown;
+    }
+
+    /// Books the provider's final word on the price; `charge` is for when it gave none.
+    pub(super) fn bill(&mut self, actual: Option<Millicredits>, charge: Charge) {
+        self.cost.charge = match actual {
+            Some(Millicredits(0)) => Charge::None,
+            Some(_) => Charge::Charged,
+            None => charge,
+        };
+        self.cost.actual = actual.or(self.cost.actual);
+    }
+
+    pub(super) fn end(&mut self, now: Timestamp) {
+        self.outcome = AttemptOutcome::Ended;
+        self.ended = Some(now);
+    }
+}
+
+/// The bill of a whole task: attempts that may have cost something count.
+pub fn total(attempts: &[Attempt]) -> Cost {
+    attempts.iter().fold(Cost::default(), |sum, attempt| Cost {
+        estimated: add(sum.estimated, attempt.cost.estimated),
+        actual: add(sum.actual, attempt.cost.actual),
+        charge: worse(sum.charge, attempt.cost.charge),
+    })
+}
+
+fn add(sum: Option<Millicredits>, next: Option<Millicredits>) -> Option<Millicredits> {
+    match (sum, next) {
+        (Some(a), Some(b)) => Some(a.plus(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The less certain of two, so that a sum never claims more than its parts prove.
+const fn worse(a: Charge, b: Charge) -> Charge {
+    match (a, b) {
+        (Charge::ChargedOrUnknown, _) | (_, Charge::ChargedOrUnknown) => Charge::ChargedOrUnknown,
+        (Charge::Estimated, _) | (_, Charge::Estimated) => Charge::Estimated,
+        (Charge::Charged, _) | (_, Charge::Charged) => Charge::Charged,
+        (Charge::None, Charge::None) => Charge::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn billed(actual: Option<u64>, charge: Charge) -> Attempt {
+        let mut attempt = Attempt::intended(1, "d", "a", Timestamp(0));
+        attempt.bill(actual.map(Millicredits), charge);
+        attempt
+    }
+
+    #[test]
+    fn the_sum_of_known_and_unknown_is_unknown() {
+        let sum = total(&[billed(Some(500), Charge::None), billed(None, Charge::ChargedOrUnknown)]);
+        assert_eq!(sum.actual, Some(Millicredits(500)));
+        assert_eq!(sum.charge, Charge::ChargedOrUnknown);
+    }
+
+    #[test]
+    fn a_refund_to_zero_is_no_charge() {
+        assert_eq!(billed(Some(0), Charge::Charged).cost.charge, Charge::None);
+    }
+
+    #[test]
+    fn no_attempts_cost_nothing() {
+        assert_eq!(total(&[]), Cost::default());
+    }
+}

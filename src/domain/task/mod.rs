@@ -1,0 +1,188 @@
+//! The life of a task: its states, its events, and the one function that joins them.
+//!
+//! [`Task::apply`] is the only maker of states. It is pure; whoever drives it saves the result on
+//! the condition that the stored version is still the one it started from.
+
+mod attempt;
+mod event;
+mod failure;
+mod lane;
+mod state;
+mod transition;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use attempt::{Attempt, AttemptOutcome};
+pub use event::{
+    Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict,
+};
+pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
+pub use lane::Lane;
+pub use state::{State, Status};
+pub use transition::Refusal;
+
+use crate::domain::artifact::Artifact;
+use crate::domain::generation::Generation;
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::money::Cost;
+use crate::domain::time::Timestamp;
+
+/// A task: what was asked, where it stands, and everything that happened to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub id: TaskId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The caller's idempotency key.
+    pub request_id: RequestId,
+    /// Digest of the request, to tell a repeat from another request under the same key.
+    pub fingerprint: [u8; 32],
+    /// What was asked.
+    pub order: Arc<Order>,
+    /// Where it stands.
+    pub state: State,
+    /// 1, 2, 3… one for each committed change until the terminal one.
+    pub revision: u64,
+    /// Counts every write, also those after the end; what a conditional write compares.
+    pub version: u64,
+    /// A sentence for people.
+    pub status_detail: String,
+    /// The caller asked to cancel.
+    pub cancel_requested: bool,
+    /// Every create call, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What is kept, once completed.
+    pub outputs: Vec<Artifact>,
+    /// One entry for each revision.
+    pub history: Vec<Milestone>,
+    /// When things happened.
+    pub times: Times,
+    /// What the archive must still give up.
+    pub purge: Purge,
+    /// The caller deleted it: only a tombstone is left.
+    pub deleted: bool,
+}
+
+/// What a caller asked for; immutable until it is redacted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The model's name as the caller wrote it, or the default that stood in.
+    pub model: String,
+    /// The validated request.
+    pub generation: Generation,
+    /// The caller's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Limit of the time in generation at the provider.
+    pub timeout: Duration,
+}
+
+/// One committed change, as a caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Milestone {
+    /// The revision it made.
+    pub revision: u64,
+    /// The status from then on.
+    pub status: Status,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// When things happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Committed.
+    pub created: Timestamp,
+    /// Accepted by a provider.
+    pub submitted: Option<Timestamp>,
+    /// Generation seen to run.
+    pub started: Option<Timestamp>,
+    /// Reached its terminal state.
+    pub completed: Option<Timestamp>,
+    /// Last write.
+    pub updated: Timestamp,
+}
+
+/// What the cleaner must remove from the archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purge {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The spooled inputs.
+    Inputs,
+    /// Everything of the task.
+    All,
+}
+
+/// What a new task is made of.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Its name.
+    pub id: TaskId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The caller's key, or the one made for it.
+    pub request_id: RequestId,
+    /// Digest of the request.
+    pub fingerprint: [u8; 32],
+    /// What was asked.
+    pub order: Order,
+    /// What was assumed or passed on unchecked, for people.
+    pub status_detail: String,
+}
+
+impl Task {
+    /// A queued task at revision 1.
+    pub fn create(new: NewTask, now: Timestamp) -> Self {
+        Self {
+            id: new.id,
+            tenant: new.tenant,
+            request_id: new.request_id,
+            fingerprint: new.fingerprint,
+            order: Arc::new(new.order),
+            state: State::Queued { not_before: now },
+            revision: 1,
+            version: 1,
+            status_detail: new.status_detail,
+            cancel_requested: false,
+            attempts: Vec::new(),
+            outputs: Vec::new(),
+            history: vec![Milestone { revision: 1, status: Status::Queued, time: now }],
+            times: Times { created: now, updated: now, ..Times::default() },
+            purge: Purge::Nothing,
+            deleted: false,
+        }
+    }
+
+    /// What a caller sees of the state.
+    pub const fn status(&self) -> Status {
+        self.state.status()
+    }
+
+    /// The bill over all attempts.
+    pub fn cost(&self) -> Cost {
+        attempt::total(&self.attempts)
+    }
+
+    /// The attempt that serves the task now or did last.
+    pub fn current_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The failure of a failed task.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match &self.state {
+            State::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// The attempt whose real cost is still asked for after the end.
+    pub fn unbooked(&self) -> Option<&Attempt> {
+        let ended = self.state.is_terminal();
+        self.attempts.iter().find(|a| ended && a.book_until.is_some() && a.upstream_id.is_some())
+    }
+}
