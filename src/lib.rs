@@ -1,5 +1,6 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
 pub mod clock;
+pub mod pb;
 pub mod sandbox;
 pub mod shutdown;
