@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod domain;
+pub mod pb;
 pub mod sandbox;
 pub mod shutdown;
