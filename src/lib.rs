@@ -1,7 +1,9 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod pb;
+pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
