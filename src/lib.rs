@@ -7,3 +7,4 @@ pub mod pb;
 pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
+pub mod store;

@@ -20,8 +20,13 @@ pub enum AttemptOutcome {
 
 impl AttemptOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Accepted, Self::Rejected, Self::Unknown, Self::Ended];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Accepted,
+        Self::Rejected,
+        Self::Unknown,
+        Self::Ended,
+    ];
 
     /// The name in the store and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -36,7 +41,9 @@ impl AttemptOutcome {
 
     /// The outcome of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
     }
 
     /// Whether another attempt beside this one could be a second charge.
@@ -82,7 +89,10 @@ impl Attempt {
             outcome: AttemptOutcome::Pending,
             upstream_id: None,
             reason: String::new(),
-            cost: Cost { charge: Charge::ChargedOrUnknown, ..Cost::default() },
+            cost: Cost {
+                charge: Charge::ChargedOrUnknown,
+                ..Cost::default()
+            },
             book_until: None,
         }
     }
@@ -90,7 +100,11 @@ impl Attempt {
     pub(super) fn accept(&mut self, upstream_id: &str, estimated: Option<Millicredits>) {
         self.outcome = AttemptOutcome::Accepted;
         self.upstream_id = Some(upstream_id.to_owned());
-        self.cost = Cost { estimated, actual: None, charge: Charge::Estimated };
+        self.cost = Cost {
+            estimated,
+            actual: None,
+            charge: Charge::Estimated,
+        };
     }
 
     pub(super) fn reject(&mut self, reason: &str, now: Timestamp) {
@@ -168,7 +182,10 @@ mod tests {
 
     #[test]
     fn the_sum_of_known_and_unknown_is_unknown() {
-        let sum = total(&[billed(Some(500), Charge::None), billed(None, Charge::ChargedOrUnknown)]);
+        let sum = total(&[
+            billed(Some(500), Charge::None),
+            billed(None, Charge::ChargedOrUnknown),
+        ]);
         assert_eq!(sum.actual, Some(Millicredits(500)));
         assert_eq!(sum.charge, Charge::ChargedOrUnknown);
     }

@@ -15,9 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use attempt::{Attempt, AttemptOutcome};
-pub use event::{
-    Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict,
-};
+pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict};
 pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
 pub use state::{State, Status};
@@ -150,8 +148,16 @@ impl Task {
             cancel_requested: false,
             attempts: Vec::new(),
             outputs: Vec::new(),
-            history: vec![Milestone { revision: 1, status: Status::Queued, time: now }],
-            times: Times { created: now, updated: now, ..Times::default() },
+            history: vec![Milestone {
+                revision: 1,
+                status: Status::Queued,
+                time: now,
+            }],
+            times: Times {
+                created: now,
+                updated: now,
+                ..Times::default()
+            },
             purge: Purge::Nothing,
             deleted: false,
         }
@@ -183,6 +189,8 @@ impl Task {
     /// The attempt whose real cost is still asked for after the end.
     pub fn unbooked(&self) -> Option<&Attempt> {
         let ended = self.state.is_terminal();
-        self.attempts.iter().find(|a| ended && a.book_until.is_some() && a.upstream_id.is_some())
+        self.attempts
+            .iter()
+            .find(|a| ended && a.book_until.is_some() && a.upstream_id.is_some())
     }
 }
