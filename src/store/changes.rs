@@ -119,6 +119,13 @@ impl Changes {
         std::mem::take(&mut *self.lanes[usize::from(lane.code())].entered.lock())
     }
 
+    /// Puts a task among those that entered a lane, so that its loop looks at it again.
+    pub fn remind(&self, lane: Lane, id: TaskId) {
+        let nudge = &self.lanes[usize::from(lane.code())];
+        nudge.remember(id);
+        nudge.wake.notify_one();
+    }
+
     /// Resolves when something entered the lane since the last wait.
     pub async fn nudged(&self, lane: Lane) {
         self.lanes[usize::from(lane.code())].wake.notified().await;

@@ -15,6 +15,13 @@ pub enum Event {
         /// The account behind it.
         account: String,
     },
+    /// No deployment may be tried before a moment.
+    Deferred {
+        /// The moment.
+        not_before: Timestamp,
+        /// Why, for people.
+        why: String,
+    },
     /// Evidence: the provider answered the attempt's create with an id.
     Accepted {
         /// The attempt's number.
@@ -192,6 +199,7 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Claimed { .. } => "claimed",
+            Self::Deferred { .. } => "deferred",
             Self::Accepted { .. } => "accepted",
             Self::Rejected {
                 verdict: Verdict::Retry(_),
