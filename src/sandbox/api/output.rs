@@ -33,6 +33,7 @@ struct File {
     cut: Option<Cut>,
 }
 
+#[derive(Clone, Copy)]
 enum Cut {
     After(u64),
     Half,

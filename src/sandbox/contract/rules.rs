@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 use super::issue::Issue;
 
 type Body = Map<String, Value>;
+/// (endpoint's path, model, body) → what is wrong.
+type Rule = fn(&str, &str, &Body) -> Option<Issue>;
 
 /// Every rule that `body` breaks.
 pub fn check(path: &str, model: &str, body: &Body) -> Vec<Issue> {
-    let rules: [fn(&str, &str, &Body) -> Option<Issue>; 10] = [
+    let rules: [Rule; 10] = [
         prompt_image,
         wan_keyframes,
         hailuo_adaptive,
@@ -49,7 +51,7 @@ fn prompt_image(path: &str, model: &str, body: &Body) -> Option<Issue> {
     if positions.len() != items.len() {
         return refuse("Keyframes and reference images cannot be mixed");
     }
-    if items.len() > 2 || (ONE_IMAGE.iter().any(|name| model == *name) && items.len() > 1) {
+    if items.len() > 2 || (ONE_IMAGE.contains(&model) && items.len() > 1) {
         return refuse("Too many images for this model");
     }
     if positions.len() == 2 && positions[0] == positions[1] {

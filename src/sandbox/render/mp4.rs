@@ -12,8 +12,8 @@ use super::h264::{self, Colour, Frame};
 pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
     let mut film = Film::new(order, seed);
     let (width, height) = order.size;
-    let mut file = Vec::new();
-    let mut muxer = MuxerBuilder::new(&mut file)
+    let mut bytes = Vec::new();
+    let mut muxer = MuxerBuilder::new(&mut bytes)
         .video(
             VideoCodec::H264,
             width,
@@ -31,7 +31,7 @@ pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
             .map_err(io::Error::other)?;
     }
     muxer.finish().map_err(io::Error::other)?;
-    Ok(file)
+    Ok(bytes)
 }
 
 struct Film {
@@ -71,7 +71,7 @@ impl Film {
     fn frame(&mut self, number: u32) -> (Vec<u8>, bool) {
         let changed = self.step(number);
         let mut sample = Vec::new();
-        let key = number % self.period == 0;
+        let key = number.is_multiple_of(self.period);
         if key {
             sample = h264::parameter_sets(self.size.0, self.size.1);
             h264::key_frame(&mut sample, &self.shown, number / self.period % 2);
@@ -133,13 +133,13 @@ fn frame_count(seconds: f64) -> u32 {
 
 /// Paper, band, text and accent; the seed chooses the tint.
 fn palette(seed: u64) -> [Colour; 4] {
-    let tint = |shift: u32| 112 + u8::try_from(seed >> shift & 31).unwrap_or(0);
+    let tint = |shift: u32| 96 + u8::try_from(seed >> shift & 63).unwrap_or(0);
     let (blue, red) = (tint(8), tint(16));
     [
         [52, blue, red],
         [32, 128, 128],
         [235, 128, 128],
-        [160, 255 - red, 255 - blue],
+        [180, 60, 170],
     ]
 }
 
