@@ -54,6 +54,9 @@ mod slots;
 mod state;
 mod task;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

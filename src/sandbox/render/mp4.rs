@@ -6,7 +6,8 @@ use muxide::api::{MuxerBuilder, VideoCodec};
 
 use super::super::contract::Order;
 use super::card;
-use super::h264::{self, Colour, Frame};
+use super::frame::{Colour, Frame};
+use super::h264;
 
 /// Renders the film of an order.
 pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
@@ -37,8 +38,6 @@ pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
 struct Film {
     size: (usize, usize),
     frames: u32,
-    /// Frames between key frames.
-    period: u32,
     /// The card without what moves.
     still: Frame,
     shown: Frame,
@@ -52,13 +51,9 @@ impl Film {
         let palette = palette(seed);
         let canvas = card::draw(order, 0);
         let frames = frame_count(order.seconds);
-        let key_bytes = u64::from(order.size.0) * u64::from(order.size.1) * 3 / 2;
-        let keys = (KEY_FRAME_BUDGET / key_bytes).clamp(1, u64::from(frames.div_ceil(48)));
-        let keys = u32::try_from(keys).unwrap_or(1);
         Self {
             size: (canvas.width, canvas.height),
             frames,
-            period: frames.div_ceil(keys),
             still: Frame::of(&canvas, &palette),
             shown: Frame::of(&canvas, &palette),
             square: Vec::new(),
@@ -71,12 +66,17 @@ impl Film {
     fn frame(&mut self, number: u32) -> (Vec<u8>, bool) {
         let changed = self.step(number);
         let mut sample = Vec::new();
-        let key = number.is_multiple_of(self.period);
+        let key = number.is_multiple_of(KEY_FRAME_PERIOD);
         if key {
             sample = h264::parameter_sets(self.size.0, self.size.1);
-            h264::key_frame(&mut sample, &self.shown, number / self.period % 2);
+            h264::key_frame(&mut sample, &self.shown, number / KEY_FRAME_PERIOD % 2);
         } else {
-            h264::change_frame(&mut sample, &self.shown, number % self.period, &changed);
+            h264::change_frame(
+                &mut sample,
+                &self.shown,
+                number % KEY_FRAME_PERIOD,
+                &changed,
+            );
         }
         (sample, key)
     }
@@ -144,5 +144,5 @@ fn palette(seed: u64) -> [Colour; 4] {
 }
 
 const FRAMES_PER_SECOND: u32 = 24;
-/// Key frames are large: this bounds their sum unless one alone is larger.
-const KEY_FRAME_BUDGET: u64 = 4_500_000;
+/// Frames from one key frame to the next: how finely a player can seek.
+const KEY_FRAME_PERIOD: u32 = 2 * FRAMES_PER_SECOND;
