@@ -221,8 +221,11 @@ fn seedance_modes(path: &str, model: &str, body: &Body) -> Option<Issue> {
 /// The sandbox's own bound: it renders what it accepts, so it accepts no endless film.
 fn renderable(body: &Body) -> Option<Issue> {
     let seconds = body.get("duration")?.as_f64()?;
-    (!(0.5..=MAX_SECONDS).contains(&seconds))
-        .then(|| Issue::too_big(&[json!("duration")], "number", MAX_SECONDS))
+    let path = [json!("duration")];
+    if seconds < MIN_SECONDS {
+        return Some(Issue::too_small(&path, "number", MIN_SECONDS));
+    }
+    (seconds > MAX_SECONDS).then(|| Issue::too_big(&path, "number", MAX_SECONDS))
 }
 
 fn list<'a>(body: &'a Body, name: &str) -> &'a [Value] {
@@ -239,6 +242,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
+const MIN_SECONDS: f64 = 0.5;
 const MAX_SECONDS: f64 = 60.0;
 /// Models that document exactly one image.
 const ONE_IMAGE: [&str; 6] = [

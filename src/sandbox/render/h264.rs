@@ -191,3 +191,55 @@ const TYPES_BEFORE_INTRA: u32 = 5;
 /// Chroma prediction modes.
 const CHROMA_HORIZONTAL: u32 = 1;
 const CHROMA_VERTICAL: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::super::canvas::{Canvas, Ink};
+    use super::*;
+
+    const PALETTE: [[u8; 3]; 4] = [
+        [52, 110, 140],
+        [32, 128, 128],
+        [235, 128, 128],
+        [180, 60, 170],
+    ];
+
+    #[test]
+    fn a_flat_picture_sends_one_raw_macroblock() {
+        let frame = Frame::of(&Canvas::new(640, 480), &PALETTE);
+        let mut out = Vec::new();
+        key_frame(&mut out, &frame, 0);
+        assert!(
+            (384..384 + 40 * 30 * 2).contains(&out.len()),
+            "{} bytes",
+            out.len()
+        );
+    }
+
+    #[test]
+    fn a_picture_without_a_change_is_one_skip() {
+        let frame = Frame::of(&Canvas::new(640, 480), &PALETTE);
+        let mut out = Vec::new();
+        change_frame(&mut out, &frame, 1, &[]);
+        assert!(out.len() < 16, "{} bytes", out.len());
+    }
+
+    #[test]
+    fn what_no_neighbour_continues_is_sent_raw() {
+        let mut canvas = Canvas::new(64, 64);
+        canvas.fill((20, 20), (3, 3), Ink::Text);
+        let frame = Frame::of(&canvas, &PALETTE);
+        let mut slice = Slice::new(&frame, 0, slice_header(SLICE_I, 0, Some(0)));
+        for index in 0..16 {
+            slice.block(index);
+        }
+        let raw: Vec<_> = (0..16).filter(|index| slice.raw[*index]).collect();
+        assert_eq!(raw, [0, 5]);
+    }
+
+    #[test]
+    fn crops_bring_odd_sizes_down_from_whole_macroblocks() {
+        assert_ne!(sequence(1280, 720), sequence(1278, 720));
+        assert_eq!(sequence(1280, 720)[..3], [66, 0xC0, 31]);
+    }
+}

@@ -50,11 +50,7 @@ async fn a_reset_breaks_the_connection_after_or_without_accepting() {
     for (marker, accepted) in [("reset", 0), ("accept-then-reset", 1)] {
         let body = film(&format!("[sandbox:{marker}]"));
         let request = site.client.post(site.url("/v1/text_to_video")).json(&body);
-        let problem = site
-            .signed(request)
-            .send()
-            .await
-            .expect_err("no answer comes");
+        let problem = signed(request).send().await.expect_err("no answer comes");
         assert!(!problem.is_connect(), "the request was sent: {problem:?}");
         assert!(
             format!("{problem:?}").contains("ConnectionReset"),

@@ -18,7 +18,7 @@ async fn made(site: &Site, path: &str, body: &Value) -> Vec<u8> {
 }
 
 /// The payload of the first box of that name, searched at any depth.
-fn mp4_box<'a>(file: &'a [u8], name: [u8; 4]) -> &'a [u8] {
+fn mp4_box(file: &[u8], name: [u8; 4]) -> &[u8] {
     let at = file
         .windows(4)
         .position(|window| window == name)

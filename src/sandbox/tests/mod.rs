@@ -68,12 +68,6 @@ impl Site {
         format!("{}{path}", self.sandbox.base_url())
     }
 
-    fn signed(&self, request: RequestBuilder) -> RequestBuilder {
-        request
-            .bearer_auth(DEFAULT_API_KEY)
-            .header("x-runway-version", "2024-11-06")
-    }
-
     async fn post(&self, path: &str, body: &Value) -> Response {
         let request = self.client.post(self.url(path)).json(body);
         signed(request).send().await.expect("an answer")
