@@ -34,6 +34,9 @@ pub(super) fn notes(draft: &Draft, chosen: &Chosen<'_>) -> Vec<String> {
         )];
     }
     let spec = chosen.spec;
+    if spec.extras != Extras::Unknown {
+        return Vec::new();
+    }
     let unchecked: Vec<String> = draft
         .options
         .keys()
