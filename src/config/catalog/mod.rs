@@ -79,3 +79,62 @@ fn wrong(place: &str, problem: &str) -> CatalogError {
         problem: problem.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_catalogue_holds_every_endpoint_and_model() {
+        let catalog = parse(EMBEDDED).unwrap();
+        let pairs: usize = catalog
+            .ids()
+            .map(|id| catalog.offer(id).unwrap().len())
+            .sum();
+        assert_eq!(pairs, 98);
+        for operation in Operation::ALL {
+            assert!(
+                catalog
+                    .spec("a model that is not there", operation)
+                    .is_some(),
+                "{operation}"
+            );
+        }
+        for id in [&catalog.default_model, &catalog.default_image_model] {
+            assert!(catalog.offer(id).is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn required_sizes_and_durations_have_fallbacks_that_the_model_takes() {
+        let catalog = parse(EMBEDDED).unwrap();
+        for id in catalog.ids() {
+            for (operation, spec) in catalog.offer(id).unwrap() {
+                let typed = spec.typed.sizes.iter().chain(&spec.typed.seconds);
+                for param in typed.filter(|param| param.required) {
+                    let fallback = param.fallback.as_ref().expect(&param.name);
+                    assert!(
+                        param.shape.takes(fallback),
+                        "{id} {operation} {}",
+                        param.name
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_row_is_refused_with_its_place() {
+        let with = |row: &str| {
+            let text = EMBEDDED.replacen(r#"{"type": "boolean", "required": false}"#, row, 1);
+            parse(&text).expect_err("is wrong").to_string()
+        };
+        let error = with(r#"{"type": "bolean"}"#);
+        assert!(
+            error.contains("/v1/") && error.contains("bolean"),
+            "{error}"
+        );
+        assert!(parse("{").is_err());
+        assert!(parse(&EMBEDDED.replace("/v1/text_to_video", "/v1/text_to_smell")).is_err());
+    }
+}

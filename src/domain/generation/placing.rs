@@ -147,10 +147,8 @@ fn check_frames(
     let role_of = |index: usize| format!("input_references[{index}].role");
     if let Some(index) = at(Role::Unspecified).filter(|_| here.len() > 1) {
         let roles = listed(slot.accepts.iter().map(|(role, _)| *role));
-        found.field(
-            role_of(index),
-            format!("must be set where several images are given: one of {roles}"),
-        );
+        let problem = format!("must be set where several images are given: one of {roles}");
+        return found.field(role_of(index), problem);
     }
     let first = at(Role::FirstFrame);
     if let Some(index) = at(Role::LastFrame).filter(|_| first.is_none() && !frames.last_alone) {
