@@ -1,3 +1,6 @@
 //! RunwayML.
 
 pub mod translate;
+
+#[cfg(test)]
+mod walk;
