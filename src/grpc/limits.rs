@@ -73,12 +73,12 @@ where
             return Box::pin(self.inner.call(request));
         }
         let limit = limit(&request, self.answer_within);
-        let method = request.uri().path().to_owned();
+        let uri = request.uri().clone();
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Box::pin(async move {
             match tokio::time::timeout(limit, answer).await {
-                Ok(Ok(answer)) => answer.map(repaired),
-                Ok(Err(_panic)) => Ok(incident(&method, "the call panicked").into_http()),
+                Ok(Ok(answer)) => answer.map(|answer| repaired(answer, uri.path())),
+                Ok(Err(_panic)) => Ok(incident(uri.path(), "it panicked").into_http()),
                 Err(_) => {
                     let message = "the deadline ran out before the call was answered";
                     let refusal = Refusal::new(Reason::DeadlineExceededServer, message);
@@ -104,7 +104,8 @@ pub fn in_the_contracts_words(status: Status) -> Status {
         }
         Code::ResourceExhausted if is("Error decompressing: size limit") => Reason::MessageTooLarge,
         Code::Internal if UNREADABLE.iter().any(|start| is(start)) => Reason::FieldInvalid,
-        Code::Unknown => return incident("", message),
+        // The client went away in the middle of its request; nobody reads the answer.
+        Code::Unknown if is("error reading a body from connection") => Reason::FieldInvalid,
         _ => return status,
     };
     let message = match reason {
@@ -186,7 +187,7 @@ fn timeout(text: &str) -> Option<Duration> {
 
 /// A response whose status is in the contract's words. Only a response without a message has its
 /// status in the headers, and only such a one can come from tonic itself.
-fn repaired<Out: Default>(response: Response<Out>) -> Response<Out> {
+fn repaired<Out: Default>(response: Response<Out>, method: &str) -> Response<Out> {
     let headers = response.headers();
     let foreign = headers.contains_key(Status::GRPC_STATUS)
         && !headers.contains_key(Status::GRPC_STATUS_DETAILS);
@@ -194,10 +195,10 @@ fn repaired<Out: Default>(response: Response<Out>) -> Response<Out> {
         return response;
     };
     let repaired = in_the_contracts_words(status);
-    if repaired.details().is_empty() {
-        response
-    } else {
-        repaired.into_http()
+    match repaired.code() {
+        Code::Unknown => incident(method, repaired.message()).into_http(),
+        _ if repaired.details().is_empty() => response,
+        _ => repaired.into_http(),
     }
 }
 
@@ -280,6 +281,11 @@ mod tests {
                 "FIELD_INVALID",
             ),
             (Status::unknown("what"), Code::Internal, "INTERNAL_BUG"),
+            (
+                Status::unknown(CUT_OFF),
+                Code::InvalidArgument,
+                "FIELD_INVALID",
+            ),
             (Status::not_found("service"), Code::NotFound, ""),
             (
                 Refusal::new(Reason::OffsetOutOfRange, TOO_LONG).into_status(),
@@ -294,6 +300,7 @@ mod tests {
     }
 
     const TOO_LONG: &str = "Error, decoded message length too large: found 5 bytes";
+    const CUT_OFF: &str = "error reading a body from connection";
     const BOMB: &str = "Error decompressing: size limit, of 4 bytes, exceeded";
     const GARBAGE: &str = "failed to decode Protobuf message: invalid tag value: 0";
 

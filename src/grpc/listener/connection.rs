@@ -118,8 +118,8 @@ where
         shutdown: shutdown.clone(),
     };
     let builder = builder(limits, streams);
-    let io = TokioIo::new(Observed::new(stream, activity.clone()));
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let observed = Observed::new(stream, activity.clone(), limits.preface_timeout);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(observed), service));
     let mut told = false;
     let mut life = Life::new(&activity, limits);
     loop {

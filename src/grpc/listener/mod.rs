@@ -10,6 +10,7 @@
 
 mod admission;
 mod connection;
+mod frames;
 mod opening;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub struct Limits {
     /// Longest TLS handshake. Default 5 s.
     pub handshake_timeout: Duration,
     /// Longest time until the h2 preface and its SETTINGS, or a first complete HTTP/1.1 request
-    /// head, has arrived. Default 5 s.
+    /// head, has arrived; later on, until a header block that was begun is finished. Default 5 s.
     pub preface_timeout: Duration,
     /// Longest wait for the next request head on an open HTTP/1.1 connection. Default 75 s.
     pub http1_idle: Duration,

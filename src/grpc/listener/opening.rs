@@ -1,8 +1,9 @@
 //! Watches a connection's first bytes, and its calls, so that silent and idle ones can be ended.
 //!
 //! hyper waits for the protocol's first bytes without limit, and says nothing about calls. So the
-//! socket is read through [`Observed`], which notices when an h2 client has said all it must say
-//! first, and [`Activity`] keeps what the connection's task asks about.
+//! socket is read through [`Observed`], which notices when an h2 client has said what it must say
+//! first, ends it when it begins a header block and does not finish it, or floods; and
+//! [`Activity`] keeps what the connection's task asks about.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +13,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::frames::{Flood, Frames};
 
 /// What a connection has done so far.
 #[derive(Debug)]
@@ -71,48 +74,82 @@ impl Drop for Call {
     }
 }
 
-/// A socket whose first bytes are looked at as they are read.
+/// A socket that is looked at as it is read.
 #[derive(Debug)]
 pub(super) struct Observed<I> {
     io: I,
-    preface: Preface,
+    protocol: Protocol,
     activity: Arc<Activity>,
+    patience: Duration,
+    /// Runs while a header block is unfinished.
+    overdue: Option<Pin<Box<Sleep>>>,
 }
 
-/// How much of the h2 opening has been read.
-#[derive(Debug, PartialEq, Eq)]
-enum Preface {
-    /// So many bytes agree with an h2 opening so far.
-    Partial(usize),
-    /// All of it has been read, or it is another protocol: nothing more to look at.
-    Settled,
+/// What the client speaks, as far as its bytes have told.
+#[derive(Debug)]
+enum Protocol {
+    /// So many bytes agree with the h2 preface so far.
+    Unknown(usize),
+    /// The preface was there, and frames follow.
+    H2(Frames),
+    /// HTTP/1.1 or noise: hyper times a request's head itself, and its call opens.
+    Other,
 }
 
 impl<I> Observed<I> {
-    /// Looks at what is read from `io`.
-    pub(super) fn new(io: I, activity: Arc<Activity>) -> Self {
+    /// Looks at what is read from `io`. A header block may take as long as `patience`.
+    pub(super) fn new(io: I, activity: Arc<Activity>, patience: Duration) -> Self {
         Self {
             io,
-            preface: Preface::Partial(0),
+            protocol: Protocol::Unknown(0),
             activity,
+            patience,
+            overdue: None,
         }
     }
 
-    /// Follows the opening through newly read bytes.
-    fn observe(&mut self, bytes: &[u8]) {
-        let Preface::Partial(seen) = self.preface else {
-            return;
-        };
-        let rest = H2_PREFACE.get(seen..).unwrap_or_default();
-        let compared = rest.len().min(bytes.len());
-        if rest[..compared] != bytes[..compared] {
-            // Another protocol: hyper times an HTTP/1.1 head itself, and its call opens.
-            self.preface = Preface::Settled;
-        } else if seen + bytes.len() < H2_PREFACE.len() + FRAME_HEADER {
-            self.preface = Preface::Partial(seen + bytes.len());
-        } else {
-            self.preface = Preface::Settled;
-            self.activity.open();
+    /// Follows the protocol through newly read bytes.
+    fn observe(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+        match &mut self.protocol {
+            Protocol::Other => Ok(()),
+            Protocol::H2(frames) => {
+                frames.scan(bytes)?;
+                if frames.has_begun() {
+                    self.activity.open();
+                }
+                Ok(())
+            }
+            Protocol::Unknown(seen) => {
+                let rest = &H2_PREFACE[*seen..];
+                let (compared, after) = bytes.split_at(rest.len().min(bytes.len()));
+                if !rest.starts_with(compared) {
+                    self.protocol = Protocol::Other;
+                } else if compared.len() < rest.len() {
+                    *seen += compared.len();
+                } else {
+                    self.protocol = Protocol::H2(Frames::default());
+                    return self.observe(after);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a header block has been unfinished for too long. Asked only when there is nothing
+    /// to read, so that a server that reads late blames nobody.
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        match &self.protocol {
+            Protocol::H2(frames) if frames.is_unfinished() => {
+                let patience = self.patience;
+                let sleep = self
+                    .overdue
+                    .get_or_insert_with(|| Box::pin(sleep(patience)));
+                sleep.as_mut().poll(cx).is_ready()
+            }
+            _ => {
+                self.overdue = None;
+                false
+            }
         }
     }
 }
@@ -125,8 +162,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        if self.preface != Preface::Settled {
-            self.observe(&buf.filled()[before..]);
+        if let Err(flood) = self.observe(&buf.filled()[before..]) {
+            return Poll::Ready(Err(io::Error::other(flood)));
+        }
+        if polled.is_pending() && self.is_overdue(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         polled
     }
@@ -164,8 +204,6 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
 
 /// What every h2 client sends first; a SETTINGS frame follows.
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Length of the header of an h2 frame.
-const FRAME_HEADER: usize = 9;
 
 #[cfg(test)]
 mod tests {
@@ -173,9 +211,9 @@ mod tests {
 
     fn opened_by(chunks: &[&[u8]]) -> bool {
         let activity = Activity::new();
-        let mut observed = Observed::new((), activity.clone());
+        let mut observed = Observed::new((), activity.clone(), Duration::MAX);
         for chunk in chunks {
-            observed.observe(chunk);
+            observed.observe(chunk).unwrap();
         }
         activity.is_open()
     }

@@ -130,6 +130,40 @@ async fn an_h2_client_that_has_opened_may_be_silent() {
     check(&channel).await.unwrap();
 }
 
+/// The preface and an empty SETTINGS frame.
+const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn a_header_block_that_never_ends_is_closed() {
+    let server = Server::start(brief(), None).await;
+    let unended = [OPENING, b"\0\0\x01\x01\x01\0\0\0\x01\x82"].concat();
+    let half_frame = [OPENING, b"\0\0\x09\x01\x05\0\0\0\x01\x82"].concat();
+    let half_header = [OPENING, b"\0\0"].concat();
+    let ends = [&unended, &half_frame, &half_header].map(|bytes| kept(server.addr, bytes));
+    for end in join_all(ends).await {
+        assert!(end < Duration::from_secs(3), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_closed_and_others_live() {
+    let server = Server::start(Limits::default(), None).await;
+    let channel = server.channel().await;
+    let mut flood = OPENING.to_vec();
+    flood.extend(b"\0\0\x08\x06\0\0\0\0\0pingpong".repeat(200_000));
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let mut pongs = Vec::new();
+    let closed = timeout(Duration::from_secs(10), read.read_to_end(&mut pongs));
+    let (closed, _) = tokio::join!(closed, write.write_all(&flood));
+    assert!(
+        closed.is_ok(),
+        "still open after {} bytes of pongs",
+        pongs.len()
+    );
+    check(&channel).await.unwrap();
+}
+
 #[tokio::test]
 async fn connections_beyond_the_cap_are_closed_at_once() {
     let limits = Limits {
@@ -234,8 +268,7 @@ async fn an_old_or_idle_connection_is_told_to_go_and_its_client_comes_back() {
     for limits in [old, idle] {
         let server = Server::start(limits, None).await;
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
-        let opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-        stream.write_all(opening).await.unwrap();
+        stream.write_all(OPENING).await.unwrap();
         let mut sent = Vec::new();
         let ended = timeout(Duration::from_secs(1), stream.read_to_end(&mut sent)).await;
         let goaway = sent.windows(5).any(|bytes| bytes == [0, 0, 8, 7, 0]);
