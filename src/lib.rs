@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod egress;
+pub mod grpc;
 pub mod pb;
 pub mod provider;
 pub mod sandbox;
