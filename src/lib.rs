@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod egress;
+pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
