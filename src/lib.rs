@@ -1,8 +1,10 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
+pub mod archive;
 pub mod clock;
 pub mod domain;
 pub mod egress;
 pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
+pub mod worker;

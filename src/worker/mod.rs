@@ -1,0 +1,3 @@
+//! The loops that move tasks.
+
+pub mod copy;
