@@ -1,12 +1,20 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
+pub mod archive;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
+<<<<<<< HEAD
 pub mod grpc;
 pub mod pb;
 pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
 pub mod store;
+=======
+pub mod provider;
+pub mod sandbox;
+pub mod shutdown;
+pub mod worker;
+>>>>>>> http
