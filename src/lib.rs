@@ -1,6 +1,8 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod sandbox;
 pub mod shutdown;
+pub mod telemetry;
