@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod pb;
+pub mod provider;
 pub mod sandbox;
 pub mod shutdown;
 pub mod telemetry;

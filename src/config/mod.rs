@@ -7,6 +7,7 @@
 //!
 //! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
+pub mod catalog;
 mod defaults;
 pub mod env;
 mod problem;

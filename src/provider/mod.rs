@@ -1,0 +1,3 @@
+//! Generation providers, one folder each.
+
+pub mod runway;

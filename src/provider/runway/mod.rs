@@ -1,0 +1,3 @@
+//! RunwayML.
+
+pub mod translate;
