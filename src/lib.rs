@@ -5,16 +5,12 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
-<<<<<<< HEAD
 pub mod grpc;
 pub mod pb;
 pub mod provider;
 pub mod sandbox;
+pub mod service;
 pub mod shutdown;
 pub mod store;
-=======
-pub mod provider;
-pub mod sandbox;
-pub mod shutdown;
+pub mod telemetry;
 pub mod worker;
->>>>>>> http

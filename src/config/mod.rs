@@ -1,3 +1,190 @@
-//! From files and the environment to values that cannot be wrong.
+//! The configuration: load, overlay, parse, validate.
+//!
+//! Four layers, each over the one before: the embedded `config/default.yaml`, which is the only
+//! home of defaults; a file; environment variables; flags. What comes out is plain structs that
+//! cannot be wrong: every bound, every rule between keys and every secret's shape is checked before
+//! a port is bound, and everything that is wrong is told at once.
+//!
+//! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
 pub mod catalog;
+mod defaults;
+pub mod env;
+mod problem;
+pub mod quantity;
+mod runway;
+mod section;
+mod server;
+mod store;
+mod streams;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use defaults::{Defaults, Log, LogFormat};
+pub use env::Environment;
+pub use problem::{Problem, Problems};
+pub use runway::{Access, Runway, is_loopback};
+pub use server::{Limits, Server, Tls};
+pub use store::{Archive, Retention, Store};
+pub use streams::{Download, Watch};
+pub use submit::{OnUnknownOutcome, Poll, Submit};
+
+use problem::Report;
+use section::Section;
+use tree::{Node, Origin};
+
+/// The whole configuration of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the store, the archive and the lock live.
+    pub data_dir: PathBuf,
+    /// The faces.
+    pub server: Server,
+    /// The task store.
+    pub store: Store,
+    /// Where outputs are kept.
+    pub archive: Archive,
+    /// For how long things are kept.
+    pub retention: Retention,
+    /// WatchTask.
+    pub watch: Watch,
+    /// DownloadContent.
+    pub download: Download,
+    /// Creating tasks at the provider.
+    pub submit: Submit,
+    /// Reading tasks at the provider.
+    pub poll: Poll,
+    /// The provider.
+    pub runway: Runway,
+    /// What a Create gets that does not say.
+    pub defaults: Defaults,
+    /// Logs.
+    pub log: Log,
+    /// Sentences that the operator should see, for instance variables that nothing reads.
+    pub warnings: Vec<String>,
+}
+
+/// A setting that goes over file and environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The dotted key.
+    pub key: String,
+    /// Its value, as the file would have it.
+    pub value: String,
+    /// What problems call the place, as in `--listen`.
+    pub flag: String,
+}
+
+impl Setting {
+    /// A setting from a flag.
+    pub fn new(flag: &str, key: &str, value: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            value: value.into(),
+            flag: flag.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads all layers. Tests bring their own environment and settings.
+    pub fn load(
+        file: Option<&Path>,
+        env: &Environment,
+        settings: &[Setting],
+    ) -> Result<Self, Problems> {
+        let report = Report::default();
+        let mut tree = Node::parse("default.yaml", DEFAULTS)
+            .map_err(|bug| Problems(vec![bug]))?
+            .as_default();
+        let keys = tree.leaves();
+        if let Some(file) = file {
+            tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
+        }
+        for key in &keys {
+            if let Some((name, value)) = env.setting(key) {
+                tree.put(key, Node::text(Origin::Variable(name), value));
+            }
+        }
+        for setting in settings {
+            tree.put(
+                &setting.key,
+                Node::text(Origin::Flag(setting.flag.clone()), &setting.value),
+            );
+        }
+        let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
+        config.warnings.extend(env.unread(&keys));
+        report.finish(config)
+    }
+
+    fn read(root: &Section<'_>, env: &Environment) -> Self {
+        let sandbox = root.flag("sandbox");
+        let data_dir = root
+            .path("data_dir")
+            .or_else(platform_data_dir)
+            .unwrap_or_else(|| {
+                root.wrong(
+                    "data_dir",
+                    "this system names no data folder; give one with --data-dir",
+                );
+                PathBuf::new()
+            });
+        let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
+        Self {
+            server: root.within("server", Server::read),
+            store: root.within("store", |section| Store::read(section, &data_dir)),
+            archive: root.within("archive", Archive::read),
+            retention: root.within("retention", Retention::read),
+            watch: root.within("watch", Watch::read),
+            download: root.within("download", Download::read),
+            submit: root.within("submit", Submit::read),
+            poll: root.within("poll", |section| {
+                Poll::read(section, runway.is_local(), sandbox)
+            }),
+            runway,
+            defaults: root.within("defaults", Defaults::read),
+            log: root.within("log", Log::read),
+            warnings: Vec::new(),
+            data_dir,
+        }
+    }
+}
+
+/// `mediagen` in the platform's data folder.
+pub fn platform_data_dir() -> Option<PathBuf> {
+    dirs::data_dir().map(|folder| folder.join("mediagen"))
+}
+
+fn read_file(path: &Path) -> Result<Node, Problem> {
+    let name = path.display().to_string();
+    let problem = |text: String| Problem {
+        place: name.clone(),
+        key: String::new(),
+        text,
+    };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|error| problem(format!("cannot be opened: {error}")))?;
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut text);
+    read.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(problem("is larger than 1MiB".into()));
+    }
+    let text = String::from_utf8(text).map_err(|_| problem("is not UTF-8".into()))?;
+    Node::parse(&name, &text)
+}
+
+/// The embedded defaults, every key with its comment.
+pub const DEFAULTS: &str = include_str!("../../config/default.yaml");
+
+const MAX_FILE: u64 = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);

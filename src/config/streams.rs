@@ -1,0 +1,48 @@
+//! `watch` and `download`: what a server stream may take.
+
+use std::time::Duration;
+
+use super::section::Section;
+use super::{DAY, HOUR, MINUTE, SECOND};
+
+/// Settings of WatchTask.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// How often a silent watch says that it lives.
+    pub heartbeat: Duration,
+    /// A watch older than this ends, to be resumed.
+    pub max_age: Duration,
+    /// A reader that takes nothing for this long is let go.
+    pub reader_timeout: Duration,
+    /// Watches open at once.
+    pub max_streams: usize,
+}
+
+/// Settings of DownloadContent.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// Bytes per message.
+    pub chunk: usize,
+    /// A reader that takes nothing for this long is let go.
+    pub reader_timeout: Duration,
+}
+
+impl Watch {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            heartbeat: section.duration("heartbeat", SECOND..=10 * MINUTE),
+            max_age: section.duration("max_age", MINUTE..=DAY),
+            reader_timeout: section.duration("reader_timeout", SECOND..=HOUR),
+            max_streams: section.count("max_streams", 1..=1_000_000),
+        }
+    }
+}
+
+impl Download {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            chunk: section.bytes("chunk", 4 << 10..=1 << 20),
+            reader_timeout: section.duration("reader_timeout", SECOND..=HOUR),
+        }
+    }
+}

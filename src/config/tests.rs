@@ -1,0 +1,287 @@
+//! Tests of the whole configuration: layers, rules between keys, and what a problem says.
+
+use std::io::Write as _;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const KEY: &str = "key_0123456789abcdef";
+
+fn env(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().copied().collect()
+}
+
+fn with_key() -> Environment {
+    env(&[("RUNWAYML_API_SECRET", KEY)])
+}
+
+fn load_file(text: &str, env: &Environment) -> Result<Config, Problems> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    Config::load(Some(file.path()), env, &[])
+}
+
+fn problems(text: &str, env: &Environment) -> String {
+    load_file(text, env).expect_err(text).to_string()
+}
+
+#[test]
+fn the_defaults_and_a_key_are_a_whole_configuration() {
+    let config = Config::load(None, &with_key(), &[]).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.server.max_create_bytes, 16 << 20);
+    assert_eq!(config.poll.interval, Duration::from_secs(5));
+    assert_eq!(config.retention.records, 90 * DAY);
+    assert_eq!(config.archive.max_bytes, None);
+    assert_eq!(config.store.path, config.data_dir.join("mediagen.db"));
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let Access::Account { api_key, base_url } = config.runway.access else {
+        panic!("an account")
+    };
+    assert_eq!(api_key.expose_secret(), KEY);
+    assert_eq!(base_url.as_str(), "https://api.dev.runwayml.com/");
+}
+
+#[test]
+fn every_key_of_the_structs_is_in_the_defaults() {
+    let lines: Vec<_> = DEFAULTS
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let mut tested = 0;
+    for line in lines.iter().filter(|line| line.contains(':')) {
+        let without = DEFAULTS.replacen(&format!("{line}\n"), "", 1);
+        let Ok(tree) = Node::parse("default.yaml", &without) else {
+            continue;
+        }; // a section's head
+        let report = Report::default();
+        Section::root(&tree, &report, |root| Config::read(root, &with_key()));
+        assert!(report.finish(()).is_err(), "`{line}` is read by nothing");
+        tested += 1;
+    }
+    assert!(tested > 60, "{tested}");
+}
+
+#[test]
+fn every_key_of_the_defaults_has_a_comment() {
+    let mut before = "";
+    for line in DEFAULTS.lines() {
+        let is_key = !line.trim_start().starts_with('#') && line.contains(": ");
+        assert!(!is_key || before.trim_start().starts_with("# "), "{line}");
+        before = line;
+    }
+}
+
+#[test]
+fn file_gives_way_to_variables_and_they_to_flags() {
+    let text = "server: { listen: '127.0.0.1:1' }\nsubmit: { concurrency: 1, max_attempts: 1 }\n";
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let env = env(&[
+        ("RUNWAYML_API_SECRET", KEY),
+        ("MEDIAGEN_LISTEN", "127.0.0.1:2"),
+        ("MEDIAGEN_SUBMIT_CONCURRENCY", "2"),
+    ]);
+    let flags = [Setting::new("--listen", "server.listen", "127.0.0.1:3")];
+    let config = Config::load(Some(file.path()), &env, &flags).unwrap();
+    assert_eq!(config.server.listen.port(), 3);
+    assert_eq!(config.submit.concurrency, 2);
+    assert_eq!(config.submit.max_attempts, 1);
+}
+
+#[test]
+fn a_wrong_file_is_told_with_place_and_key() {
+    let table = [
+        (
+            "serve: {}",
+            ":1: serve: is no such key; did you mean `server`?",
+        ),
+        (
+            "poll:\n  intervall: 5s",
+            ":2: poll.intervall: is no such key; did you mean `poll.interval`?",
+        ),
+        (
+            "poll:\n  interval: soon",
+            ":2: poll.interval: `soon` is no duration",
+        ),
+        (
+            "poll:\n  interval: 2s",
+            ":2: poll.interval: 2s is too often",
+        ),
+        ("poll: 5", ":1: poll: holds keys of its own"),
+        ("data_dir: [a]", ":1: data_dir: takes one value"),
+        (
+            "download: { chunk: 2MiB }",
+            "download.chunk: 2MiB is out of bounds: 4KiB to 1MiB",
+        ),
+        (
+            "archive: { concurrency: 0 }",
+            "archive.concurrency: 0 is out of bounds: 1 to 256",
+        ),
+        (
+            "archive: { max_bytes: 1MiB }",
+            "is less than archive.max_output_bytes",
+        ),
+        (
+            "retention: { records: 1d }",
+            "retention.records: is shorter than retention.content",
+        ),
+        (
+            "submit: { trust_503: maybe }",
+            "`maybe` is none of: true, false",
+        ),
+        (
+            "submit: { on_unknown_outcome: retry }",
+            "`retry` is none of: fail, hold, resubmit",
+        ),
+        (
+            "submit: { unknown_deadline: 90s }",
+            "submit.window + submit.timeout + 60s, which is 1m35s",
+        ),
+        (
+            "server: { tls: { cert: c.pem } }",
+            "server.tls.key: is missing",
+        ),
+        (
+            "server: { tls: { client_ca: c.pem } }",
+            "needs server.tls.cert",
+        ),
+        (
+            "server: { download_drain: 31s }",
+            "is longer than server.drain_timeout",
+        ),
+        (
+            "server: { listen: '50051' }",
+            "server.listen: `50051` is no address and port",
+        ),
+        (
+            "runway: { base_url: 'http://example.com' }",
+            "must begin with https://",
+        ),
+        (
+            "runway: { headers: { Authorization: x } }",
+            "mediagen sets itself",
+        ),
+        ("log: { filter: 'a=b=c' }", "log.filter: is no filter"),
+        ("log: { format: null }", "log.format: needs a value"),
+    ];
+    for (text, expected) in table {
+        let told = problems(text, &with_key());
+        assert!(told.contains(expected), "{text}\n{told}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let told = load_file(
+        "poll: { interval: x, concurrency: 0 }\nwatch: { bogus: 1 }",
+        &with_key(),
+    );
+    let told = told.unwrap_err();
+    assert_eq!(told.0.len(), 3, "{told}");
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_with_its_line_and_without_its_text() {
+    let deep = "[".repeat(500);
+    let bomb = "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c]\n";
+    let tabs = "server:\n\tlisten: s3cret";
+    let twice = "poll: {}\npoll: {}";
+    for text in [tabs, "a: 'unclosed s3cret", twice, &deep, &bomb.repeat(1)] {
+        let told = problems(text, &with_key());
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+    assert!(problems(&"#".repeat(1 << 21), &with_key()).contains("larger than 1MiB"));
+    assert!(
+        load_file("\u{feff}poll:\n", &with_key()).is_ok(),
+        "a BOM and an empty section are fine"
+    );
+    assert!(load_file("", &with_key()).is_ok());
+    assert!(problems("- a\n- b", &with_key()).contains("holds keys of its own"));
+}
+
+#[test]
+fn others_reach_it_only_with_client_certificates_or_by_plain_words() {
+    let open = "server: { listen: '0.0.0.0:50051' }";
+    assert!(problems(open, &with_key()).contains("--allow-insecure"));
+    let tls_only = "server: { listen: '[::]:1', tls: { cert: c, key: k } }";
+    assert!(problems(tls_only, &with_key()).contains("nothing would say who they are"));
+    let mutual = "server: { listen: '[::]:1', tls: { cert: c, key: k, client_ca: a } }";
+    assert!(load_file(mutual, &with_key()).is_ok());
+    let worded = "server: { listen: '0.0.0.0:50051', allow_insecure: true }";
+    assert!(load_file(worded, &with_key()).is_ok());
+}
+
+#[test]
+fn without_key_or_sandbox_both_ways_out_are_told() {
+    let told = Config::load(None, &Environment::default(), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("RUNWAYML_API_SECRET") && told.contains("--sandbox"),
+        "{told}"
+    );
+    let empty = Config::load(None, &env(&[("RUNWAYML_API_KEY", "")]), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        empty.contains("RUNWAYML_API_KEY is set, but empty"),
+        "{empty}"
+    );
+    let sandbox = Config::load(None, &env(&[("MEDIAGEN_SANDBOX", "true")]), &[]).unwrap();
+    assert!(sandbox.runway.is_sandbox());
+    assert!(sandbox.poll.interval < Duration::from_secs(1));
+}
+
+#[test]
+fn a_key_that_cannot_be_one_is_refused_by_its_place_alone() {
+    for key in [
+        "  ",
+        "key_ab cd",
+        "your-api-key",
+        "<key>",
+        "key_xxxxxxxx",
+        "ключ",
+    ] {
+        let told = Config::load(None, &env(&[("RUNWAYML_API_KEY", key)]), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(told.contains("RUNWAYML_API_KEY"), "{told}");
+        assert!(
+            !told.contains(&format!("{}\n", key.trim())) || key.trim().is_empty(),
+            "{told}"
+        );
+    }
+    let told = problems(
+        "runway: { api_key: changeme-s3cret }",
+        &Environment::default(),
+    );
+    assert!(
+        told.contains("runway.api_key") && !told.contains("s3cret"),
+        "{told}"
+    );
+    let shown = format!("{:?}", Config::load(None, &with_key(), &[]).unwrap());
+    assert!(!shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn key_and_base_come_from_the_first_place_that_has_them() {
+    let env = env(&[
+        ("RUNWAYML_API_SECRET", "first"),
+        ("RUNWAYML_API_KEY", "second"),
+        ("RUNWAYML_API_BASE", "http://127.0.0.1:9/v1/"),
+    ]);
+    let config = load_file("poll: { interval: 10ms }", &env).unwrap();
+    let Access::Account { api_key, base_url } = config.runway.access else {
+        panic!("an account")
+    };
+    assert_eq!(api_key.expose_secret(), "first");
+    assert_eq!(base_url.as_str(), "http://127.0.0.1:9/");
+    let own = "runway: { api_key: zeroth, base_url: 'https://gateway.example/runway/v1' }";
+    let Access::Account { api_key, base_url } = load_file(own, &env).unwrap().runway.access else {
+        panic!("an account")
+    };
+    assert_eq!(api_key.expose_secret(), "zeroth");
+    assert_eq!(base_url.as_str(), "https://gateway.example/runway");
+}
