@@ -4,6 +4,7 @@
 //! nowhere else. Retrying, scheduling and choosing an account are the workers' business: every
 //! method here makes at most one attempt.
 
+mod accounts;
 pub mod redact;
 pub mod runway;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+
+pub use accounts::{Account, Accounts};
 
 use crate::domain::generation::Generation;
 use crate::domain::task::{Observation, Rejection, SubmitOutcome};
