@@ -8,6 +8,7 @@ pub mod generation;
 pub mod id;
 pub mod model;
 pub mod money;
+pub mod schedule;
 pub mod task;
 pub mod time;
 pub mod value;
