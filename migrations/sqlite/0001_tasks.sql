@@ -57,6 +57,7 @@ CREATE TABLE attempts (
     outcome     TEXT    NOT NULL,
     upstream_id TEXT,
     reason      TEXT    NOT NULL,
+    fault       TEXT,
     estimated   INTEGER,
     actual      INTEGER,
     charge      TEXT    NOT NULL,

@@ -10,6 +10,7 @@ pub mod id;
 pub mod model;
 pub mod money;
 pub mod routing;
+pub mod schedule;
 pub mod task;
 pub mod time;
 pub mod value;

@@ -1,5 +1,6 @@
 //! One create call at one deployment: the unit that can cost money.
 
+use super::failure::{Rejection, RejectionKind};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::time::Timestamp;
 
@@ -71,6 +72,8 @@ pub struct Attempt {
     pub upstream_id: Option<String>,
     /// Why it was rejected or is unknown, for people.
     pub reason: String,
+    /// Whose fault a proved rejection was; what the next wait is reckoned from.
+    pub fault: Option<RejectionKind>,
     /// What it cost.
     pub cost: Cost,
     /// Until when the provider is still asked for the real cost after the task ended.
@@ -89,6 +92,7 @@ impl Attempt {
             outcome: AttemptOutcome::Pending,
             upstream_id: None,
             reason: String::new(),
+            fault: None,
             cost: Cost {
                 charge: Charge::ChargedOrUnknown,
                 ..Cost::default()
@@ -107,9 +111,10 @@ impl Attempt {
         };
     }
 
-    pub(super) fn reject(&mut self, reason: &str, now: Timestamp) {
+    pub(super) fn reject(&mut self, rejection: &Rejection, now: Timestamp) {
         self.outcome = AttemptOutcome::Rejected;
-        reason.clone_into(&mut self.reason);
+        rejection.message.clone_into(&mut self.reason);
+        self.fault = Some(rejection.kind);
         self.cost = Cost::default();
         self.ended = Some(now);
     }

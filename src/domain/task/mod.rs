@@ -9,6 +9,7 @@ mod failure;
 mod lane;
 mod state;
 mod transition;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcom
 pub use lane::Lane;
 pub use state::{State, Status};
 pub use transition::Refusal;
+pub use verdict::verdict;
 
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::Generation;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Attempt, AttemptOutcome, Event, Failure, FailureReason, Milestone, Observation, Order, Purge,
-    Resolution, State, Task, UnknownPolicy, UpstreamStatus, Verdict,
+    Rejection, Resolution, State, Task, UnknownPolicy, UpstreamStatus, Verdict,
 };
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::InputSource;
@@ -102,7 +102,7 @@ impl Task {
                 attempt,
                 rejection,
                 verdict,
-            } => self.rejected(*attempt, &rejection.message, verdict, now),
+            } => self.rejected(*attempt, rejection, verdict, now),
             Event::Ambiguous {
                 attempt,
                 evidence,
@@ -175,7 +175,13 @@ impl Task {
         Step::Stay
     }
 
-    fn rejected(&mut self, number: u32, why: &str, verdict: &Verdict, now: Timestamp) -> Step {
+    fn rejected(
+        &mut self,
+        number: u32,
+        rejection: &Rejection,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Step {
         let open = self.waits_for(number);
         let Some(attempt) = attempt_mut(&mut self.attempts, number) else {
             return Step::Illegal;
@@ -183,7 +189,7 @@ impl Task {
         if !open && attempt.outcome != AttemptOutcome::Unknown {
             return Step::Nothing;
         }
-        attempt.reject(why, now);
+        attempt.reject(rejection, now);
         match verdict {
             _ if !open => Step::Stay,
             Verdict::Fail(failure) => Step::To(State::Failed(failure.clone())),

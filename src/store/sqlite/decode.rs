@@ -9,7 +9,8 @@ use crate::domain::artifact::Artifact;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::task::{
-    Attempt, AttemptOutcome, Failure, FailureReason, Milestone, Purge, State, Status, Task, Times,
+    Attempt, AttemptOutcome, Failure, FailureReason, Milestone, Purge, RejectionKind, State,
+    Status, Task, Times,
 };
 use crate::domain::time::Timestamp;
 
@@ -94,7 +95,7 @@ fn failure(at: &Cells<'_>) -> Result<Failure, StoreError> {
 
 fn attempts(c: &Connection, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
     let sql = "SELECT number, deployment, account, started, ended, outcome, upstream_id, reason, \
-               estimated, actual, charge, book_until FROM attempts WHERE task_id = ?1 \
+               estimated, actual, charge, book_until, fault FROM attempts WHERE task_id = ?1 \
                ORDER BY number";
     parts(c, sql, id, "attempts", |at| {
         let outcome: String = at.get(5, "outcome")?;
@@ -108,6 +109,10 @@ fn attempts(c: &Connection, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
             outcome: AttemptOutcome::parse(&outcome).ok_or_else(|| at.corrupt("outcome"))?,
             upstream_id: at.get(6, "upstream_id")?,
             reason: at.get(7, "reason")?,
+            fault: at
+                .get::<Option<String>>(12, "fault")?
+                .map(|name| RejectionKind::parse(&name).ok_or_else(|| at.corrupt("fault")))
+                .transpose()?,
             cost: Cost {
                 estimated: at.money(8, "estimated")?,
                 actual: at.money(9, "actual")?,

@@ -9,7 +9,7 @@ use super::read;
 use crate::domain::artifact::Artifact;
 use crate::domain::id::TaskId;
 use crate::domain::money::{Charge, Millicredits};
-use crate::domain::task::{Attempt, Lane, Milestone, Purge, State, Task};
+use crate::domain::task::{Attempt, Lane, Milestone, Purge, RejectionKind, State, Task};
 
 /// Inserts a task, or finds the one its key names already.
 pub(super) fn create(c: &Connection, task: Task) -> Result<Created, StoreError> {
@@ -179,12 +179,13 @@ fn write_parts(c: &Connection, task: &Task, revision: i64) -> Result<(), StoreEr
 fn write_attempt(c: &Connection, id: TaskId, attempt: &Attempt) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT INTO attempts (task_id, number, deployment, account, started, ended, outcome, \
-         upstream_id, reason, estimated, actual, charge, book_until) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         upstream_id, reason, estimated, actual, charge, book_until, fault) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
          ON CONFLICT (task_id, number) DO UPDATE SET ended = excluded.ended, \
          outcome = excluded.outcome, upstream_id = excluded.upstream_id, \
          reason = excluded.reason, estimated = excluded.estimated, actual = excluded.actual, \
-         charge = excluded.charge, book_until = excluded.book_until",
+         charge = excluded.charge, book_until = excluded.book_until, \
+         fault = excluded.fault",
     )?
     .execute(params![
         id.as_bytes(),
@@ -200,6 +201,7 @@ fn write_attempt(c: &Connection, id: TaskId, attempt: &Attempt) -> Result<(), St
         attempt.cost.actual.map(|Millicredits(m)| signed(m)),
         charge_name(attempt.cost.charge),
         attempt.book_until.map(|t| t.0),
+        attempt.fault.map(RejectionKind::as_str),
     ])?;
     Ok(())
 }
