@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 use tonic::service::Routes;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -37,6 +38,7 @@ impl Server {
             .into_axum_router()
             .route("/healthz", axum::routing::get(|| async { "ok" }))
             .route("/slow", axum::routing::get(slow))
+            .route("/peer", axum::routing::get(peer))
             .layer(LimitLayer::default());
         shutdown.spawn(serve(listener, router, limits, tls, shutdown.clone()));
         Self { addr, shutdown }
@@ -62,6 +64,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.stop();
     }
+}
+
+/// What a call can know of its peer.
+async fn peer(request: axum::extract::Request) -> String {
+    let tcp = request.extensions().get::<TcpConnectInfo>();
+    let ip = tcp
+        .and_then(TcpConnectInfo::remote_addr)
+        .map(|addr| addr.ip());
+    let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+    let certificates = tls
+        .and_then(TlsConnectInfo::peer_certs)
+        .map_or(0, |certs| certs.len());
+    format!("{ip:?} {certificates}")
 }
 
 /// A call that outlasts the beginning of a drain.
@@ -176,6 +191,16 @@ async fn connections_beyond_the_cap_are_closed_at_once() {
     assert!(kept(server.addr, b"").await < Duration::from_secs(2));
     check(&held).await.unwrap();
     check(&also_held).await.unwrap();
+    drop(also_held);
+    let place_is_free = async {
+        let url = format!("http://{}/healthz", server.addr);
+        while reqwest::get(&url).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), place_is_free)
+        .await
+        .expect("the place is never given back");
 }
 
 #[tokio::test]
@@ -217,6 +242,11 @@ async fn both_protocols_share_the_port() {
     check(&server.channel().await).await.unwrap();
     let url = format!("http://{}/healthz", server.addr);
     assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "ok");
+    let url = format!("http://{}/peer", server.addr);
+    assert_eq!(
+        reqwest::get(url).await.unwrap().text().await.unwrap(),
+        "Some(127.0.0.1) 0"
+    );
 }
 
 #[tokio::test]
