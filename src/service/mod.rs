@@ -56,7 +56,7 @@ pub struct Parts {
 }
 
 /// The service's numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Bounds of a request's parts.
     pub limits: Limits,

@@ -48,7 +48,6 @@ struct Try {
 
 /// How a try to copy a task ended.
 enum Ended {
-    Done,
     /// Try again after a pause; the content may still be had.
     Later,
     /// The provider gave something that will not do; believed after a few times.
@@ -107,7 +106,7 @@ async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
         let index = u32::try_from(outputs.len()).unwrap_or(u32::MAX);
         match copy_one(desk, task, index, &urls[outputs.len()]).await {
             Ok(copied) => outputs.push(artifact(index, copied, expires)),
-            Err(CopyError::Expired) if refreshed < REFRESHES => {
+            Err(CopyError::Expired(_)) if refreshed < REFRESHES => {
                 refreshed += 1;
                 urls = fresh_urls(desk, task).await?;
             }
@@ -119,7 +118,7 @@ async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
 
 async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Copied, CopyError> {
     let kind = task.order.generation.operation.output();
-    let limits = &desk.settings.archive.limits;
+    let limits = desk.settings.archive.limits;
     copy_output(&desk.egress, &desk.archive, Key::output(task.id, index), url, limits, kind).await
 }
 
@@ -146,7 +145,7 @@ async fn fresh_urls(desk: &Desk, task: &Task) -> Result<Vec<String>, Ended> {
 fn ended(task: &Task, error: &CopyError) -> Ended {
     tracing::warn!(task = %task.id, %error, "output not copied");
     match error {
-        CopyError::Expired | CopyError::Transport(_) | CopyError::Archive(_) => Ended::Later,
+        CopyError::Expired(_) | CopyError::Transport(_) | CopyError::Archive(_) => Ended::Later,
         CopyError::Refused(_) | CopyError::BadMedia(_) => Ended::Refused(Failure::ours(
             FailureReason::BadOutput,
             format!("the provider's output cannot be used: {error}"),
@@ -170,7 +169,6 @@ impl Tries {
         let known = tries.entry(task.id).or_default();
         let overdue = now.since(task.times.updated) >= desk.settings.archive.give_up;
         let failure = match ended {
-            Ended::Done => return None,
             Ended::Hopeless(failure) => return Some(failure),
             Ended::Refused(failure) => {
                 known.refusals += 1;
@@ -199,7 +197,7 @@ impl Tries {
 fn artifact(index: u32, copied: Copied, expires: Timestamp) -> Artifact {
     Artifact {
         index,
-        content_type: copied.content_type,
+        content_type: copied.content_type.to_owned(),
         size_bytes: copied.stored.size_bytes,
         sha256: copied.stored.sha256,
         width: copied.width,

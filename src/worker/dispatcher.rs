@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -16,9 +17,8 @@ use crate::domain::follow::BOOKING;
 use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
-use crate::domain::schedule::verdict;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
 };
 use crate::provider::{Account, Media, Prepared};
 use crate::store::{StoreError, Update, UpdateError};
@@ -103,7 +103,7 @@ fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
 
 async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
-    let media = media(desk, task);
+    let media = media(desk, task).await;
     let prepared = provider.prepare(&task.order.generation, &media).await;
     let Some(attempt) = claim(desk, account, task).await else { return };
     let outcome = match prepared {
@@ -179,14 +179,30 @@ fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Eve
 }
 
 /// Openers of the spooled inputs, aligned with the generation's inputs.
-fn media(desk: &Desk, task: &Task) -> Vec<Option<Media>> {
-    let inputs = (0_u32..).zip(&task.order.generation.inputs);
-    let spooled = |(index, input): (u32, &crate::domain::generation::Input)| {
-        let InputSource::Inline { size_bytes, .. } = input.source else { return None };
-        let (archive, id) = (Arc::clone(&desk.archive), task.id);
-        Some(Media::new(input.content_type.clone(), size_bytes, move || archive.input(id, index)))
-    };
-    inputs.map(spooled).collect()
+async fn media(desk: &Desk, task: &Task) -> Vec<Option<Media>> {
+    let mut media = Vec::new();
+    for (index, input) in (0_u32..).zip(&task.order.generation.inputs) {
+        media.push(match input.source {
+            InputSource::Inline { .. } => spooled(desk, task.id, index, &input.content_type).await,
+            InputSource::Url(_) | InputSource::Upload(_) => None,
+        });
+    }
+    media
+}
+
+/// One spooled input; `None` when the archive lost it, which the provider then refuses to send.
+async fn spooled(desk: &Desk, id: TaskId, index: u32, content_type: &str) -> Option<Media> {
+    match desk.archive.input(id, index).await {
+        Ok(input) => {
+            let size_bytes = input.size_bytes();
+            let open = move || input.open().map_err(std::io::Error::other).boxed();
+            Some(Media::new(content_type, size_bytes, open))
+        }
+        Err(error) => {
+            tracing::error!(task = %id, index, %error, "a spooled input cannot be read");
+            None
+        }
+    }
 }
 
 fn not_sent(message: &str) -> Rejection {

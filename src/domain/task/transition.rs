@@ -89,6 +89,7 @@ impl Task {
                 deployment,
                 account,
             } => self.claimed(deployment, account, now),
+            Event::Deferred { not_before, why } => self.defer(*not_before, why),
             Event::Accepted {
                 attempt,
                 upstream_id,
@@ -141,6 +142,17 @@ impl Task {
         self.attempts
             .push(Attempt::intended(number, deployment, account, now));
         Step::To(State::Submitting { attempt: number })
+    }
+
+    fn defer(&mut self, until: Timestamp, why: &str) -> Step {
+        match self.state {
+            State::Queued { not_before } if not_before == until => Step::Nothing,
+            State::Queued { .. } => {
+                why.clone_into(&mut self.status_detail);
+                Step::To(State::Queued { not_before: until })
+            }
+            _ => Step::Illegal,
+        }
     }
 
     fn accepted(
