@@ -99,9 +99,9 @@ impl Archive {
     }
 
     /// Begins to write an object. Nothing is visible under the key before [`Writer::finish`];
-    /// whatever an earlier writer of this key left behind is removed or then replaced.
+    /// whatever an earlier writer of this key left behind is replaced or removed then.
     ///
-    /// One writer per key at a time: a second one makes the first one fail.
+    /// One writer per key at a time: of two, the one that finishes later may fail.
     pub async fn writer(&self, key: Key) -> Result<Writer, ArchiveError> {
         Writer::begin(self.clone(), key).await
     }

@@ -21,9 +21,6 @@ pub struct Writer {
 
 impl Writer {
     pub(super) async fn begin(archive: Archive, key: Key) -> Result<Self, ArchiveError> {
-        let folder = archive.inner.root.join(key.task().to_string());
-        let name = key.name();
-        disk::blocking(move || disk::remove_staged(&folder, &name)).await?;
         let upload = archive.inner.store.put_multipart(&key.object()).await?;
         Ok(Self {
             archive,
@@ -76,8 +73,17 @@ impl Writer {
         self.archive
             .count(replaced + replaced_sums, size_bytes + sidecar_bytes);
         let stored = Stored { size_bytes, sha256 };
+        self.clear_staged().await?;
         verify(&self.archive, self.key, stored).await?;
         Ok(stored)
+    }
+
+    /// Removes what crashed writers of this key left. Not at the beginning: the name of a writer
+    /// that was just dropped could be taken anew, and then fall to that one's late removal.
+    fn clear_staged(&self) -> impl Future<Output = Result<(), ArchiveError>> + use<> {
+        let folder = self.archive.inner.root.join(self.key.task().to_string());
+        let name = self.key.name();
+        disk::blocking(move || disk::remove_staged(&folder, &name))
     }
 
     async fn flush(&mut self) -> Result<(), ArchiveError> {
@@ -86,13 +92,13 @@ impl Writer {
         }
         let chunks = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
-        let part = self
-            .upload
-            .put_part(PutPayload::from_iter(chunks.iter().cloned()));
+        let part = self.upload.put_part(chunks.iter().cloned().collect());
         let mut tally = std::mem::take(&mut self.tally);
         // Hashing a part takes longer than a reactor should be kept.
         let hashed = disk::blocking(move || {
-            chunks.iter().for_each(|chunk| tally.take(chunk));
+            for chunk in &chunks {
+                tally.take(chunk);
+            }
             Ok(tally)
         });
         let (put, hashed) = futures_util::join!(part, hashed);

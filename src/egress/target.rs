@@ -127,80 +127,11 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         let long = format!("https://example.com/{}", "a".repeat(MAX_URL_LEN));
-        for url in [
+        let odd = [
             "",
             " ",
-            "x",
-            "//example.com",
-            "https:",
-            "https://",
-            "https:///",
-            "https:///x",
-            "https:x",
-            "http://example.com/",
-            "ftp://example.com/",
-            "file:///etc/passwd",
-            "data:text/plain,x",
-            "gopher://example.com/",
-            "ws://example.com/",
-            "javascript:1",
-            "unix:/run/x",
-            "blob:https://example.com/1",
-            "https://127.0.0.1/",
-            "https://127.1/",
-            "https://127.0.1/",
-            "https://2130706433/",
-            "https://0x7f.1/",
-            "https://0x7f000001/",
-            "https://0177.0.0.1/",
-            "https://017700000001/",
-            "https://0/",
-            "https://0.0.0.0/",
-            "https://10.0.0.1/",
-            "https://169.254.169.254/latest/meta-data",
-            "https://8.8.8.8/",
-            "https://1.1/",
-            "https://[::1]/",
-            "https://[::]/",
-            "https://[fd00::1]/",
-            "https://[fe80::1%25eth0]/",
-            "https://[fe80::1]/",
-            "https://[::ffff:127.0.0.1]/",
-            "https://[::ffff:7f00:1]/",
-            "https://[64:ff9b::a00:1]/",
-            "https://[2606:4700::1]/",
-            "https://localhost/",
-            "https://LOCALHOST/",
-            "https://a.localhost/",
-            "https://printer.local/",
-            "https://metadata.google.internal/",
-            "https://db.lan/",
-            "https://router.home.arpa/",
-            "https://x.onion/",
-            "https://a.test/",
-            "https://a.invalid/",
-            "https://a.example/",
-            "https://intranet/",
-            "https://single/",
-            "https://example.com./",
-            "https://.example.com/",
-            "https://exa..mple.com/",
-            "https://user@example.com/",
-            "https://user:pass@example.com/",
-            "https://:p@example.com/",
-            "https://@example.com/",
-            "https://example.com@127.0.0.1/",
-            "https://127.0.0.1@example.com/",
             "https://example.com\\@127.0.0.1/",
             "https:\\\\example.com\\x",
-            "https:/example.com/",
-            "https://example.com:80/",
-            "https://example.com:8443/",
-            "https://example.com:22/",
-            "https://example.com:6379/",
-            "https://example.com:0/",
-            "https://example.com:99999/",
-            "https://example.com:/",
             "https://exam ple.com/",
             "https://exam\tple.com/",
             "https://exam\nple.com/",
@@ -211,27 +142,38 @@ mod tests {
             "https://127\u{3002}0\u{3002}0\u{3002}1/",
             "https://\u{ff11}27.0.0.1/",
             "https://\u{2460}.com/",
-            "https://127%2e0%2e0%2e1/",
-            "https://%31%32%37.0.0.1/",
-            "https://exam%70le.com/",
-            "https://example%00.com/",
-            "https://example.com%2f@127.0.0.1/",
-            "https://exa&mple.com/",
-            "https://exa'mple.com/",
-            "https://exa*mple.com/",
-            "https://1.2.3.4.5/",
-            "https://999.999.999.999/",
-            "https://0x.0x.0x/",
-            "https://a.0x7f/",
-            "https://a.1/",
             &long,
-        ] {
-            assert!(
-                matches!(Target::parse(url, &[]), Err(EgressError::Refused(_))),
-                "{url:?}"
-            );
+        ];
+        for url in REFUSED.split(' ').chain(odd) {
+            let judged = Target::parse(url, &[]);
+            assert!(matches!(judged, Err(EgressError::Refused(_))), "{url:?}");
         }
     }
+
+    /// Spellings that are refused, between blanks; those with blanks and the like are in the test.
+    const REFUSED: &str = "x //example.com https: https:// https:/// https:///x https:x http://example.com/ \
+        ftp://example.com/ file:///etc/passwd data:text/plain,x gopher://example.com/ \
+        ws://example.com/ javascript:1 unix:/run/x blob:https://example.com/1 \
+        https://127.0.0.1/ https://127.1/ https://127.0.1/ https://2130706433/ \
+        https://0x7f.1/ https://0x7f000001/ https://0177.0.0.1/ https://017700000001/ \
+        https://0/ https://0.0.0.0/ https://10.0.0.1/ \
+        https://169.254.169.254/latest/meta-data https://8.8.8.8/ https://1.1/ \
+        https://[::1]/ https://[::]/ https://[fd00::1]/ https://[fe80::1%25eth0]/ \
+        https://[fe80::1]/ https://[::ffff:127.0.0.1]/ https://[::ffff:7f00:1]/ \
+        https://[64:ff9b::a00:1]/ https://[2606:4700::1]/ https://localhost/ \
+        https://LOCALHOST/ https://a.localhost/ https://printer.local/ \
+        https://metadata.google.internal/ https://db.lan/ https://router.home.arpa/ \
+        https://x.onion/ https://a.test/ https://a.invalid/ https://a.example/ \
+        https://intranet/ https://single/ https://example.com./ https://.example.com/ \
+        https://exa..mple.com/ https://user@example.com/ https://user:pass@example.com/ \
+        https://:p@example.com/ https://@example.com/ https://example.com@127.0.0.1/ \
+        https://127.0.0.1@example.com/ https:/example.com/ https://example.com:80/ \
+        https://example.com:8443/ https://example.com:22/ https://example.com:6379/ \
+        https://example.com:0/ https://example.com:99999/ https://example.com:/ \
+        https://127%2e0%2e0%2e1/ https://%31%32%37.0.0.1/ https://exam%70le.com/ \
+        https://example%00.com/ https://example.com%2f@127.0.0.1/ https://exa&mple.com/ \
+        https://exa'mple.com/ https://exa*mple.com/ https://1.2.3.4.5/ \
+        https://999.999.999.999/ https://0x.0x.0x/ https://a.0x7f/ https://a.1/";
 
     #[test]
     fn the_configured_loopback_origin_is_the_only_exception() {

@@ -95,7 +95,8 @@ async fn attempt(desk: &Desk, tries: &Tries, task: &Task) {
 
 /// Copies every output, or says why not.
 async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
-    let mut urls = match desk.outputs.lock().pop(&task.id) {
+    let seen = desk.outputs.lock().pop(&task.id);
+    let mut urls = match seen {
         Some(urls) => urls,
         None => fresh_urls(desk, task).await?,
     };

@@ -205,4 +205,4 @@ const MAX_URI: usize = 5000;
 const MAX_FIELDS: usize = 64;
 const MAX_WORDS: usize = 300;
 /// Limit of one whole upload.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);

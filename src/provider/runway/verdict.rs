@@ -116,7 +116,7 @@ impl Refusal {
         for issue in self.issues.iter().take(MAX_ISSUES) {
             let path: Vec<String> = issue.path.iter().map(step).collect();
             let problem = issue.message.text().unwrap_or("not accepted");
-            words.push_str(&format!("; {}: {problem}", path.join(".")));
+            words.extend(["; ", &path.join("."), ": ", problem]);
         }
         words
     }
