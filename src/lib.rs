@@ -1,5 +1,7 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

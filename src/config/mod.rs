@@ -53,9 +53,9 @@ pub struct Config {
     pub archive: Archive,
     /// For how long things are kept.
     pub retention: Retention,
-    /// WatchTask.
+    /// `WatchTask`.
     pub watch: Watch,
-    /// DownloadContent.
+    /// `DownloadContent`.
     pub download: Download,
     /// Creating tasks at the provider.
     pub submit: Submit,
@@ -103,7 +103,7 @@ impl Config {
         let report = Report::default();
         let mut tree = Node::parse("default.yaml", DEFAULTS)
             .map_err(|bug| Problems(vec![bug]))?
-            .as_default();
+            .into_default();
         let keys = tree.leaves();
         if let Some(file) = file {
             tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);

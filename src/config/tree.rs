@@ -132,10 +132,12 @@ impl Node {
     }
 
     /// Says that everything in this tree is a default.
-    pub fn as_default(mut self) -> Self {
+    pub fn into_default(mut self) -> Self {
         self.origin = Origin::Default;
         if let Value::Map(keys) = self.value {
-            let keys = keys.into_iter().map(|(key, node)| (key, node.as_default()));
+            let keys = keys
+                .into_iter()
+                .map(|(key, node)| (key, node.into_default()));
             self.value = Value::Map(keys.collect());
         }
         self
