@@ -20,16 +20,22 @@ pub type Client = MediaGenerationClient<Channel>;
 #[command(next_help_heading = "Connection")]
 pub struct ClientArgs {
     /// The server, as http://HOST:PORT or https://HOST:PORT [default: http://127.0.0.1:50051]
-    #[arg(long, value_name = "URL", env = "MEDIAGEN_SERVER")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MEDIAGEN_SERVER",
+        hide_env_values = true
+    )]
     pub server: Option<String>,
     /// PEM file with the authority that signed the server's certificate
-    #[arg(long, value_name = "FILE", env = "MEDIAGEN_CA")]
+    #[arg(long, value_name = "FILE", env = "MEDIAGEN_CA", hide_env_values = true)]
     pub ca: Option<PathBuf>,
     /// PEM file with this client's certificate, for a server that asks for one
     #[arg(
         long,
         value_name = "FILE",
         env = "MEDIAGEN_CLIENT_CERT",
+        hide_env_values = true,
         requires = "client_key"
     )]
     pub client_cert: Option<PathBuf>,
@@ -38,6 +44,7 @@ pub struct ClientArgs {
         long,
         value_name = "FILE",
         env = "MEDIAGEN_CLIENT_KEY",
+        hide_env_values = true,
         requires = "client_cert"
     )]
     pub client_key: Option<PathBuf>,
@@ -47,9 +54,14 @@ pub struct ClientArgs {
 }
 
 impl ClientArgs {
+    /// The server that was named; an empty variable names none.
+    pub fn named_server(&self) -> Option<&str> {
+        self.server.as_deref().filter(|url| !url.is_empty())
+    }
+
     /// A client that connects when it is first used.
     pub fn connect(&self) -> Result<Client, Failure> {
-        let url = self.server.as_deref().unwrap_or(DEFAULT_SERVER);
+        let url = self.named_server().unwrap_or(DEFAULT_SERVER);
         let usage = |text: String| Failure::new(Exit::Usage, text);
         let with_scheme = if url.contains("://") {
             url.to_owned()

@@ -44,7 +44,7 @@ pub struct GenerateArgs {
 pub async fn run(args: &GenerateArgs, env: &Environment) -> Result<(), Failure> {
     let request = args.request.to_request()?;
     let wait = wait_of(args.wait, env)?;
-    if !args.local.sandbox && args.connection.server.is_some() {
+    if !args.local.sandbox && args.connection.named_server().is_some() {
         let mut client = args.connection.connect()?;
         return generate(&mut client, request, wait, args).await;
     }

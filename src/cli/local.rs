@@ -41,7 +41,7 @@ pub struct Local {
 impl LocalArgs {
     /// Whether the sandbox is asked for, by flag or variable.
     pub fn wants_sandbox(&self, env: &Environment) -> bool {
-        self.sandbox || env.get("MEDIAGEN_SANDBOX") == Some("true")
+        self.sandbox || matches!(env.get("MEDIAGEN_SANDBOX"), Some("true" | "1"))
     }
 
     /// Starts the server. A sandbox whose usual folder is in use gets one of its own.

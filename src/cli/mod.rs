@@ -24,6 +24,8 @@ mod serve;
 mod show;
 mod signals;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use clap::{Parser, Subcommand};
 
@@ -150,7 +152,7 @@ Examples:
   mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
 
 #[cfg(test)]
-mod tests {
+mod command_line {
     use clap::CommandFactory as _;
 
     use super::*;
@@ -164,7 +166,7 @@ mod tests {
     fn commands_read_as_the_readme_writes_them() {
         let lines = [
             "mediagen generate --sandbox --output lake.mp4 lake",
-            "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio true -o a=1 --label k=v lake",
+            "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio=true -o a=1 --label k=v lake",
             "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
             "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
             "mediagen download task_1 --output - --index 1 --offset 5",

@@ -45,7 +45,7 @@ pub struct RequestArgs {
     #[arg(long, value_name = "N")]
     pub count: Option<u32>,
     /// With or without sound, where the model offers the choice
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub audio: Option<bool>,
     /// What shall not be in it, where the model offers that
     #[arg(long, value_name = "TEXT")]

@@ -121,6 +121,11 @@ impl Config {
         }
         let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
         config.warnings.extend(env.unread(&keys));
+        if config.server.is_open_to_strangers() {
+            config
+                .warnings
+                .push("anyone who can reach this address may spend your credits".into());
+        }
         report.finish(config)
     }
 

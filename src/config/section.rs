@@ -125,9 +125,13 @@ impl<'a> Section<'a> {
             .map(PathBuf::from)
     }
 
-    /// `true` or `false`.
+    /// `true` or `false`; variables are often given as `1` or `0`.
     pub fn flag(&self, key: &'static str) -> bool {
-        self.choice(key, &[("true", true), ("false", false)], false)
+        self.choice(
+            key,
+            &[("true", true), ("false", false), ("1", true), ("0", false)],
+            false,
+        )
     }
 
     /// One of some names.

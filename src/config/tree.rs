@@ -29,7 +29,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => out.write_str("default.yaml"),
+            Self::Default => Ok(()), // nobody wrote it, so there is no place to point at
             Self::File(name, line) => write!(out, "{name}:{line}"),
             Self::Variable(name) | Self::Flag(name) => out.write_str(name),
         }
