@@ -78,6 +78,10 @@ pub(super) enum RuleRow {
         minimum: i64,
         maximum: i64,
     },
+    AllOrNone {
+        option: String,
+        field: String,
+    },
     Mode {
         option: String,
         value: Json,

@@ -63,6 +63,12 @@ impl File {
     ) -> Result<Vec<Slot>, CatalogError> {
         let mut slots = Vec::new();
         for position in &self.inputs {
+            if params
+                .get(&position.name)
+                .is_none_or(|param| holds_no_media(&param.shape))
+            {
+                continue;
+            }
             let Some(param) = params.remove(&position.name) else {
                 continue;
             };
@@ -134,6 +140,14 @@ fn positions(shape: &Shape) -> (Vec<Role>, bool) {
     (frames.into_iter().chain(reference).collect(), optional)
 }
 
+/// Whether it is a plain object, such as the name of a stock voice.
+fn holds_no_media(shape: &Shape) -> bool {
+    match shape {
+        Shape::Object(fields) => !fields.values().any(|field| field.shape == Shape::Uri),
+        _ => false,
+    }
+}
+
 /// The fields of one item of a list, wherever the list stands.
 fn item_fields(shape: &Shape) -> Option<&BTreeMap<String, Param>> {
     match shape {
@@ -199,6 +213,7 @@ fn rule(row: RuleRow) -> Rule {
             minimum,
             maximum,
         },
+        RuleRow::AllOrNone { option, field } => Rule::AllOrNone { option, field },
         RuleRow::Mode {
             option,
             value: given,

@@ -51,6 +51,11 @@ fn refuse(
     let who = format!("{} for {}", chosen.id, chosen.operation);
     let field = format!("input_references[{index}]");
     match misplaced {
+        Misplaced::RoleUnknown if role == Role::Keyframe => {
+            let problem =
+                "needs a time: give keyframes in provider_options, where the model has them";
+            found.field(format!("{field}.role"), problem);
+        }
         Misplaced::RoleUnknown => {
             let roles = roles(chosen);
             found.field(
@@ -171,7 +176,7 @@ fn check_twice(placed: &[(usize, Placement)], found: &mut Violations) {
         let before = placed[..at]
             .iter()
             .find(|(_, earlier)| earlier.role == place.role);
-        if let (true, Some((other, _))) = (place.role.is_keyframe(), before) {
+        if let (true, Some((other, _))) = (place.role.is_frame(), before) {
             let problem = format!(
                 "{} is also the role of input_references[{other}]",
                 place.role

@@ -2,7 +2,7 @@
 
 use super::choice::Chosen;
 use super::input::Seen;
-use super::{Draft, Violations};
+use super::{Draft, Media, Violations};
 use crate::domain::model::{Rule, listed};
 use crate::domain::value::Value;
 
@@ -45,6 +45,7 @@ impl Request<'_> {
             } => {
                 self.sum_between(option, (list, field), (*minimum, *maximum), found);
             }
+            Rule::AllOrNone { option, field } => self.all_or_none(option, field, found),
             Rule::Mode {
                 option,
                 value,
@@ -117,7 +118,7 @@ impl Request<'_> {
     }
 
     fn keyframes_need_size(&self, prefix: &str, found: &mut Violations) {
-        let framed = self.inputs.iter().any(|seen| seen.input.role.is_keyframe());
+        let framed = self.inputs.iter().any(|seen| seen.input.role.is_frame());
         for (field, size) in self.sizes().into_iter().filter(|_| framed) {
             if !size.starts_with(prefix) {
                 let sizes = self.chosen.spec.sizes();
@@ -131,11 +132,15 @@ impl Request<'_> {
     }
 
     fn size_needs_input(&self, size: &str, found: &mut Violations) {
+        let seen = self
+            .inputs
+            .iter()
+            .any(|seen| seen.media != Some(Media::Audio));
         for (field, given) in self.sizes() {
-            if given.eq_ignore_ascii_case(size) && self.draft.inputs.is_empty() {
+            if given.eq_ignore_ascii_case(size) && !seen {
                 found.field(
                     field,
-                    format!("{size} is taken from the inputs, and there are none"),
+                    format!("{size} is taken from an image or a video, and there is none"),
                 );
             }
         }
@@ -167,6 +172,19 @@ impl Request<'_> {
             let problem =
                 format!("every {field} must be above 0, all together from {minimum} to {maximum}");
             found.field(format!("provider_options.{option}.{list}"), problem);
+        }
+    }
+
+    fn all_or_none(&self, option: &str, field: &str, found: &mut Violations) {
+        let Some(Value::List(items)) = self.draft.options.get(option) else {
+            return;
+        };
+        let has =
+            |item: &&Value| matches!(item, Value::Object(fields) if fields.contains_key(field));
+        let with = items.iter().filter(has).count();
+        if with != 0 && with != items.len() {
+            let problem = format!("either every item has {field}, or none");
+            found.field(format!("provider_options.{option}"), problem);
         }
     }
 

@@ -39,7 +39,7 @@ impl Spec {
     /// Places inputs by their role and, where known, their kind.
     pub fn place(&self, inputs: &[(Role, Option<Media>)]) -> Vec<Result<Placement, Misplaced>> {
         let framed = inputs.iter().any(|(role, media)| {
-            role.is_keyframe()
+            role.is_frame()
                 || (*role == Role::Unspecified && matches!(media, None | Some(Media::Image)))
         });
         inputs

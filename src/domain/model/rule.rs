@@ -31,7 +31,7 @@ pub enum Rule {
         /// How the sizes begin.
         prefix: String,
     },
-    /// A size that is taken from media, so there must be some.
+    /// A size that is taken from images or videos, so there must be some.
     SizeNeedsInput {
         /// The size.
         size: String,
@@ -48,6 +48,13 @@ pub enum Rule {
         minimum: i64,
         /// The greatest sum.
         maximum: i64,
+    },
+    /// A field is in every item of a list, or in none.
+    AllOrNone {
+        /// The option, a list.
+        option: String,
+        /// The field of each item.
+        field: String,
     },
     /// A value of an option decides about other fields.
     Mode {

@@ -167,10 +167,12 @@ fn write_medium(shape: &Shape, medium: &Medium<'_>) -> Json {
         Shape::Any => None,
         _ => return json!(medium.uri),
     };
-    let has = |name: &str| fields.is_some_and(|fields| fields.contains_key(name));
-    let mut written = Map::from_iter([("uri".to_owned(), json!(medium.uri))]);
-    if has("type") {
-        written.insert("type".into(), json!(medium.media.as_str()));
+    let field = |name: &str| fields.and_then(|fields| fields.get(name));
+    let address = fields.and_then(|fields| fields.values().find(|field| field.shape == Shape::Uri));
+    let address = address.map_or("uri", |field| &field.name);
+    let mut written = Map::from_iter([(address.to_owned(), json!(medium.uri))]);
+    if let Some(kind) = field("type") {
+        written.insert("type".into(), kind_name(&kind.shape, medium.media));
     }
     let position = match medium.input.role {
         Role::FirstFrame => Some("first"),
@@ -180,10 +182,19 @@ fn write_medium(shape: &Shape, medium: &Medium<'_>) -> Json {
     if let Some(position) = position {
         written.insert("position".into(), json!(position));
     }
-    if has("tag") && !medium.input.tag.is_empty() {
+    if field("tag").is_some() && !medium.input.tag.is_empty() {
         written.insert("tag".into(), json!(medium.input.tag));
     }
     Json::Object(written)
+}
+
+/// A kind of its own, as a reference voice has, where the medium's is not one.
+fn kind_name(shape: &Shape, media: Media) -> Json {
+    let plain = Value::String(media.as_str().to_owned());
+    match shape {
+        Shape::Enum(values) if !shape.takes(&plain) => values.first().map_or(Json::Null, to_json),
+        _ => to_json(&plain),
+    }
 }
 
 fn to_json(value: &Value) -> Json {

@@ -239,3 +239,20 @@ fn sources_and_tags_are_checked_one_by_one() {
     }
     assert!(check(&with("gen4_image", vec![tagged("lake"), tagged("Star_2")])).is_ok());
 }
+
+#[test]
+fn a_voice_is_a_place_of_its_own_and_a_keyframe_needs_a_time() {
+    let voice = with(
+        "seed_audio",
+        vec![url("https://example.com/a", Role::Voice)],
+    );
+    assert_eq!(check(&voice).unwrap().operation, Operation::TextToSpeech);
+    let frame = url(PICTURE, Role::Keyframe);
+    let video = url("https://example.com/a.mp4", Role::Unspecified);
+    let found = problem(&with("aleph2", vec![video, frame]));
+    assert!(
+        found.problem.contains("provider_options"),
+        "{}",
+        found.problem
+    );
+}

@@ -92,6 +92,11 @@ fn rules_across_fields_hold() {
         ..draft
     };
     assert_eq!(refused(&size("adaptive", ask("hailuo3"))), ["size"]);
+    let sound = with(
+        "hailuo3",
+        vec![url("https://example.com/a.mp3", Role::ReferenceAudio)],
+    );
+    assert_eq!(refused(&size("adaptive", sound)), ["size"]);
     assert!(check(&size("adaptive", pictures("hailuo3", &[Role::Reference]))).is_ok());
     assert_eq!(
         refused(&size("1280x720", pictures("wan3", &[Role::FirstFrame]))),
