@@ -78,9 +78,8 @@ pub(super) enum RuleRow {
         minimum: i64,
         maximum: i64,
     },
-    AllOrNone {
-        option: String,
-        field: String,
+    Subjects {
+        limits: BTreeMap<String, usize>,
     },
     Mode {
         option: String,

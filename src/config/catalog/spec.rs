@@ -10,6 +10,7 @@ use super::shape::{param, value};
 use super::{CatalogError, defaults, wrong};
 use crate::domain::generation::{Media, Operation, Role};
 use crate::domain::model::{Extras, Frames, Param, Rule, Shape, Slot, Spec, Typed};
+use crate::domain::value::Value;
 
 impl File {
     pub(super) fn spec(&self, operation: Operation, fields: &Fields) -> Result<Spec, CatalogError> {
@@ -114,6 +115,7 @@ fn slot(position: &Position, param: Param, fields: &Fields) -> Result<Slot, Cata
         accepts,
         frames,
         tags: item_fields(&param.shape).is_some_and(|fields| fields.contains_key("tag")),
+        subjects: subjects(&param.shape),
         shape: param.shape,
     })
 }
@@ -138,6 +140,20 @@ fn positions(shape: &Shape) -> (Vec<Role>, bool) {
     let optional = !position.is_some_and(|position| position.required);
     let reference = optional.then_some(Role::Reference);
     (frames.into_iter().chain(reference).collect(), optional)
+}
+
+fn subjects(shape: &Shape) -> Vec<String> {
+    match item_fields(shape)
+        .and_then(|fields| fields.get("subject"))
+        .map(|subject| &subject.shape)
+    {
+        Some(Shape::Enum(values)) => values
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether it is a plain object, such as the name of a stock voice.
@@ -213,7 +229,7 @@ fn rule(row: RuleRow) -> Rule {
             minimum,
             maximum,
         },
-        RuleRow::AllOrNone { option, field } => Rule::AllOrNone { option, field },
+        RuleRow::Subjects { limits } => Rule::Subjects { limits },
         RuleRow::Mode {
             option,
             value: given,

@@ -76,7 +76,7 @@ pub enum Role {
     Mask,
     /// The sound whose voice is to speak.
     Voice,
-    /// An image that a moment of the video is to look like; needs its time, so it goes in the options.
+    /// An image that a moment of the video is to look like; comes with its moment.
     Keyframe,
 }
 

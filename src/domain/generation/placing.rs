@@ -17,7 +17,7 @@ pub(super) fn settle(inputs: &mut [Seen], chosen: &Chosen<'_>, found: &mut Viola
             Ok(place) => {
                 inputs[index].input.role = place.role;
                 inputs[index].media = Some(place.media);
-                check_tag(
+                check_words(
                     index,
                     &inputs[index],
                     &chosen.spec.slots[place.slot],
@@ -51,11 +51,6 @@ fn refuse(
     let who = format!("{} for {}", chosen.id, chosen.operation);
     let field = format!("input_references[{index}]");
     match misplaced {
-        Misplaced::RoleUnknown if role == Role::Keyframe => {
-            let problem =
-                "needs a time: give keyframes in provider_options, where the model has them";
-            found.field(format!("{field}.role"), problem);
-        }
         Misplaced::RoleUnknown => {
             let roles = roles(chosen);
             found.field(
@@ -95,12 +90,27 @@ fn roles(chosen: &Chosen<'_>) -> String {
     }
 }
 
-fn check_tag(index: usize, seen: &Seen, slot: &Slot, chosen: &Chosen<'_>, found: &mut Violations) {
-    if !seen.input.tag.is_empty() && !slot.tags {
-        found.field(
-            format!("input_references[{index}].tag"),
-            format!("{} has no tags for {}", chosen.id, chosen.operation),
-        );
+/// What a place may know about an input beside its address.
+fn check_words(
+    index: usize,
+    seen: &Seen,
+    slot: &Slot,
+    chosen: &Chosen<'_>,
+    found: &mut Violations,
+) {
+    let (tag, subject) = (&seen.input.tag, &seen.input.subject);
+    let refuse = |name: &str, found: &mut Violations| {
+        let field = format!("input_references[{index}].{name}");
+        found.field(field, format!("{} takes no {name} here", chosen.id));
+    };
+    if !tag.is_empty() && !slot.tags {
+        refuse("tag", found);
+    }
+    if !subject.is_empty() && slot.subjects.is_empty() {
+        refuse("subject", found);
+    } else if !subject.is_empty() && !slot.subjects.contains(subject) {
+        let field = format!("input_references[{index}].subject");
+        found.field(field, format!("must be one of {}", listed(&slot.subjects)));
     }
 }
 

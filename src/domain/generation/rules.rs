@@ -1,5 +1,7 @@
 //! Rules across fields, which the catalogue gives as data.
 
+use std::collections::BTreeMap;
+
 use super::choice::Chosen;
 use super::input::Seen;
 use super::{Draft, Media, Violations};
@@ -45,7 +47,7 @@ impl Request<'_> {
             } => {
                 self.sum_between(option, (list, field), (*minimum, *maximum), found);
             }
-            Rule::AllOrNone { option, field } => self.all_or_none(option, field, found),
+            Rule::Subjects { limits } => self.subjects(limits, found),
             Rule::Mode {
                 option,
                 value,
@@ -175,16 +177,17 @@ impl Request<'_> {
         }
     }
 
-    fn all_or_none(&self, option: &str, field: &str, found: &mut Violations) {
-        let Some(Value::List(items)) = self.draft.options.get(option) else {
-            return;
-        };
-        let has =
-            |item: &&Value| matches!(item, Value::Object(fields) if fields.contains_key(field));
-        let with = items.iter().filter(has).count();
-        if with != 0 && with != items.len() {
-            let problem = format!("either every item has {field}, or none");
-            found.field(format!("provider_options.{option}"), problem);
+    fn subjects(&self, limits: &BTreeMap<String, usize>, found: &mut Violations) {
+        for (subject, most) in limits {
+            let mut shown = self
+                .inputs
+                .iter()
+                .enumerate()
+                .filter(|(_, seen)| seen.input.subject == *subject);
+            if let Some((index, _)) = shown.nth(*most) {
+                let field = format!("input_references[{index}].subject");
+                found.field(field, format!("at most {most} inputs may show {subject}"));
+            }
         }
     }
 

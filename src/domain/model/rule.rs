@@ -2,6 +2,8 @@
 //!
 //! `domain::generation` judges a request by them; which model has which is the catalogue's business.
 
+use std::collections::BTreeMap;
+
 use crate::domain::value::Value;
 
 /// A rule across fields. Names are the provider's.
@@ -49,12 +51,10 @@ pub enum Rule {
         /// The greatest sum.
         maximum: i64,
     },
-    /// A field is in every item of a list, or in none.
-    AllOrNone {
-        /// The option, a list.
-        option: String,
-        /// The field of each item.
-        field: String,
+    /// So many inputs may show each subject.
+    Subjects {
+        /// The greatest number, by subject.
+        limits: BTreeMap<String, usize>,
     },
     /// A value of an option decides about other fields.
     Mode {

@@ -56,6 +56,8 @@ pub struct Slot {
     pub frames: Option<Frames>,
     /// Whether inputs can be named by tags.
     pub tags: bool,
+    /// What an input may be said to show; empty: that cannot be said.
+    pub subjects: Vec<String>,
     /// What it looks like on the wire; for the provider's own module.
     pub shape: Shape,
 }

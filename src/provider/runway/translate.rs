@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::domain::generation::{Generation, Input, Media, Operation, Role};
+use crate::domain::generation::{Generation, Input, Media, Moment, Operation, Role};
 use crate::domain::model::{Catalog, Param, Shape, Spec};
 use crate::domain::value::Value;
 
@@ -165,6 +165,7 @@ fn write_medium(shape: &Shape, medium: &Medium<'_>) -> Json {
     let fields = match shape {
         Shape::Object(fields) => Some(fields),
         Shape::Any => None,
+        Shape::Either(shapes) => return write_keyframe(shapes, medium),
         _ => return json!(medium.uri),
     };
     let field = |name: &str| fields.and_then(|fields| fields.get(name));
@@ -182,10 +183,31 @@ fn write_medium(shape: &Shape, medium: &Medium<'_>) -> Json {
     if let Some(position) = position {
         written.insert("position".into(), json!(position));
     }
+    if field("subject").is_some() && !medium.input.subject.is_empty() {
+        written.insert("subject".into(), json!(medium.input.subject));
+    }
     if field("tag").is_some() && !medium.input.tag.is_empty() {
         written.insert("tag".into(), json!(medium.input.tag));
     }
     Json::Object(written)
+}
+
+/// A keyframe is placed by seconds or by a share of the length; each is a form of its own.
+fn write_keyframe(shapes: &[Shape], medium: &Medium<'_>) -> Json {
+    let keyframe = medium.input.keyframe.as_ref();
+    let (name, value) = match keyframe.and_then(|keyframe| keyframe.moment) {
+        Some(Moment::Fraction(fraction)) => ("at", Value::Number(fraction)),
+        Some(Moment::Seconds(seconds)) => ("seconds", Value::Number(seconds)),
+        None => return json!({ "uri": medium.uri }),
+    };
+    let has = |shape: &&Shape| matches!(shape, Shape::Object(fields) if fields.contains_key(name));
+    let mut written = write_medium(shapes.iter().find(has).unwrap_or(&Shape::Any), medium);
+    written[name] = to_json(&value);
+    let range = keyframe.and_then(|k| k.range_start_seconds.zip(k.range_end_seconds));
+    if let Some((start, end)) = range {
+        written["range"] = json!({ "start_seconds": start, "end_seconds": end });
+    }
+    written
 }
 
 /// A kind of its own, as a reference voice has, where the medium's is not one.
@@ -222,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::config::catalog;
-    use crate::domain::generation::{Draft, DraftInput, DraftSource, Limits};
+    use crate::domain::generation::{Draft, DraftInput, DraftSource, Keyframe, Limits};
 
     const LAKE: &str = "https://example.com/lake.jpg";
 
@@ -345,6 +367,34 @@ mod tests {
         assert_eq!(
             body["reference"],
             json!({"type": "video", "uri": "runway://input/1"})
+        );
+    }
+
+    #[test]
+    fn keyframes_are_placed_by_seconds_or_by_share_with_their_range() {
+        let frame = |moment, range: Option<(u32, u32)>| DraftInput {
+            keyframe: Some(Keyframe {
+                moment: Some(moment),
+                range_start_seconds: range.map(|range| range.0),
+                range_end_seconds: range.map(|range| range.1),
+            }),
+            ..image(Role::Keyframe)
+        };
+        let video = DraftInput {
+            source: DraftSource::Url("https://example.com/a.mp4".into()),
+            ..DraftInput::default()
+        };
+        let frames = vec![
+            video,
+            frame(Moment::Seconds(1.5), Some((1, 2))),
+            frame(Moment::Fraction(1.0), Some((2, 3))),
+        ];
+        assert_eq!(
+            written(&draft("aleph2", frames))["keyframes"],
+            json!([
+                {"uri": "runway://input/1", "seconds": 1.5, "range": {"start_seconds": 1, "end_seconds": 2}},
+                {"uri": "runway://input/2", "at": 1, "range": {"start_seconds": 2, "end_seconds": 3}},
+            ])
         );
     }
 

@@ -36,13 +36,22 @@ fn inputs() -> impl Strategy<Value = DraftInput> {
         "(|image/jpeg|video/mp4|\\PC{0,6})",
         role,
         "(|lake|\\PC{0,5})",
+        "(|||human|x)",
+        proptest::option::weighted(0.1, any::<f64>()),
     )
-        .prop_map(|(source, content_type, role, tag)| DraftInput {
-            source,
-            content_type,
-            role,
-            tag,
-        })
+        .prop_map(
+            |(source, content_type, role, tag, subject, moment)| DraftInput {
+                source,
+                content_type,
+                role,
+                tag,
+                subject,
+                keyframe: moment.map(|seconds| Keyframe {
+                    moment: Some(Moment::Seconds(seconds)),
+                    ..Keyframe::default()
+                }),
+            },
+        )
 }
 
 fn drafts() -> impl Strategy<Value = Draft> {
@@ -100,7 +109,7 @@ fn tame() -> impl Strategy<Value = Draft> {
     let input = ("https://example.com/a(.jpg|.mp4|.mp3|)", role).prop_map(|(address, role)| {
         url(
             &address,
-            if address.ends_with("a") {
+            if address.ends_with('a') {
                 role
             } else {
                 Role::Unspecified

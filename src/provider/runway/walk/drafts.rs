@@ -4,7 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::super::translate::endpoint;
 use crate::config::catalog;
-use crate::domain::generation::{Draft, DraftInput, DraftSource, Operation, Role};
+use crate::domain::generation::{
+    Draft, DraftInput, DraftSource, Keyframe, Moment, Operation, Role,
+};
 use crate::domain::value::Value;
 
 pub(super) type Fields = Map<String, Json>;
@@ -127,6 +129,7 @@ pub(super) fn slot(name: &str, field: &Json) -> Option<&'static [Role]> {
         "referenceVideos" => &[Role::ReferenceVideo],
         "referenceAudio" | "referenceAudios" => &[Role::ReferenceAudio],
         "maskUri" => &[Role::Mask],
+        "keyframes" => &[Role::Keyframe],
         "voice" if field["object"].get("audioUri").is_some() => &[Role::Voice],
         _ => return None,
     })
@@ -139,9 +142,15 @@ pub(super) fn input(role: Role) -> DraftInput {
         _ => "jpg",
     };
     let source = DraftSource::Url(format!("https://example.com/a.{ending}"));
+    let moment = Some(Moment::Seconds(1.0));
+    let keyframe = (role == Role::Keyframe).then(|| Keyframe {
+        moment,
+        ..Keyframe::default()
+    });
     DraftInput {
         source,
         role,
+        keyframe,
         ..DraftInput::default()
     }
 }
