@@ -65,7 +65,7 @@ impl Input {
 }
 
 /// Looks at every input; the result has one entry for each, also for those that are refused.
-pub(super) fn inspect(inputs: &[DraftInput], limits: &Limits, found: &mut Violations) -> Vec<Seen> {
+pub(super) fn inspect(inputs: &[DraftInput], limits: Limits, found: &mut Violations) -> Vec<Seen> {
     inputs
         .iter()
         .enumerate()
@@ -93,7 +93,7 @@ pub(super) fn inspect(inputs: &[DraftInput], limits: &Limits, found: &mut Violat
 fn inspect_source(
     field: &str,
     draft: &DraftInput,
-    limits: &Limits,
+    limits: Limits,
     found: &mut Violations,
 ) -> (InputSource, String) {
     let declared = media_type::canonical(&draft.content_type);
@@ -140,7 +140,7 @@ fn inspect_data(
     field: &str,
     data: &[u8],
     declared: String,
-    limits: &Limits,
+    limits: Limits,
     found: &mut Violations,
 ) -> (InputSource, String) {
     let size_bytes = data.len() as u64;

@@ -73,7 +73,7 @@ impl Generation {
         if !bounds::check(draft, &mut found) {
             return Err(found.into_vec());
         }
-        let mut inputs = input::inspect(&draft.inputs, limits, &mut found);
+        let mut inputs = input::inspect(&draft.inputs, *limits, &mut found);
         keyframe::check_together(&draft.inputs, &mut found);
         let Some(chosen) = choice::choose(draft, &inputs, catalog, &mut found) else {
             return Err(found.into_vec());
