@@ -52,11 +52,12 @@ impl Spec {
     }
 
     fn place_unspecified(&self, media: Option<Media>) -> Result<Placement, Misplaced> {
+        // A keyframe without its moment would be no keyframe.
+        let fits = |(role, taken): &&(Role, Media)| {
+            *role != Role::Keyframe && media.is_none_or(|media| media == *taken)
+        };
         let takes = |slot: &Slot| {
-            let (role, media) = *slot
-                .accepts
-                .iter()
-                .find(|(_, taken)| media.is_none_or(|media| media == *taken))?;
+            let (role, media) = *slot.accepts.iter().find(fits)?;
             Some((
                 if slot.frames.is_some() {
                     Role::Unspecified

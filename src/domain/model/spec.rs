@@ -118,9 +118,16 @@ impl Spec {
         singles.chain(sizes).find(|(_, param)| param.name == name)
     }
 
-    /// Every name that `provider_options` takes, in order.
+    /// Every name that `provider_options` takes, in order; of several sizes the request's own
+    /// field sets only one.
     pub fn option_names(&self) -> Vec<&str> {
-        self.options.keys().map(String::as_str).collect()
+        let sizes = Some(&self.typed.sizes).filter(|sizes| sizes.len() > 1);
+        let sizes = sizes.into_iter().flatten().map(|param| param.name.as_str());
+        self.options
+            .keys()
+            .map(String::as_str)
+            .chain(sizes)
+            .collect()
     }
 }
 

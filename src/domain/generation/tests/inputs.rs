@@ -315,6 +315,13 @@ fn keyframes_have_a_moment_and_ranges_together() {
 }
 
 #[test]
+fn an_image_without_a_role_never_becomes_a_keyframe() {
+    let video = url("https://example.com/a.mp4", Role::Unspecified);
+    let draft = with("aleph2", vec![video, url(PICTURE, Role::Unspecified)]);
+    assert_eq!(refused(&draft), ["input_references[1]"]);
+}
+
+#[test]
 fn subjects_are_said_only_where_the_model_asks_and_so_often() {
     let of = |subject: &str| DraftInput {
         subject: subject.into(),
