@@ -47,7 +47,7 @@ impl Task {
         let State::Archiving = self.state else {
             return Step::Illegal;
         };
-        self.last_attempt(|a| a.end(now));
+        self.change_current(|a| a.end(now));
         self.purge = Purge::All;
         Step::To(State::Failed(failure.clone()))
     }
@@ -78,8 +78,12 @@ impl Task {
         self.outputs.clear();
         self.purge = Purge::All;
         self.order = Arc::new(redacted(&self.order));
+        // A provider's words may quote the prompt.
         if let State::Failed(failure) = &mut self.state {
             failure.provider_message.clear();
+        }
+        for attempt in &mut self.attempts {
+            attempt.reason.clear();
         }
         Step::Stay
     }

@@ -125,8 +125,9 @@ impl Task {
         }
     }
 
-    fn last_attempt(&mut self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.last_mut() {
+    fn change_current(&mut self, change: impl FnOnce(&mut Attempt)) {
+        let number = self.current_attempt().map(|attempt| attempt.number);
+        if let Some(attempt) = number.and_then(|n| attempt_mut(&mut self.attempts, n)) {
             change(attempt);
         }
     }

@@ -66,7 +66,7 @@ impl Task {
         let Some(attempt) = attempt_mut(&mut self.attempts, number) else {
             return Step::Illegal;
         };
-        if !open && attempt.outcome != AttemptOutcome::Unknown {
+        if !open && !attempt.is_unproved() {
             return Step::Nothing;
         }
         attempt.reject(rejection, now);
@@ -83,7 +83,7 @@ impl Task {
     pub(super) fn ambiguous(&mut self, number: u32, evidence: &str, deadline: Timestamp) -> Step {
         match self.state {
             State::Submitting { attempt } if attempt == number => {
-                self.last_attempt(|a| a.lose(evidence));
+                self.change_current(|a| a.lose(evidence));
                 Step::To(State::SubmissionUnknown {
                     attempt,
                     deadline: Some(deadline),
@@ -104,7 +104,7 @@ impl Task {
                 deadline: None,
             }),
             UnknownPolicy::Resubmit if !self.cancel_requested => {
-                self.last_attempt(|a| {
+                self.change_current(|a| {
                     a.assert_rejected("outcome unknown; resubmitted by policy", now)
                 });
                 Step::To(State::Queued { not_before: now })
@@ -121,19 +121,19 @@ impl Task {
         };
         match resolution {
             Resolution::Attach { upstream_id } => {
-                self.last_attempt(|a| a.accept(upstream_id, None));
+                self.change_current(|a| a.accept(upstream_id, None));
                 self.times.submitted = Some(now);
                 Step::To(State::Submitted)
             }
             Resolution::NotCharged => {
-                self.last_attempt(|a| a.assert_rejected("an operator says: not charged", now));
+                self.change_current(|a| a.assert_rejected("an operator says: not charged", now));
                 if self.cancel_requested {
                     return Step::To(self.cancelled_unsent());
                 }
                 Step::To(State::Queued { not_before: now })
             }
             Resolution::Charged => {
-                self.last_attempt(|a| a.cost.charge = Charge::Charged);
+                self.change_current(|a| a.cost.charge = Charge::Charged);
                 Step::To(unknown_outcome(
                     "an operator says: the provider charged for a lost create",
                 ))

@@ -33,7 +33,7 @@ impl Task {
                 )))
             }
             UpstreamStatus::Succeeded => {
-                self.last_attempt(|a| a.bill(seen.cost, Charge::Charged));
+                self.change_current(|a| a.bill(seen.cost, Charge::Charged));
                 Step::To(State::Archiving)
             }
             UpstreamStatus::Failed(failure) => {
@@ -56,7 +56,7 @@ impl Task {
         if self.state.upstream_rank().is_none() {
             return Step::Illegal;
         }
-        self.last_attempt(|a| {
+        self.change_current(|a| {
             a.bill(None, Charge::ChargedOrUnknown);
             a.end(now);
         });
@@ -71,7 +71,7 @@ impl Task {
         if self.state.upstream_rank().is_none() {
             return Step::Illegal;
         }
-        self.last_attempt(|a| {
+        self.change_current(|a| {
             a.bill(None, Charge::ChargedOrUnknown);
             a.end(now);
         });
@@ -84,7 +84,7 @@ impl Task {
         if self.state.upstream_rank().is_none() {
             return Step::Illegal;
         }
-        self.last_attempt(|a| {
+        self.change_current(|a| {
             a.cost.charge = Charge::ChargedOrUnknown;
             a.book_until = Some(book_until);
         });
@@ -97,7 +97,7 @@ impl Task {
     }
 
     pub(super) fn close_attempt(&mut self, seen: &Observation, charge: Charge, now: Timestamp) {
-        self.last_attempt(|a| {
+        self.change_current(|a| {
             a.bill(seen.cost, charge);
             a.end(now);
         });
