@@ -105,6 +105,8 @@ impl Service {
             next_offset: request.offset,
             yielded: None,
             timeout: self.parts().settings.reader_timeout,
+            drain_after: self.parts().settings.download_drain,
+            drained: None,
             shutdown: self.parts().shutdown.clone(),
             ended: false,
         };
@@ -162,6 +164,8 @@ struct Reading {
     next_offset: u64,
     yielded: Option<Instant>,
     timeout: Duration,
+    drain_after: Duration,
+    drained: Option<Instant>,
     shutdown: Shutdown,
     ended: bool,
 }
@@ -184,6 +188,12 @@ impl Reading {
         let next_offset = self.next_offset;
         if self.yielded.is_some_and(|at| at.elapsed() > self.timeout) {
             return Some(Err(DownloadEnd::ReaderStalled { next_offset }));
+        }
+        if self.shutdown.is_draining() {
+            let since = *self.drained.get_or_insert_with(Instant::now);
+            if since.elapsed() >= self.drain_after {
+                return Some(Err(DownloadEnd::Draining { next_offset }));
+            }
         }
         tokio::select! {
             biased;

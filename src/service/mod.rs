@@ -68,6 +68,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The longest life of a watch stream.
     pub watch_max_age: Duration,
+    /// How long a download may go on once the drain has begun.
+    pub download_drain: Duration,
     /// How long a reader may take for one message before its stream is ended.
     pub reader_timeout: Duration,
 }

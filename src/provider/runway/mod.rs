@@ -25,6 +25,7 @@ use reqwest::Method;
 use secrecy::SecretString;
 
 use crate::domain::generation::{Generation, InputSource};
+use crate::domain::model::Catalog;
 use crate::domain::task::{Observation, Rejection, RejectionKind, SubmitOutcome};
 use crate::egress::{Egress, Origin};
 use crate::provider::{CancelAnswer, Media, Prepared, Provider, ProviderError, ProviderErrorKind};
@@ -94,6 +95,24 @@ impl Settings {
             extra_headers: Vec::new(),
             trust_503: true,
         }
+    }
+}
+
+/// Runway's words as the catalogue has them.
+#[derive(Debug)]
+pub struct CatalogWording(pub Arc<Catalog>);
+
+impl Wording for CatalogWording {
+    fn endpoint(&self, generation: &Generation) -> &'static str {
+        translate::endpoint(generation.operation)
+    }
+
+    fn body(&self, generation: &Generation, uris: &[String]) -> serde_json::Value {
+        translate::body(generation, uris, &self.0)
+    }
+
+    fn data_uri_limit_chars(&self) -> usize {
+        translate::data_uri_limit_chars()
     }
 }
 
