@@ -7,6 +7,8 @@ mod attempt;
 mod event;
 mod failure;
 mod lane;
+#[cfg(test)]
+pub(crate) mod samples;
 mod state;
 mod transition;
 mod verdict;

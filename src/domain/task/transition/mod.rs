@@ -9,6 +9,11 @@ mod ending;
 mod submit;
 mod upstream;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod table;
+
 use super::{Attempt, Event, Milestone, State, Task};
 use crate::domain::time::Timestamp;
 
