@@ -12,9 +12,14 @@ pub struct Clock;
 
 impl Clock {
     /// Milliseconds since the Unix epoch; 0 when the clock stands before it.
-    #[expect(clippy::disallowed_methods, reason = "this is the one home of the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one home of the wall clock"
+    )]
     pub fn now_ms(self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod egress;
 pub mod provider;

@@ -25,7 +25,10 @@ impl Shutdown {
     }
 
     /// Spawns a tracked task on the current runtime.
-    #[expect(clippy::disallowed_methods, reason = "this is the one home of tokio::spawn")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one home of tokio::spawn"
+    )]
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,

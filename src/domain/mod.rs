@@ -6,6 +6,8 @@
 pub mod artifact;
 pub mod generation;
 pub mod id;
+pub mod model;
 pub mod money;
 pub mod task;
 pub mod time;
+pub mod value;

@@ -7,9 +7,13 @@
 mod client;
 mod loose;
 mod retry_after;
+pub mod translate;
 mod upload;
 mod verdict;
 mod wire;
+
+#[cfg(test)]
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,3 @@
+//! From files and the environment to values that cannot be wrong.
+
+pub mod catalog;

@@ -1,0 +1,162 @@
+//! Which model and which operation a draft means.
+
+use super::input::Seen;
+use super::{Draft, InvalidReason, Media, Operation, Role, Violations};
+use crate::domain::model::{Catalog, Offer, Spec, listed};
+
+/// The model and the operation that were chosen.
+#[derive(Debug)]
+pub(super) struct Chosen<'a> {
+    pub id: String,
+    pub operation: Operation,
+    pub spec: &'a Spec,
+    /// Whether the catalogue knows the model.
+    pub known: bool,
+}
+
+/// Chooses; `None` where nothing can be chosen, which was then noted.
+pub(super) fn choose<'a>(
+    draft: &Draft,
+    inputs: &[Seen],
+    catalog: &'a Catalog,
+    found: &mut Violations,
+) -> Option<Chosen<'a>> {
+    let name = model_name(draft, inputs, catalog);
+    let resolved = match catalog.resolve(name) {
+        Ok(resolved) => resolved,
+        Err(unknown) => {
+            let hint = match &unknown.nearest[..] {
+                [] => format!(
+                    "a model that the catalogue lacks is named as {}<id>",
+                    catalog.prefix
+                ),
+                near => format!("near it are {}", near.join(", ")),
+            };
+            found.add(
+                "model",
+                InvalidReason::ModelUnknown,
+                format!("is no known model; {hint}"),
+            );
+            return None;
+        }
+    };
+    let operation = match draft.operation {
+        Some(operation) if resolved.offer.contains_key(&operation) => operation,
+        Some(operation) => {
+            let problem = format!(
+                "{} does {}, not {operation}",
+                resolved.id,
+                listed(resolved.offer.keys())
+            );
+            found.field("operation", problem);
+            return None;
+        }
+        None if !resolved.known => {
+            let all = Operation::ALL.map(Operation::as_str).join(", ");
+            let problem = format!(
+                "must be set, for the catalogue lacks {}: one of {all}",
+                resolved.id
+            );
+            found.field("operation", problem);
+            return None;
+        }
+        None => derive(&resolved.id, resolved.offer, inputs, found)?,
+    };
+    let spec = resolved.offer.get(&operation)?;
+    Some(Chosen {
+        id: resolved.id,
+        operation,
+        spec,
+        known: resolved.known,
+    })
+}
+
+fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'a str {
+    let wants_image = matches!(draft.operation, None | Some(Operation::ImageToVideo))
+        && inputs
+            .iter()
+            .any(|seen| matches!(seen.media, None | Some(Media::Image)));
+    match draft.model.as_str() {
+        "" if wants_image => &catalog.default_image_model,
+        "" => &catalog.default_model,
+        name => name,
+    }
+}
+
+/// The first operation, in the order that the inputs suggest, which has a place for each of them
+/// and gets all it needs; else the first of the model at all, so that the answer says what it lacks.
+fn derive(id: &str, offer: &Offer, inputs: &[Seen], found: &mut Violations) -> Option<Operation> {
+    let order = suggested(inputs);
+    let offered: Vec<Operation> = order
+        .into_iter()
+        .filter(|operation| offer.contains_key(operation))
+        .collect();
+    let fitting: Vec<Operation> = offered
+        .iter()
+        .copied()
+        .filter(|operation| fits(&offer[operation], inputs))
+        .collect();
+    if fitting.contains(&Operation::TextToSpeech) && fitting.contains(&Operation::SoundEffect) {
+        found.field(
+            "operation",
+            format!("must be set, for {id} does {}", listed(&fitting)),
+        );
+        return None;
+    }
+    fitting.first().or(offered.first()).copied()
+}
+
+fn suggested(inputs: &[Seen]) -> Vec<Operation> {
+    let has = |media| inputs.iter().any(|seen| seen.media == Some(media));
+    let first: &[Operation] = if inputs.is_empty() {
+        &[
+            Operation::TextToVideo,
+            Operation::TextToImage,
+            Operation::TextToSpeech,
+            Operation::SoundEffect,
+        ]
+    } else if has(Media::Video) {
+        &[
+            Operation::VideoToVideo,
+            Operation::VideoUpscale,
+            Operation::VideoToHdr,
+            Operation::VideoToAudio,
+            Operation::CharacterPerformance,
+            Operation::SpeechToSpeech,
+        ]
+    } else if has(Media::Audio) && !has(Media::Image) {
+        &[
+            Operation::SpeechToSpeech,
+            Operation::VoiceIsolation,
+            Operation::VoiceDubbing,
+        ]
+    } else {
+        &[
+            Operation::ImageToVideo,
+            Operation::TextToImage,
+            Operation::ImageUpscale,
+        ]
+    };
+    let rest = Operation::ALL
+        .into_iter()
+        .filter(|operation| !first.contains(operation));
+    first.iter().copied().chain(rest).collect()
+}
+
+fn fits(spec: &Spec, inputs: &[Seen]) -> bool {
+    let asked: Vec<(Role, Option<Media>)> = inputs
+        .iter()
+        .map(|seen| (seen.input.role, seen.media))
+        .collect();
+    let places = spec.place(&asked);
+    let fill = |slot: usize| {
+        places
+            .iter()
+            .filter(|place| place.as_ref().is_ok_and(|p| p.slot == slot))
+            .count()
+    };
+    places.iter().all(Result::is_ok)
+        && spec.slots.iter().enumerate().all(|(index, slot)| {
+            fill(index) >= usize::from(slot.required) && fill(index) <= slot.maximum
+        })
+}

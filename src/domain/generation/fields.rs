@@ -1,0 +1,217 @@
+//! The typed fields: prompt, seconds, size, count, seed, audio and negative prompt.
+
+use super::choice::Chosen;
+use super::{Draft, Operation, Violations};
+use crate::domain::model::{Extras, Param, canonical, dimensions, listed, nearest};
+use crate::domain::value::Value;
+
+/// The typed fields after defaults.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub prompt: String,
+    pub seconds: Option<u32>,
+    pub size: Option<String>,
+    pub count: Option<u32>,
+    pub notes: Vec<String>,
+}
+
+/// Checks the typed fields and fills in what the model requires.
+pub(super) fn settle(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) -> Settled {
+    let mut notes = Vec::new();
+    check_seed_audio_and_negative(draft, chosen, found);
+    Settled {
+        prompt: settle_prompt(draft, chosen, found),
+        seconds: settle_seconds(draft, chosen, found),
+        size: settle_size(draft, chosen, &mut notes, found),
+        count: settle_count(draft, chosen, found),
+        notes,
+    }
+}
+
+fn settle_prompt(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) -> String {
+    if draft.prompt.trim().is_empty() {
+        if chosen
+            .spec
+            .typed
+            .prompt
+            .as_ref()
+            .is_some_and(|param| param.required)
+        {
+            found.field("prompt", format!("{} needs a prompt", chosen.id));
+        } else if !draft.prompt.is_empty() {
+            found.field("prompt", "must not be blank: leave it out");
+        }
+        return String::new();
+    }
+    let value = Value::String(draft.prompt.clone());
+    judge(
+        "prompt",
+        chosen.spec.typed.prompt.as_ref(),
+        &value,
+        chosen,
+        found,
+    );
+    draft.prompt.clone()
+}
+
+fn settle_seconds(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) -> Option<u32> {
+    let param = chosen.spec.typed.seconds.as_ref();
+    if let Some(seconds) = draft.seconds {
+        judge("seconds", param, &Value::Int(seconds.into()), chosen, found);
+        return Some(seconds);
+    }
+    let param = param.filter(|param| param.required && !draft.options.contains_key(&param.name))?;
+    let fallback = param
+        .fallback
+        .as_ref()
+        .and_then(Value::as_int)
+        .and_then(|int| u32::try_from(int).ok());
+    if fallback.is_none() {
+        found.field("seconds", format!("must be {}", param.shape.wanted()));
+    }
+    fallback
+}
+
+fn settle_size(
+    draft: &Draft,
+    chosen: &Chosen<'_>,
+    notes: &mut Vec<String>,
+    found: &mut Violations,
+) -> Option<String> {
+    let spec = chosen.spec;
+    if draft.size.is_empty() {
+        let needs = |param: &&Param| param.required && !draft.options.contains_key(&param.name);
+        let param = spec.typed.sizes.iter().find(needs)?;
+        let fallback = param
+            .fallback
+            .as_ref()
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        if fallback.is_none() {
+            found.field("size", format!("must be {}", param.shape.wanted()));
+        }
+        return fallback;
+    }
+    if let Some((_, size)) = spec.size(&draft.size) {
+        return Some(size);
+    }
+    if let Some(size) = mapped(draft, chosen) {
+        notes.push(format!(
+            "{} has no size {}: {size}, the nearest, is asked for",
+            chosen.id, draft.size
+        ));
+        return Some(size);
+    }
+    let problem = match &spec.typed.sizes[..] {
+        [] => format!(
+            "{} has no choice of size for {}",
+            chosen.id, chosen.operation
+        ),
+        sizes => {
+            let wanted = sizes
+                .iter()
+                .map(|param| param.shape.wanted())
+                .collect::<Vec<_>>()
+                .join(", or ");
+            format!("{} takes {wanted}; got {:?}", chosen.id, draft.size)
+        }
+    };
+    found.field("size", problem);
+    None
+}
+
+/// The two sizes that callers know from another provider's images, as the nearest that there is.
+fn mapped(draft: &Draft, chosen: &Chosen<'_>) -> Option<String> {
+    let size = canonical(&draft.size);
+    if chosen.operation != Operation::TextToImage || !FOREIGN_SIZES.contains(&size.as_str()) {
+        return None;
+    }
+    nearest(dimensions(&size)?, chosen.spec.sizes(), 0.0).map(str::to_owned)
+}
+
+/// One output is what every model makes, so asking for it is never wrong.
+fn settle_count(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) -> Option<u32> {
+    let count = draft.count?;
+    let param = chosen.spec.typed.count.as_ref();
+    if count == 1 && param.is_none() {
+        return None;
+    }
+    judge("count", param, &Value::Int(count.into()), chosen, found);
+    Some(count)
+}
+
+fn check_seed_audio_and_negative(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) {
+    let typed = &chosen.spec.typed;
+    if let Some(seed) = draft.seed.and_then(|seed| i64::try_from(seed).ok()) {
+        judge(
+            "seed",
+            typed.seed.as_ref(),
+            &Value::Int(seed),
+            chosen,
+            found,
+        );
+    }
+    if let Some(audio) = draft.audio {
+        judge(
+            "audio",
+            typed.audio.as_ref(),
+            &Value::Bool(audio),
+            chosen,
+            found,
+        );
+    }
+    if !draft.negative_prompt.is_empty() {
+        let value = Value::String(draft.negative_prompt.clone());
+        judge(
+            "negative_prompt",
+            typed.negative_prompt.as_ref(),
+            &value,
+            chosen,
+            found,
+        );
+    }
+}
+
+fn judge(
+    field: &str,
+    param: Option<&Param>,
+    value: &Value,
+    chosen: &Chosen<'_>,
+    found: &mut Violations,
+) {
+    let Some(param) = param else {
+        let fields = listed(taken(chosen));
+        let problem = format!(
+            "{} does not take it for {}; it takes {fields}",
+            chosen.id, chosen.operation
+        );
+        return found.field(field, problem);
+    };
+    if found.names(field) {
+        return;
+    }
+    for complaint in param.shape.complaints(value, Extras::Passed) {
+        found.field(field, format!("{}: {}", chosen.id, complaint.problem));
+    }
+}
+
+/// The typed fields that the model has.
+fn taken(chosen: &Chosen<'_>) -> Vec<&'static str> {
+    let typed = &chosen.spec.typed;
+    [
+        ("prompt", typed.prompt.is_some()),
+        ("seconds", typed.seconds.is_some()),
+        ("size", !typed.sizes.is_empty()),
+        ("count", typed.count.is_some()),
+        ("seed", typed.seed.is_some()),
+        ("audio", typed.audio.is_some()),
+        ("negative_prompt", typed.negative_prompt.is_some()),
+        ("input_references", !chosen.spec.slots.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(field, has)| has.then_some(field))
+    .collect()
+}
+
+/// Sizes of another provider's images that callers of image models send.
+const FOREIGN_SIZES: [&str; 2] = ["1792:1024", "1024:1792"];

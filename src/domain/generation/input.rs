@@ -1,0 +1,251 @@
+//! Inputs one by one: is each well-formed in itself, and what kind of medium is it?
+//!
+//! Where an input goes is `placing`'s question. Addresses are checked, never fetched.
+
+use sha2::{Digest, Sha256};
+
+use super::bounds::check_text;
+use super::{
+    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Media, Role, Violations, keyframe,
+    media_type, url,
+};
+use crate::domain::model::listed;
+
+/// One valid input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Where its bytes are.
+    pub source: InputSource,
+    /// Its media type in lower case; empty: an address that nothing was said about.
+    pub content_type: String,
+    /// Where it goes; unspecified only where the model takes a single input as it is.
+    pub role: Role,
+    /// The name by which the prompt cites it; empty: none.
+    pub tag: String,
+    /// What a reference shows; empty: not said.
+    pub subject: String,
+    /// When a keyframe is to be seen; there exactly where the role is that of a keyframe.
+    pub keyframe: Option<Keyframe>,
+}
+
+/// Where an input's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputSource {
+    /// At an address that the provider reads.
+    Url(String),
+    /// In the request; the service keeps the bytes.
+    Inline {
+        /// How many bytes.
+        size_bytes: u64,
+        /// Their SHA-256.
+        sha256: [u8; 32],
+    },
+    /// In an earlier upload.
+    Upload(String),
+}
+
+/// An input that was looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub input: Input,
+    pub media: Option<Media>,
+}
+
+impl Input {
+    /// The kind of medium: by its type, else by its role, else by the ending of its address.
+    pub fn media(&self) -> Option<Media> {
+        let by_address = || match &self.source {
+            InputSource::Url(address) => media_type::kind_of_path(address),
+            InputSource::Inline { .. } | InputSource::Upload(_) => None,
+        };
+        media_type::kind(&self.content_type)
+            .or_else(|| self.role.media())
+            .or_else(by_address)
+    }
+}
+
+/// Looks at every input; the result has one entry for each, also for those that are refused.
+pub(super) fn inspect(inputs: &[DraftInput], limits: Limits, found: &mut Violations) -> Vec<Seen> {
+    inputs
+        .iter()
+        .enumerate()
+        .map(|(index, draft)| {
+            let field = format!("input_references[{index}]");
+            check_tag(&field, inputs, index, found);
+            keyframe::check(&field, draft, found);
+            let (source, content_type) = inspect_source(&field, draft, limits, found);
+            let input = Input {
+                source,
+                content_type,
+                role: draft.role,
+                tag: draft.tag.clone(),
+                subject: draft.subject.clone(),
+                keyframe: draft.keyframe.clone(),
+            };
+            Seen {
+                media: input.media(),
+                input,
+            }
+        })
+        .collect()
+}
+
+fn inspect_source(
+    field: &str,
+    draft: &DraftInput,
+    limits: Limits,
+    found: &mut Violations,
+) -> (InputSource, String) {
+    let declared = media_type::canonical(&draft.content_type);
+    check_declared(field, &declared, found);
+    match &draft.source {
+        DraftSource::Missing => {
+            found.field(field, "has no source: set url or data");
+            (InputSource::Url(String::new()), declared)
+        }
+        DraftSource::Url(address) => {
+            if let Err(problem) = url::check(address) {
+                found.add(
+                    format!("{field}.url"),
+                    InvalidReason::InputUrlForbidden,
+                    problem,
+                );
+            }
+            (InputSource::Url(address.clone()), declared)
+        }
+        DraftSource::Upload(id) => {
+            check_text(&format!("{field}.upload_id"), id, found);
+            found.field(
+                format!("{field}.upload_id"),
+                "uploads are not available yet: use url or data",
+            );
+            (InputSource::Upload(id.clone()), declared)
+        }
+        DraftSource::Data(data) => inspect_data(field, data, declared, limits, found),
+    }
+}
+
+fn check_declared(field: &str, declared: &str, found: &mut Violations) {
+    let taken = |media| media_type::taken(media).contains(&declared);
+    if !declared.is_empty() && !media_type::kind(declared).is_some_and(taken) {
+        found.add(
+            format!("{field}.content_type"),
+            InvalidReason::InputTypeUnsupported,
+            format!("must be one of {}", all_taken(media_type::kind(declared))),
+        );
+    }
+}
+
+fn inspect_data(
+    field: &str,
+    data: &[u8],
+    declared: String,
+    limits: Limits,
+    found: &mut Violations,
+) -> (InputSource, String) {
+    let size_bytes = data.len() as u64;
+    let field = format!("{field}.data");
+    if data.is_empty() {
+        found.field(field, "must not be empty");
+        return (
+            InputSource::Inline {
+                size_bytes,
+                sha256: [0; 32],
+            },
+            declared,
+        );
+    }
+    if size_bytes > limits.inline_bytes {
+        let problem = format!(
+            "at most {} bytes are taken; got {size_bytes}",
+            limits.inline_bytes
+        );
+        found.add(field, InvalidReason::InputTooLarge, problem);
+        return (
+            InputSource::Inline {
+                size_bytes,
+                sha256: [0; 32],
+            },
+            declared,
+        );
+    }
+    let content_type = settle_type(&field, data, declared, found);
+    (
+        InputSource::Inline {
+            size_bytes,
+            sha256: Sha256::digest(data).into(),
+        },
+        content_type,
+    )
+}
+
+/// The type that declaration and bytes agree on.
+fn settle_type(field: &str, data: &[u8], declared: String, found: &mut Violations) -> String {
+    let mut refuse = |problem| found.add(field, InvalidReason::InputTypeUnsupported, problem);
+    match media_type::sniff(data) {
+        None => {
+            refuse(format!(
+                "is of no known type; taken are {}",
+                all_taken(media_type::kind(&declared))
+            ));
+            declared
+        }
+        Some(sniffed)
+            if !media_type::kind(sniffed)
+                .is_some_and(|m| media_type::taken(m).contains(&sniffed)) =>
+        {
+            refuse(format!(
+                "is {sniffed}; taken are {}",
+                all_taken(media_type::kind(sniffed))
+            ));
+            declared
+        }
+        Some(sniffed) if declared.is_empty() => sniffed.to_owned(),
+        Some(sniffed) if media_type::agree(&declared, sniffed) => declared,
+        Some(sniffed) => {
+            refuse(format!("is {sniffed}, not {declared} as content_type says"));
+            sniffed.to_owned()
+        }
+    }
+}
+
+fn all_taken(media: Option<Media>) -> String {
+    let kinds = media.map_or(vec![Media::Image, Media::Video, Media::Audio], |media| {
+        vec![media]
+    });
+    let types: Vec<&str> = kinds
+        .into_iter()
+        .flat_map(media_type::taken)
+        .copied()
+        .collect();
+    if media.is_some() {
+        listed(types)
+    } else {
+        types.join(", ")
+    }
+}
+
+fn check_tag(field: &str, inputs: &[DraftInput], index: usize, found: &mut Violations) {
+    let tag = &inputs[index].tag;
+    if tag.is_empty() {
+        return;
+    }
+    let field = format!("{field}.tag");
+    let letters = tag
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !letters || !tag.as_bytes()[0].is_ascii_alphabetic() || !TAG_LENGTH.contains(&tag.len()) {
+        found.field(
+            field,
+            "must be 3 to 16 letters, digits and underscores, a letter first",
+        );
+    } else if inputs[..index]
+        .iter()
+        .any(|other| other.tag.eq_ignore_ascii_case(tag))
+    {
+        found.field(field, "must not be used twice");
+    }
+}
+
+/// How long a tag is.
+const TAG_LENGTH: std::ops::RangeInclusive<usize> = 3..=16;

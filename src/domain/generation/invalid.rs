@@ -1,0 +1,112 @@
+//! What is wrong with a request: every violation at once, each with the field and what is allowed.
+
+use std::fmt;
+
+/// One violation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidField {
+    /// The request's field, as in `input_references[0].url` or `provider_options.outputFormat`.
+    pub field: String,
+    /// The class of the violation.
+    pub reason: InvalidReason,
+    /// A sentence for the caller that names the limit or the allowed values.
+    pub problem: String,
+}
+
+/// The class of a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidReason {
+    /// A value that the field does not take.
+    FieldInvalid,
+    /// No model of that name.
+    ModelUnknown,
+    /// An option that the model does not take.
+    OptionUnsupported,
+    /// An address that must not be used.
+    InputUrlForbidden,
+    /// More bytes than are taken.
+    InputTooLarge,
+    /// A media type that is not taken, or that the bytes contradict.
+    InputTypeUnsupported,
+}
+
+/// The violations found so far.
+#[derive(Debug, Default)]
+pub(super) struct Violations(Vec<InvalidField>);
+
+impl InvalidReason {
+    /// The name that a caller's program matches, as in `FIELD_INVALID`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FieldInvalid => "FIELD_INVALID",
+            Self::ModelUnknown => "MODEL_UNKNOWN",
+            Self::OptionUnsupported => "OPTION_UNSUPPORTED",
+            Self::InputUrlForbidden => "INPUT_URL_FORBIDDEN",
+            Self::InputTooLarge => "INPUT_TOO_LARGE",
+            Self::InputTypeUnsupported => "INPUT_TYPE_UNSUPPORTED",
+        }
+    }
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.field, self.problem)
+    }
+}
+
+impl Violations {
+    /// Notes a violation; beyond [`MAX_VIOLATIONS`] they are dropped, the request is refused anyway.
+    pub(super) fn add(
+        &mut self,
+        field: impl Into<String>,
+        reason: InvalidReason,
+        problem: impl Into<String>,
+    ) {
+        if self.0.len() < MAX_VIOLATIONS {
+            let field = shortened(&field.into(), LONGEST_FIELD);
+            let problem = shortened(&problem.into(), LONGEST_PROBLEM);
+            self.0.push(InvalidField {
+                field,
+                reason,
+                problem,
+            });
+        }
+    }
+
+    /// Notes a value that its field does not take.
+    pub(super) fn field(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        self.add(field, InvalidReason::FieldInvalid, problem);
+    }
+
+    /// Whether something was found about a field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        self.0.iter().any(|invalid| invalid.field == field)
+    }
+
+    /// Whether nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was found.
+    pub(super) fn into_vec(self) -> Vec<InvalidField> {
+        self.0
+    }
+}
+
+/// Parts of it are the caller's own text: without control characters, and cut where it is long.
+fn shortened(text: &str, longest: usize) -> String {
+    let mut signs = text.chars().filter(|sign| !sign.is_control());
+    let mut short: String = signs.by_ref().take(longest).collect();
+    if signs.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Longest name of a field, in characters.
+const LONGEST_FIELD: usize = 200;
+/// Longest sentence, in characters.
+const LONGEST_PROBLEM: usize = 600;
+/// Most violations that one answer lists.
+const MAX_VIOLATIONS: usize = 64;

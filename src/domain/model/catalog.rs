@@ -1,0 +1,185 @@
+//! The models that are known: which name means which, and what each does.
+
+use std::collections::BTreeMap;
+
+use super::Spec;
+use crate::domain::generation::Operation;
+
+/// What one model does: its operations with what each takes.
+pub type Offer = BTreeMap<Operation, Spec>;
+
+/// Every model of a provider, and the names under which callers may ask for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalog {
+    /// How a provider-qualified name begins, as in `runwayml/`.
+    pub prefix: String,
+    /// What is meant when no model is named.
+    pub default_model: String,
+    /// What is meant when no model is named and an image is given.
+    pub default_image_model: String,
+    offers: BTreeMap<String, Offer>,
+    pass_through: Offer,
+    names: BTreeMap<String, String>,
+}
+
+/// The model that a name means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved<'a> {
+    /// The provider's id of it.
+    pub id: String,
+    /// What it does.
+    pub offer: &'a Offer,
+    /// Whether the catalogue knows it; otherwise everything is passed through.
+    pub known: bool,
+}
+
+/// A name that means no model, with the names that are nearest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownModel {
+    /// At most [`MOST_SUGGESTED`] names.
+    pub nearest: Vec<String>,
+}
+
+impl Catalog {
+    /// A catalogue of these models; `pass_through` says how to ask models that it lacks.
+    pub fn new(prefix: &str, offers: BTreeMap<String, Offer>, pass_through: Offer) -> Self {
+        Self {
+            prefix: prefix.into(),
+            offers,
+            pass_through,
+            ..Self::default()
+        }
+    }
+
+    /// Lets callers ask for a model by another name; the id may be one that the catalogue lacks.
+    pub fn name(&mut self, name: impl Into<String>, id: impl Into<String>) {
+        self.names.insert(name.into(), id.into());
+    }
+
+    /// The provider's ids of the models, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.offers.keys().map(String::as_str)
+    }
+
+    /// What a model does, by the provider's id of it.
+    pub fn offer(&self, id: &str) -> Option<&Offer> {
+        self.offers.get(id)
+    }
+
+    /// What a model takes for an operation; one that the catalogue lacks takes anything.
+    pub fn spec(&self, id: &str, operation: Operation) -> Option<&Spec> {
+        let known = self.offers.get(id).and_then(|offer| offer.get(&operation));
+        known.or_else(|| self.pass_through.get(&operation))
+    }
+
+    /// The model that a caller's name means: a configured name first, then a bare id, then a
+    /// qualified id, which need not be known.
+    pub fn resolve(&self, name: &str) -> Result<Resolved<'_>, UnknownModel> {
+        if let Some(id) = self.names.get(name) {
+            return Ok(self.resolved(id));
+        }
+        let bare = name.strip_prefix(&self.prefix);
+        let id = bare.unwrap_or(name);
+        let well_formed =
+            (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        if self.offers.contains_key(id) || (bare.is_some() && well_formed) {
+            return Ok(self.resolved(id));
+        }
+        Err(UnknownModel {
+            nearest: self.nearest(id),
+        })
+    }
+
+    fn resolved(&self, id: &str) -> Resolved<'_> {
+        let known = self.offers.get(id);
+        Resolved {
+            id: id.to_owned(),
+            offer: known.unwrap_or(&self.pass_through),
+            known: known.is_some(),
+        }
+    }
+
+    fn nearest(&self, name: &str) -> Vec<String> {
+        let name: Vec<char> = name.to_lowercase().chars().take(LONGEST_ID).collect();
+        let known = self.names.keys().chain(self.offers.keys());
+        let mut near: Vec<(usize, &String)> = known
+            .map(|known| {
+                (
+                    distance(&name, &known.to_lowercase().chars().collect::<Vec<_>>()),
+                    known,
+                )
+            })
+            .filter(|(distance, known)| *distance <= FARTHEST.max(known.len() / 3))
+            .collect();
+        near.sort();
+        near.dedup();
+        near.into_iter()
+            .take(MOST_SUGGESTED)
+            .map(|(_, known)| known.clone())
+            .collect()
+    }
+}
+
+/// Levenshtein's edit distance.
+fn distance(one: &[char], two: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=two.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in two.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[two.len()]
+}
+
+/// Longest id of a model that is passed through.
+const LONGEST_ID: usize = 128;
+/// Most names that are suggested.
+pub const MOST_SUGGESTED: usize = 3;
+/// Greatest edit distance of a suggestion, for short names.
+const FARTHEST: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let offers = ["gen4.5", "gen4_turbo", "veo3.1"].map(|id| (id.to_owned(), Offer::new()));
+        Catalog::new("runwayml/", offers.into(), Offer::new())
+    }
+
+    #[test]
+    fn a_name_is_an_id_bare_or_qualified_or_configured() {
+        let mut catalog = catalog();
+        catalog.name("fast", "gen4_turbo");
+        catalog.name("next", "gen9");
+        for (name, id, known) in [
+            ("gen4.5", "gen4.5", true),
+            ("runwayml/gen4.5", "gen4.5", true),
+            ("fast", "gen4_turbo", true),
+            ("next", "gen9", false),
+            ("runwayml/gen9", "gen9", false),
+        ] {
+            let resolved = catalog.resolve(name).expect(name);
+            assert_eq!(
+                (resolved.id.as_str(), resolved.known),
+                (id, known),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_bare_name_is_answered_with_the_nearest() {
+        let nearest = |name| catalog().resolve(name).expect_err(name).nearest;
+        assert_eq!(nearest("gen4-turbo"), ["gen4_turbo"]);
+        assert_eq!(nearest("Gen45"), ["gen4.5"]);
+        assert!(nearest("stable-diffusion-xl").is_empty());
+        assert!(catalog().resolve("runwayml/").is_err());
+        assert!(catalog().resolve("runwayml/a b").is_err());
+        assert!(catalog().resolve(&"x".repeat(100_000)).is_err());
+    }
+}

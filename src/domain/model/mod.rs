@@ -1,0 +1,20 @@
+//! What models take: specifications parsed from a provider's catalogue.
+//!
+//! Names of fields are opaque here: they are printed in answers and compared with each other, and
+//! only the provider's own module knows what one means on the wire. Prices are in `domain::pricing`.
+
+mod catalog;
+mod place;
+mod rule;
+mod shape;
+mod size;
+mod spec;
+
+pub use catalog::{Catalog, Offer, Resolved, UnknownModel};
+pub use place::{Misplaced, Placement};
+pub use rule::Rule;
+pub use shape::{Complaint, Extras, Param, Shape};
+pub use size::{canonical, dimensions, nearest};
+pub use spec::{Frames, Slot, Spec, Typed};
+
+pub(crate) use shape::listed;
