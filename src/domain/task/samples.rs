@@ -160,6 +160,10 @@ pub fn events() -> Vec<Event> {
         .map(Event::Resolved),
     );
     all.push(Event::NoRoute(failure()));
+    all.push(Event::Deferred {
+        not_before: BOOK_UNTIL,
+        why: "waiting for the provider's quota".to_owned(),
+    });
     all.extend(
         [
             UpstreamStatus::Pending,
