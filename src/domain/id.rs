@@ -60,7 +60,8 @@ impl FromStr for TaskId {
     /// Accepts exactly what [`fmt::Display`] writes: one spelling per id.
     fn from_str(text: &str) -> Result<Self, InvalidTaskId> {
         let hex = text.strip_prefix(PREFIX).ok_or(InvalidTaskId)?;
-        let canonical = hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let canonical =
+            hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !canonical {
             return Err(InvalidTaskId);
         }
@@ -137,7 +138,14 @@ mod tests {
     #[test]
     fn only_one_spelling_is_an_id() {
         let id = TaskId::new(5, [9; 10]).to_string();
-        for bad in ["", "task_", "../../etc/passwd", &id.to_uppercase(), &id[..30], &format!("{id}0")] {
+        for bad in [
+            "",
+            "task_",
+            "../../etc/passwd",
+            &id.to_uppercase(),
+            &id[..30],
+            &format!("{id}0"),
+        ] {
             assert_eq!(bad.parse::<TaskId>(), Err(InvalidTaskId), "{bad}");
         }
     }

@@ -4,10 +4,13 @@
 //! fail for an outside reason. `tests/architecture.rs` enforces it.
 
 pub mod artifact;
+pub mod follow;
 pub mod generation;
 pub mod id;
 pub mod model;
 pub mod money;
+pub mod routing;
+pub mod schedule;
 pub mod task;
 pub mod time;
 pub mod value;

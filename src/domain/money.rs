@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn one_credit_is_one_cent() {
-        assert_eq!(Millicredits::from_credits(25).usd_micros(USD_MICROS_PER_CREDIT), 250_000);
+        assert_eq!(
+            Millicredits::from_credits(25).usd_micros(USD_MICROS_PER_CREDIT),
+            250_000
+        );
         assert_eq!(Millicredits(250).usd_micros(USD_MICROS_PER_CREDIT), 2_500);
     }
 }

@@ -1,3 +1,162 @@
-//! Generation providers, one folder each.
+//! What a provider of generative media must be able to do, in the domain's words.
+//!
+//! One folder per provider implements it; a provider's own JSON, codes and field names appear
+//! nowhere else. Retrying, scheduling and choosing an account are the workers' business: every
+//! method here makes at most one attempt.
 
+mod accounts;
+pub mod redact;
 pub mod runway;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+pub use accounts::{Account, Accounts};
+
+use crate::domain::generation::Generation;
+use crate::domain::task::{Observation, Rejection, SubmitOutcome};
+use crate::egress::Origin;
+
+/// One account at one provider.
+#[async_trait]
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// The account's name; upstream ids are unique within it.
+    fn account(&self) -> &str;
+
+    /// Does everything that is free and may take long: reads spooled media, uploads what is too
+    /// large to go inline, builds the body. Called before the intent is committed.
+    ///
+    /// `media` is aligned with `generation.inputs`: `Some` for spooled bytes, `None` for what is
+    /// an address already. May be called again after an error or a crash; nothing that it leaves
+    /// at the provider costs anything or must be cleaned up. An error means that nothing was created.
+    async fn prepare(
+        &self,
+        generation: &Generation,
+        media: &[Option<Media>],
+    ) -> Result<Prepared, Rejection>;
+
+    /// Sends the one create call: at most one request leaves, whatever happens to it.
+    ///
+    /// Before: the intent of this attempt is committed. After: *accepted* carries the id of an
+    /// existing task; *rejected* is proof that no task exists; *unknown* is everything else, and is
+    /// never resubmitted on its own. There is no error: each failure is one of the three. Dropping
+    /// the future (or a crash) leaves the outcome unknown. Each call creates another task.
+    async fn submit(&self, prepared: Prepared) -> SubmitOutcome;
+
+    /// Asks once where a task stands. Free, changes nothing, may be repeated at will.
+    async fn observe(&self, upstream_id: &str) -> Result<Observation, ProviderError>;
+
+    /// Asks once to cancel a task that is not finished.
+    ///
+    /// The caller has just observed it unfinished: a provider may *delete* a finished task on this
+    /// call. After an error it may or may not have been cancelled; [`Provider::observe`] decides.
+    async fn cancel(&self, upstream_id: &str) -> Result<CancelAnswer, ProviderError>;
+
+    /// The loopback origin on which outputs are accepted; `None` unless the configured base is one.
+    fn output_origin(&self) -> Option<Origin>;
+}
+
+/// A create call, ready to be sent. Holds the caller's words and media: never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The provider's path of the operation.
+    pub endpoint: String,
+    /// The request's body.
+    pub body: Bytes,
+}
+
+/// Bytes of an input that the archive spooled.
+#[derive(Clone)]
+pub struct Media {
+    /// The media type.
+    pub content_type: String,
+    /// The length in bytes; a stream that is longer or shorter is refused.
+    pub size_bytes: u64,
+    open: Arc<Opener>,
+}
+
+/// A fresh stream of an input's bytes.
+pub type MediaStream = BoxStream<'static, io::Result<Bytes>>;
+
+type Opener = dyn Fn() -> MediaStream + Send + Sync;
+
+/// What became of a cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelAnswer {
+    /// The provider confirmed it.
+    Done,
+    /// The provider does not know the task (any more).
+    NotFound,
+}
+
+/// Why a provider could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// What to do next.
+    pub kind: ProviderErrorKind,
+    /// How long the provider asked to wait, already clamped.
+    pub retry_after: Option<Duration>,
+    /// A sentence for the log, cleaned and shortened; never a secret.
+    pub message: String,
+}
+
+/// What a failed question means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderErrorKind {
+    /// No such task, says the provider; it may be wrong for a moment.
+    NotFound,
+    /// Asked too often, or the account's quota is used up.
+    RateLimited,
+    /// The key is not (or no longer) accepted.
+    Unauthorized,
+    /// Not reachable, overloaded or failing; ask again later.
+    Unavailable,
+    /// It answered something that cannot be understood.
+    Unintelligible,
+}
+
+impl Media {
+    /// Media whose bytes `open` streams, from the start, each time it is called.
+    pub fn new(
+        content_type: impl Into<String>,
+        size_bytes: u64,
+        open: impl Fn() -> MediaStream + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            content_type: content_type.into(),
+            size_bytes,
+            open: Arc::new(open),
+        }
+    }
+
+    /// A fresh stream of the bytes.
+    pub fn open(&self) -> MediaStream {
+        (self.open)()
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media")
+            .field("content_type", &self.content_type)
+            .field("size_bytes", &self.size_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.body.len();
+        f.debug_struct("Prepared")
+            .field("endpoint", &self.endpoint)
+            .field("bytes", &bytes)
+            .finish()
+    }
+}

@@ -186,7 +186,7 @@ impl Book {
             accepted_ms: now_ms,
             ready_ms,
             start_ms,
-            end_ms: start_ms + length,
+            end_ms: start_ms.saturating_add(length),
             removed: None,
             polls: 0,
             last_poll_ms: None,

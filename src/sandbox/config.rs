@@ -32,8 +32,7 @@ pub struct Config {
     pub credits: i64,
     /// How long a signed output URL works. Default 24 h.
     pub output_url_lifetime: Duration,
-    /// Mixed into the picture and the signing key, so that two sandboxes can be made alike.
-    /// Default 0.
+    /// Mixed into the colours and tones of what is rendered. Default 0.
     pub seed: u64,
     /// Records of tasks that are kept, removed ones included; the oldest goes first.
     /// Default 200,000.
@@ -75,7 +74,7 @@ impl Config {
     #[must_use]
     pub fn with_task_duration(mut self, duration: Duration) -> Self {
         self.task_pending = duration / 10;
-        self.task_running = duration - self.task_pending;
+        self.task_running = duration.saturating_sub(self.task_pending);
         self
     }
 }

@@ -22,7 +22,7 @@ impl Lane {
         {
             start = start.max(free);
         }
-        self.ends.push(Reverse(start + length_ms));
+        self.ends.push(Reverse(start.saturating_add(length_ms)));
         start
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! It is built from the description of Runway's API alone and shares no code with the provider
 //! adapter, so that a misreading there is not repeated here: it parses its own copy of the
-//! catalogue ([`Catalogue`](contract::Catalogue)) and states the prose rules itself.
+//! catalogue and states the prose rules itself.
 //!
 //! # Faults by prompt
 //!
@@ -53,6 +53,9 @@ mod sign;
 mod slots;
 mod state;
 mod task;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -53,7 +53,7 @@ impl State {
             book: Mutex::new(Book::new(&config)),
             ledger: Ledger::open(config.ledger_path.as_deref())?,
             script: Script::default(),
-            signer: Signer::new(config.seed),
+            signer: Signer::new(),
             renderer: Renderer::new(config.seed, config.render_cache_bytes),
             uploads: Mutex::new(Slots::default()),
             config,

@@ -82,7 +82,7 @@ impl Task {
 
     /// Moves the run to `start_ms`, keeping its length.
     pub fn start_at(&mut self, start_ms: i64) {
-        self.end_ms = start_ms + (self.end_ms - self.start_ms);
+        self.end_ms = start_ms.saturating_add(self.end_ms - self.start_ms);
         self.start_ms = start_ms;
     }
 

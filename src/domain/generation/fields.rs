@@ -187,6 +187,9 @@ fn judge(
         );
         return found.field(field, problem);
     };
+    if found.names(field) {
+        return;
+    }
     for complaint in param.shape.complaints(value, Extras::Passed) {
         found.field(field, format!("{}: {}", chosen.id, complaint.problem));
     }

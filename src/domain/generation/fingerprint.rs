@@ -121,7 +121,9 @@ impl Encoder {
             Value::List(items) => {
                 self.tag(5);
                 self.number(items.len() as u64);
-                items.iter().for_each(|item| self.value(item));
+                for item in items {
+                    self.value(item);
+                }
             }
             Value::Object(fields) => {
                 self.tag(6);
@@ -184,7 +186,7 @@ mod tests {
             |d| d.inputs[0].source = DraftSource::Upload("https://example.com/a.jpg".into()),
             |d| {
                 d.inputs[0].source =
-                    DraftSource::Data(Bytes::from_static(b"https://example.com/a.jpg"))
+                    DraftSource::Data(Bytes::from_static(b"https://example.com/a.jpg"));
             },
             |d| d.inputs[0].content_type.clear(),
             |d| d.inputs[0].role = Role::LastFrame,
@@ -206,7 +208,7 @@ mod tests {
                 _ = d.options.insert(
                     "a".into(),
                     Value::List(vec![Value::Bool(true), Value::Int(1)]),
-                )
+                );
             },
             |d| _ = d.options.insert("b".into(), Value::Null),
         ];
@@ -251,6 +253,9 @@ mod tests {
 
     #[test]
     fn a_stored_fingerprint_is_still_found() {
-        assert_eq!(hex::encode(print(&Draft::default())), "PIN",);
+        assert_eq!(
+            hex::encode(print(&Draft::default())),
+            "69d7e99f73e01202e80d21a2ce2fddb98cdc8640f86d53afeaaddcea275fbcb1",
+        );
     }
 }

@@ -63,10 +63,12 @@ impl Violations {
         problem: impl Into<String>,
     ) {
         if self.0.len() < MAX_VIOLATIONS {
+            let field = shortened(&field.into(), LONGEST_FIELD);
+            let problem = shortened(&problem.into(), LONGEST_PROBLEM);
             self.0.push(InvalidField {
-                field: field.into(),
+                field,
                 reason,
-                problem: problem.into(),
+                problem,
             });
         }
     }
@@ -74,6 +76,11 @@ impl Violations {
     /// Notes a value that its field does not take.
     pub(super) fn field(&mut self, field: impl Into<String>, problem: impl Into<String>) {
         self.add(field, InvalidReason::FieldInvalid, problem);
+    }
+
+    /// Whether something was found about a field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        self.0.iter().any(|invalid| invalid.field == field)
     }
 
     /// Whether nothing was found.
@@ -87,5 +94,19 @@ impl Violations {
     }
 }
 
+/// Parts of it are the caller's own text: without control characters, and cut where it is long.
+fn shortened(text: &str, longest: usize) -> String {
+    let mut signs = text.chars().filter(|sign| !sign.is_control());
+    let mut short: String = signs.by_ref().take(longest).collect();
+    if signs.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Longest name of a field, in characters.
+const LONGEST_FIELD: usize = 200;
+/// Longest sentence, in characters.
+const LONGEST_PROBLEM: usize = 600;
 /// Most violations that one answer lists.
 const MAX_VIOLATIONS: usize = 64;

@@ -34,6 +34,9 @@ pub(super) fn notes(draft: &Draft, chosen: &Chosen<'_>) -> Vec<String> {
         )];
     }
     let spec = chosen.spec;
+    if spec.extras != Extras::Unknown {
+        return Vec::new();
+    }
     let unchecked: Vec<String> = draft
         .options
         .keys()
@@ -119,6 +122,9 @@ fn is_set(typed: &str, param: &Param, draft: &Draft, chosen: &Chosen<'_>) -> boo
 }
 
 fn judge(field: &str, param: &Param, value: &Value, chosen: &Chosen<'_>, found: &mut Violations) {
+    if found.names(field) {
+        return;
+    }
     for complaint in param.shape.complaints(value, chosen.spec.extras) {
         let reason = if complaint.unknown_name {
             InvalidReason::OptionUnsupported

@@ -3,7 +3,7 @@
 use super::choice::Chosen;
 use super::input::Seen;
 use super::{InvalidReason, Media, Role, Violations};
-use crate::domain::model::{Misplaced, Placement, Slot, listed};
+use crate::domain::model::{Frames, Misplaced, Placement, Slot, listed};
 
 /// Gives every input its role, or notes why it has none.
 pub(super) fn settle(inputs: &mut [Seen], chosen: &Chosen<'_>, found: &mut Violations) {
@@ -118,27 +118,27 @@ fn check_slot(
         let problem = format!("{} needs an input: {media} ({role}) is missing", chosen.id);
         found.field("input_references", problem);
     }
-    if let Some((index, role)) = here.get(slot.maximum) {
-        let role = slot
-            .accepts
-            .iter()
-            .map(|(role, _)| *role)
-            .find(|_| *role == Role::Unspecified)
-            .unwrap_or(*role);
+    if let Some((index, _)) = here.get(slot.maximum) {
+        let roles = listed(slot.accepts.iter().map(|(role, _)| *role));
+        let (most, given) = (slot.maximum, here.len());
         let problem = format!(
-            "{} takes at most {} of {role} here; got {}",
-            chosen.id,
-            slot.maximum,
-            here.len()
+            "{} takes at most {most} with the role {roles}; got {given}",
+            chosen.id
         );
         found.field(format!("input_references[{index}].role"), problem);
-    } else if slot.takes_unspecified {
-        check_frames(slot, here, chosen, found);
+    } else if let Some(frames) = slot.frames {
+        check_frames(slot, frames, here, chosen, found);
     }
 }
 
 /// A prompt's images: one as it is, or frames, or references.
-fn check_frames(slot: &Slot, here: &[(usize, Role)], chosen: &Chosen<'_>, found: &mut Violations) {
+fn check_frames(
+    slot: &Slot,
+    frames: Frames,
+    here: &[(usize, Role)],
+    chosen: &Chosen<'_>,
+    found: &mut Violations,
+) {
     let at = |wanted: Role| {
         here.iter()
             .find(|(_, role)| *role == wanted)
@@ -147,20 +147,18 @@ fn check_frames(slot: &Slot, here: &[(usize, Role)], chosen: &Chosen<'_>, found:
     let role_of = |index: usize| format!("input_references[{index}].role");
     if let Some(index) = at(Role::Unspecified).filter(|_| here.len() > 1) {
         let roles = listed(slot.accepts.iter().map(|(role, _)| *role));
-        found.field(
-            role_of(index),
-            format!("must be set where several images are given: one of {roles}"),
-        );
+        let problem = format!("must be set where several images are given: one of {roles}");
+        return found.field(role_of(index), problem);
     }
     let first = at(Role::FirstFrame);
-    if let Some(index) = at(Role::LastFrame).filter(|_| first.is_none() && !slot.last_alone) {
+    if let Some(index) = at(Role::LastFrame).filter(|_| first.is_none() && !frames.last_alone) {
         found.field(
             role_of(index),
             format!("{} takes a last_frame only beside a first_frame", chosen.id),
         );
     }
     let frame = first.or(at(Role::LastFrame));
-    if let (Some(index), Some(_), true) = (at(Role::Reference), frame, slot.exclusive) {
+    if let (Some(index), Some(_), true) = (at(Role::Reference), frame, frames.or_references) {
         found.field(
             role_of(index),
             format!("{} takes either frames or references, not both", chosen.id),

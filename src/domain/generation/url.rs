@@ -62,7 +62,7 @@ fn check_host(host: &str) -> Result<(), String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if host.len() > LONGEST_HOST || !labels.iter().all(|label| well_formed(label)) {
+    if host.len() > LONGEST_HOST || !labels.iter().all(well_formed) {
         return Err("has a malformed host name".into());
     }
     let last = labels[labels.len() - 1].to_ascii_lowercase();
@@ -185,7 +185,7 @@ mod tests {
             "https://example%2ecom/a",
             "https://example.com/a#b",
             "https://example.com#@10.0.0.1/",
-            "https://a.com",
+            "https://a.co",
             "data:image/png;base64,AAAA",
             "runway://a",
             "runway:uploads/aaaaa",

@@ -15,6 +15,6 @@ pub use place::{Misplaced, Placement};
 pub use rule::Rule;
 pub use shape::{Complaint, Extras, Param, Shape};
 pub use size::{canonical, dimensions, nearest};
-pub use spec::{Slot, Spec, Typed};
+pub use spec::{Frames, Slot, Spec, Typed};
 
 pub(crate) use shape::listed;

@@ -58,7 +58,7 @@ impl Spec {
                 .iter()
                 .find(|(_, taken)| media.is_none_or(|media| media == *taken))?;
             Some((
-                if slot.takes_unspecified {
+                if slot.frames.is_some() {
                     Role::Unspecified
                 } else {
                     role
@@ -92,7 +92,7 @@ impl Spec {
             .filter(|(_, slot)| taking(slot))
             .collect();
         if framed && role == Role::Reference {
-            slots.sort_by_key(|(index, slot)| (slot.takes_unspecified, *index));
+            slots.sort_by_key(|(index, slot)| (slot.frames.is_some(), *index));
         }
         let Some((index, slot)) = slots.first() else {
             return Err(Misplaced::RoleUnknown);

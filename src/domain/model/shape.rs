@@ -134,6 +134,10 @@ impl Shape {
                     between(minimum.as_ref(), maximum.as_ref(), " UTF-16 code units")
                 )
             }
+            Self::Size {
+                max_pixels: u64::MAX,
+                ..
+            } => "width:height".into(),
             Self::Uri => "an https:// or runway:// address".into(),
             Self::Size {
                 min_pixels,

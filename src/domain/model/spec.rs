@@ -51,16 +51,22 @@ pub struct Slot {
     pub accepts: Vec<(Role, Media)>,
     /// The greatest number of inputs.
     pub maximum: usize,
-    /// Whether a single input without a role belongs here as it is, and means what the model means.
-    pub takes_unspecified: bool,
-    /// Whether a last frame may come without a first.
-    pub last_alone: bool,
-    /// Whether keyframes and references exclude each other here.
-    pub exclusive: bool,
+    /// Where it is the prompt's own image: a single input without a role belongs here as it is, and
+    /// means what the model means.
+    pub frames: Option<Frames>,
     /// Whether inputs can be named by tags.
     pub tags: bool,
     /// What it looks like on the wire; for the provider's own module.
     pub shape: Shape,
+}
+
+/// What a prompt's own images may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frames {
+    /// Whether a last frame may come without a first.
+    pub last_alone: bool,
+    /// Whether they may be references instead; frames and references then exclude each other.
+    pub or_references: bool,
 }
 
 impl Spec {

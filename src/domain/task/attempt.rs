@@ -1,5 +1,6 @@
 //! One create call at one deployment: the unit that can cost money.
 
+use super::failure::{Rejection, RejectionKind};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::time::Timestamp;
 
@@ -20,8 +21,13 @@ pub enum AttemptOutcome {
 
 impl AttemptOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Accepted, Self::Rejected, Self::Unknown, Self::Ended];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Accepted,
+        Self::Rejected,
+        Self::Unknown,
+        Self::Ended,
+    ];
 
     /// The name in the store and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -36,7 +42,9 @@ impl AttemptOutcome {
 
     /// The outcome of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
     }
 
     /// Whether another attempt beside this one could be a second charge.
@@ -64,6 +72,8 @@ pub struct Attempt {
     pub upstream_id: Option<String>,
     /// Why it was rejected or is unknown, for people.
     pub reason: String,
+    /// Whose fault a proved rejection was; what the next wait is reckoned from.
+    pub fault: Option<RejectionKind>,
     /// What it cost.
     pub cost: Cost,
     /// Until when the provider is still asked for the real cost after the task ended.
@@ -82,7 +92,11 @@ impl Attempt {
             outcome: AttemptOutcome::Pending,
             upstream_id: None,
             reason: String::new(),
-            cost: Cost { charge: Charge::ChargedOrUnknown, ..Cost::default() },
+            fault: None,
+            cost: Cost {
+                charge: Charge::ChargedOrUnknown,
+                ..Cost::default()
+            },
             book_until: None,
         }
     }
@@ -90,12 +104,17 @@ impl Attempt {
     pub(super) fn accept(&mut self, upstream_id: &str, estimated: Option<Millicredits>) {
         self.outcome = AttemptOutcome::Accepted;
         self.upstream_id = Some(upstream_id.to_owned());
-        self.cost = Cost { estimated, actual: None, charge: Charge::Estimated };
+        self.cost = Cost {
+            estimated,
+            actual: None,
+            charge: Charge::Estimated,
+        };
     }
 
-    pub(super) fn reject(&mut self, reason: &str, now: Timestamp) {
+    pub(super) fn reject(&mut self, rejection: &Rejection, now: Timestamp) {
         self.outcome = AttemptOutcome::Rejected;
-        reason.clone_into(&mut self.reason);
+        rejection.message.clone_into(&mut self.reason);
+        self.fault = Some(rejection.kind);
         self.cost = Cost::default();
         self.ended = Some(now);
     }
@@ -168,7 +187,10 @@ mod tests {
 
     #[test]
     fn the_sum_of_known_and_unknown_is_unknown() {
-        let sum = total(&[billed(Some(500), Charge::None), billed(None, Charge::ChargedOrUnknown)]);
+        let sum = total(&[
+            billed(Some(500), Charge::None),
+            billed(None, Charge::ChargedOrUnknown),
+        ]);
         assert_eq!(sum.actual, Some(Millicredits(500)));
         assert_eq!(sum.charge, Charge::ChargedOrUnknown);
     }

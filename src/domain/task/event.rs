@@ -15,6 +15,13 @@ pub enum Event {
         /// The account behind it.
         account: String,
     },
+    /// No deployment may be tried before a moment.
+    Deferred {
+        /// The moment.
+        not_before: Timestamp,
+        /// Why, for people.
+        why: String,
+    },
     /// Evidence: the provider answered the attempt's create with an id.
     Accepted {
         /// The attempt's number.
@@ -164,7 +171,11 @@ impl Progress {
         reason = "the value is clamped to 0..=10000 first"
     )]
     pub fn from_share(share: f64) -> Self {
-        if share.is_nan() { Self(0) } else { Self((share.clamp(0.0, 1.0) * 10_000.0) as u16) }
+        if share.is_nan() {
+            Self(0)
+        } else {
+            Self((share.clamp(0.0, 1.0) * 10_000.0) as u16)
+        }
     }
 
     /// From ten-thousandths; clamps.
@@ -188,9 +199,16 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Claimed { .. } => "claimed",
+            Self::Deferred { .. } => "deferred",
             Self::Accepted { .. } => "accepted",
-            Self::Rejected { verdict: Verdict::Retry(_), .. } => "rejected-retry",
-            Self::Rejected { verdict: Verdict::Fail(_), .. } => "rejected-final",
+            Self::Rejected {
+                verdict: Verdict::Retry(_),
+                ..
+            } => "rejected-retry",
+            Self::Rejected {
+                verdict: Verdict::Fail(_),
+                ..
+            } => "rejected-final",
             Self::Ambiguous { .. } => "ambiguous",
             Self::DeadlinePassed(UnknownPolicy::Fail) => "deadline-fail",
             Self::DeadlinePassed(UnknownPolicy::Hold) => "deadline-hold",
@@ -234,10 +252,19 @@ mod tests {
 
     #[test]
     fn progress_is_clamped() {
-        for (share, expected) in
-            [(-1.0, 0), (0.0, 0), (0.5, 5_000), (1.0, 10_000), (1e308, 10_000), (f64::NAN, 0)]
-        {
-            assert_eq!(Progress::from_share(share).ten_thousandths(), expected, "{share}");
+        for (share, expected) in [
+            (-1.0, 0),
+            (0.0, 0),
+            (0.5, 5_000),
+            (1.0, 10_000),
+            (1e308, 10_000),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(
+                Progress::from_share(share).ten_thousandths(),
+                expected,
+                "{share}"
+            );
         }
     }
 }

@@ -130,6 +130,33 @@ pub enum RejectionKind {
     NotSent,
 }
 
+impl RejectionKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Caller,
+        Self::Account,
+        Self::Quota,
+        Self::Unavailable,
+        Self::NotSent,
+    ];
+
+    /// The name in the store and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "CALLER",
+            Self::Account => "ACCOUNT",
+            Self::Quota => "QUOTA",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::NotSent => "NOT_SENT",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 /// A definite answer that no task exists at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {

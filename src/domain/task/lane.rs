@@ -62,7 +62,9 @@ impl Task {
         match &self.state {
             State::Queued { not_before } => (Lane::Dispatch, *not_before),
             State::Submitting { .. } => (Lane::Settle, self.times.updated),
-            State::SubmissionUnknown { deadline: Some(at), .. } => (Lane::Settle, *at),
+            State::SubmissionUnknown {
+                deadline: Some(at), ..
+            } => (Lane::Settle, *at),
             State::SubmissionUnknown { deadline: None, .. } => (Lane::Parked, Timestamp::NEVER),
             State::Submitted | State::Throttled | State::Running => {
                 (Lane::Poll, self.times.updated)
@@ -81,7 +83,10 @@ impl Task {
         }
         match self.outputs.iter().map(|output| output.expires).min() {
             Some(expires) => (Lane::Expire, expires),
-            None => (Lane::Rest, self.times.completed.unwrap_or(self.times.updated)),
+            None => (
+                Lane::Rest,
+                self.times.completed.unwrap_or(self.times.updated),
+            ),
         }
     }
 }

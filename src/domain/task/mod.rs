@@ -9,19 +9,19 @@ mod failure;
 mod lane;
 mod state;
 mod transition;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use attempt::{Attempt, AttemptOutcome};
-pub use event::{
-    Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict,
-};
+pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict};
 pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
 pub use state::{State, Status};
 pub use transition::Refusal;
+pub use verdict::verdict;
 
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::Generation;
@@ -150,8 +150,16 @@ impl Task {
             cancel_requested: false,
             attempts: Vec::new(),
             outputs: Vec::new(),
-            history: vec![Milestone { revision: 1, status: Status::Queued, time: now }],
-            times: Times { created: now, updated: now, ..Times::default() },
+            history: vec![Milestone {
+                revision: 1,
+                status: Status::Queued,
+                time: now,
+            }],
+            times: Times {
+                created: now,
+                updated: now,
+                ..Times::default()
+            },
             purge: Purge::Nothing,
             deleted: false,
         }
@@ -183,6 +191,8 @@ impl Task {
     /// The attempt whose real cost is still asked for after the end.
     pub fn unbooked(&self) -> Option<&Attempt> {
         let ended = self.state.is_terminal();
-        self.attempts.iter().find(|a| ended && a.book_until.is_some() && a.upstream_id.is_some())
+        self.attempts
+            .iter()
+            .find(|a| ended && a.book_until.is_some() && a.upstream_id.is_some())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Attempt, AttemptOutcome, Event, Failure, FailureReason, Milestone, Observation, Order, Purge,
-    Resolution, State, Task, UnknownPolicy, UpstreamStatus, Verdict,
+    Rejection, Resolution, State, Task, UnknownPolicy, UpstreamStatus, Verdict,
 };
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::InputSource;
@@ -74,24 +74,41 @@ impl Task {
         if !self.state.is_terminal() {
             next.revision += 1;
             let status = next.status();
-            next.history.push(Milestone { revision: next.revision, status, time: now });
+            next.history.push(Milestone {
+                revision: next.revision,
+                status,
+                time: now,
+            });
         }
         Ok(next)
     }
 
     fn step(&mut self, event: &Event, now: Timestamp) -> Step {
         match event {
-            Event::Claimed { deployment, account } => self.claimed(deployment, account, now),
-            Event::Accepted { attempt, upstream_id, estimated, book_until } => {
+            Event::Claimed {
+                deployment,
+                account,
+            } => self.claimed(deployment, account, now),
+            Event::Deferred { not_before, why } => self.defer(*not_before, why),
+            Event::Accepted {
+                attempt,
+                upstream_id,
+                estimated,
+                book_until,
+            } => {
                 let late = *book_until;
                 self.accepted(*attempt, now, late, |a| a.accept(upstream_id, *estimated))
             }
-            Event::Rejected { attempt, rejection, verdict } => {
-                self.rejected(*attempt, &rejection.message, verdict, now)
-            }
-            Event::Ambiguous { attempt, evidence, deadline } => {
-                self.ambiguous(*attempt, evidence, *deadline)
-            }
+            Event::Rejected {
+                attempt,
+                rejection,
+                verdict,
+            } => self.rejected(*attempt, rejection, verdict, now),
+            Event::Ambiguous {
+                attempt,
+                evidence,
+                deadline,
+            } => self.ambiguous(*attempt, evidence, *deadline),
             Event::DeadlinePassed(policy) => self.deadline_passed(*policy, now),
             Event::Resolved(resolution) => self.resolved(resolution, now),
             Event::NoRoute(failure) => match self.state {
@@ -119,9 +136,23 @@ impl Task {
         if live || !matches!(self.state, State::Queued { .. }) {
             return Step::Illegal;
         }
-        let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        self.attempts.push(Attempt::intended(number, deployment, account, now));
+        let number = u32::try_from(self.attempts.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        self.attempts
+            .push(Attempt::intended(number, deployment, account, now));
         Step::To(State::Submitting { attempt: number })
+    }
+
+    fn defer(&mut self, until: Timestamp, why: &str) -> Step {
+        match self.state {
+            State::Queued { not_before } if not_before == until => Step::Nothing,
+            State::Queued { .. } => {
+                why.clone_into(&mut self.status_detail);
+                Step::To(State::Queued { not_before: until })
+            }
+            _ => Step::Illegal,
+        }
     }
 
     fn accepted(
@@ -134,7 +165,9 @@ impl Task {
         let open = self.waits_for(number);
         let idle = matches!(self.state, State::Queued { .. });
         let ended = self.state.is_terminal();
-        let Some(attempt) = attempt_mut(&mut self.attempts, number) else { return Step::Illegal };
+        let Some(attempt) = attempt_mut(&mut self.attempts, number) else {
+            return Step::Illegal;
+        };
         if attempt.upstream_id.is_some() {
             return Step::Nothing;
         }
@@ -154,18 +187,28 @@ impl Task {
         Step::Stay
     }
 
-    fn rejected(&mut self, number: u32, why: &str, verdict: &Verdict, now: Timestamp) -> Step {
+    fn rejected(
+        &mut self,
+        number: u32,
+        rejection: &Rejection,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Step {
         let open = self.waits_for(number);
-        let Some(attempt) = attempt_mut(&mut self.attempts, number) else { return Step::Illegal };
+        let Some(attempt) = attempt_mut(&mut self.attempts, number) else {
+            return Step::Illegal;
+        };
         if !open && attempt.outcome != AttemptOutcome::Unknown {
             return Step::Nothing;
         }
-        attempt.reject(why, now);
+        attempt.reject(rejection, now);
         match verdict {
             _ if !open => Step::Stay,
             Verdict::Fail(failure) => Step::To(State::Failed(failure.clone())),
             Verdict::Retry(_) if self.cancel_requested => Step::To(self.cancelled_unsent()),
-            Verdict::Retry(not_before) => Step::To(State::Queued { not_before: *not_before }),
+            Verdict::Retry(not_before) => Step::To(State::Queued {
+                not_before: *not_before,
+            }),
         }
     }
 
@@ -173,7 +216,10 @@ impl Task {
         match self.state {
             State::Submitting { attempt } if attempt == number => {
                 self.last_attempt(|a| a.lose(evidence));
-                Step::To(State::SubmissionUnknown { attempt, deadline: Some(deadline) })
+                Step::To(State::SubmissionUnknown {
+                    attempt,
+                    deadline: Some(deadline),
+                })
             }
             _ => Step::Nothing,
         }
@@ -185,9 +231,14 @@ impl Task {
         };
         match policy {
             UnknownPolicy::Hold if deadline.is_none() => Step::Nothing,
-            UnknownPolicy::Hold => Step::To(State::SubmissionUnknown { attempt, deadline: None }),
+            UnknownPolicy::Hold => Step::To(State::SubmissionUnknown {
+                attempt,
+                deadline: None,
+            }),
             UnknownPolicy::Resubmit if !self.cancel_requested => {
-                self.last_attempt(|a| a.assert_rejected("outcome unknown; resubmitted by policy", now));
+                self.last_attempt(|a| {
+                    a.assert_rejected("outcome unknown; resubmitted by policy", now)
+                });
                 Step::To(State::Queued { not_before: now })
             }
             UnknownPolicy::Fail | UnknownPolicy::Resubmit => Step::To(unknown_outcome(
@@ -197,7 +248,9 @@ impl Task {
     }
 
     fn resolved(&mut self, resolution: &Resolution, now: Timestamp) -> Step {
-        let State::SubmissionUnknown { .. } = self.state else { return Step::Illegal };
+        let State::SubmissionUnknown { .. } = self.state else {
+            return Step::Illegal;
+        };
         match resolution {
             Resolution::Attach { upstream_id } => {
                 self.last_attempt(|a| a.accept(upstream_id, None));
@@ -213,7 +266,9 @@ impl Task {
             }
             Resolution::Charged => {
                 self.last_attempt(|a| a.cost.charge = Charge::Charged);
-                Step::To(unknown_outcome("an operator says: the provider charged for a lost create"))
+                Step::To(unknown_outcome(
+                    "an operator says: the provider charged for a lost create",
+                ))
             }
         }
     }
@@ -239,7 +294,10 @@ impl Task {
             UpstreamStatus::Succeeded if seen.outputs.is_empty() => {
                 self.close_attempt(seen, Charge::Charged, now);
                 let message = "the provider finished without an output";
-                Step::To(State::Failed(Failure::ours(FailureReason::BadOutput, message)))
+                Step::To(State::Failed(Failure::ours(
+                    FailureReason::BadOutput,
+                    message,
+                )))
             }
             UpstreamStatus::Succeeded => {
                 self.last_attempt(|a| a.bill(seen.cost, Charge::Charged));
@@ -251,7 +309,9 @@ impl Task {
             }
             UpstreamStatus::Cancelled => {
                 self.close_attempt(seen, Charge::ChargedOrUnknown, now);
-                Step::To(State::Cancelled { before_submit: false })
+                Step::To(State::Cancelled {
+                    before_submit: false,
+                })
             }
         }
     }
@@ -268,7 +328,10 @@ impl Task {
             a.end(now);
         });
         let message = "the provider no longer knows the task";
-        Step::To(State::Failed(Failure::ours(FailureReason::ProviderTaskGone, message)))
+        Step::To(State::Failed(Failure::ours(
+            FailureReason::ProviderTaskGone,
+            message,
+        )))
     }
 
     fn cancel_confirmed(&mut self, now: Timestamp) -> Step {
@@ -279,7 +342,9 @@ impl Task {
             a.bill(None, Charge::ChargedOrUnknown);
             a.end(now);
         });
-        Step::To(State::Cancelled { before_submit: false })
+        Step::To(State::Cancelled {
+            before_submit: false,
+        })
     }
 
     fn timed_out(&mut self, book_until: Timestamp) -> Step {
@@ -290,8 +355,12 @@ impl Task {
             a.cost.charge = Charge::ChargedOrUnknown;
             a.book_until = Some(book_until);
         });
-        let message = "the generation ran longer than its timeout; the provider may still finish it";
-        Step::To(State::Failed(Failure::ours(FailureReason::TimedOut, message)))
+        let message =
+            "the generation ran longer than its timeout; the provider may still finish it";
+        Step::To(State::Failed(Failure::ours(
+            FailureReason::TimedOut,
+            message,
+        )))
     }
 
     fn cancel(&mut self) -> Step {
@@ -313,13 +382,17 @@ impl Task {
     }
 
     fn archived(&mut self, outputs: &[Artifact]) -> Step {
-        let State::Archiving = self.state else { return Step::Illegal };
+        let State::Archiving = self.state else {
+            return Step::Illegal;
+        };
         self.outputs = outputs.to_vec();
         Step::To(State::Completed)
     }
 
     fn archive_failed(&mut self, failure: &Failure, now: Timestamp) -> Step {
-        let State::Archiving = self.state else { return Step::Illegal };
+        let State::Archiving = self.state else {
+            return Step::Illegal;
+        };
         self.last_attempt(|a| a.end(now));
         self.purge = Purge::All;
         Step::To(State::Failed(failure.clone()))
@@ -402,7 +475,9 @@ impl Task {
 
     /// Cancelled with no create call open; proved free unless an earlier one was only asserted.
     fn cancelled_unsent(&self) -> State {
-        State::Cancelled { before_submit: self.cost().charge == Charge::None }
+        State::Cancelled {
+            before_submit: self.cost().charge == Charge::None,
+        }
     }
 
     /// What every terminal state has in common.
@@ -411,8 +486,9 @@ impl Task {
             return;
         }
         self.times.completed = Some(now);
-        let spooled =
-            |input: &crate::domain::generation::Input| matches!(input.source, InputSource::Inline { .. });
+        let spooled = |input: &crate::domain::generation::Input| {
+            matches!(input.source, InputSource::Inline { .. })
+        };
         if self.purge == Purge::Nothing && self.order.generation.inputs.iter().any(spooled) {
             self.purge = Purge::Inputs;
         }
@@ -424,7 +500,10 @@ fn attempt_mut(attempts: &mut [Attempt], number: u32) -> Option<&mut Attempt> {
 }
 
 fn unknown_outcome(message: &str) -> State {
-    State::Failed(Failure::ours(FailureReason::SubmissionOutcomeUnknown, message))
+    State::Failed(Failure::ours(
+        FailureReason::SubmissionOutcomeUnknown,
+        message,
+    ))
 }
 
 /// An order without anything the caller wrote but its labels and model.

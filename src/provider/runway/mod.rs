@@ -1,3 +1,231 @@
-//! RunwayML.
+//! Runway's developer API as a [`Provider`].
+//!
+//! `translate` puts a generation into Runway's words, `client` sends, `verdict` judges answers to
+//! creates, `wire` reads tasks, `upload` turns bytes into URIs. Facts and their sources stand in
+//! the project's notes on the API, version 2024-11-06.
 
+mod client;
+mod loose;
+mod retry_after;
 pub mod translate;
+mod upload;
+mod verdict;
+mod wire;
+
+#[cfg(test)]
+mod walk;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::Method;
+use secrecy::SecretString;
+
+use crate::domain::generation::{Generation, InputSource};
+use crate::domain::task::{Observation, Rejection, RejectionKind, SubmitOutcome};
+use crate::egress::{Egress, Origin};
+use crate::provider::{CancelAnswer, Media, Prepared, Provider, ProviderError, ProviderErrorKind};
+
+use client::{Client, NoAnswer};
+use upload::Uploader;
+
+/// One account at Runway, and how to talk to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The account's name among ours.
+    pub account: String,
+    /// Where the API is, with or without `/v1`; https unless loopback.
+    pub base_url: String,
+    /// The API key.
+    pub key: SecretString,
+    /// `X-Runway-Version`.
+    pub version: String,
+    /// Limit of a whole create call. Default 30 s.
+    pub create_timeout: Duration,
+    /// Limit of a connect. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Limit of a whole poll, cancel or request for an upload slot. Default 20 s.
+    pub poll_timeout: Duration,
+    /// Further headers of every request, as some reseller accounts need.
+    pub extra_headers: Vec<(String, SecretString)>,
+    /// Whether a 503 to a create proves that nothing was created, as documented. Default true.
+    pub trust_503: bool,
+}
+
+/// Why settings cannot be used. Never holds a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be used: {0}")]
+pub struct InvalidSettings(&'static str);
+
+/// How a generation is said in Runway's words; the seam to `translate`.
+pub trait Wording: Send + Sync + fmt::Debug {
+    /// The path of the generation's operation, with the leading `/v1`.
+    fn endpoint(&self, generation: &Generation) -> &'static str;
+    /// The body; `uris` is aligned with `generation.inputs`.
+    fn body(&self, generation: &Generation, uris: &[String]) -> serde_json::Value;
+    /// Longest data URI that Runway takes, in characters.
+    fn data_uri_limit_chars(&self) -> usize;
+}
+
+/// One account at Runway.
+#[derive(Debug)]
+pub struct Runway {
+    account: String,
+    client: Client,
+    egress: Egress,
+    wording: Arc<dyn Wording>,
+    trust_503: bool,
+}
+
+impl Settings {
+    /// Settings with every default.
+    pub fn new(account: impl Into<String>, base_url: impl Into<String>, key: SecretString) -> Self {
+        Self {
+            account: account.into(),
+            base_url: base_url.into(),
+            key,
+            version: "2024-11-06".to_owned(),
+            create_timeout: Duration::from_secs(30),
+            connect_timeout: client::CONNECT_TIMEOUT,
+            poll_timeout: Duration::from_secs(20),
+            extra_headers: Vec::new(),
+            trust_503: true,
+        }
+    }
+}
+
+impl Runway {
+    /// An account, ready to talk. Opens no connection.
+    pub fn new(settings: Settings, wording: Arc<dyn Wording>) -> Result<Self, InvalidSettings> {
+        let client = Client::new(&settings)?;
+        let egress = Egress::new(client.origin())
+            .map_err(|_| InvalidSettings("the TLS configuration of this machine"))?;
+        let Settings {
+            account, trust_503, ..
+        } = settings;
+        Ok(Self {
+            account,
+            client,
+            egress,
+            wording,
+            trust_503,
+        })
+    }
+
+    async fn uri(&self, source: &InputSource, media: Option<&Media>) -> Result<String, Rejection> {
+        match (source, media) {
+            (_, Some(media)) => {
+                let data_uri_limit = self.wording.data_uri_limit_chars();
+                Uploader {
+                    client: &self.client,
+                    egress: &self.egress,
+                    data_uri_limit,
+                }
+                .uri(media)
+                .await
+            }
+            (InputSource::Url(uri) | InputSource::Upload(uri), None) => Ok(uri.clone()),
+            (InputSource::Inline { .. }, None) => Err(Rejection {
+                kind: RejectionKind::NotSent,
+                message: "a spooled input is missing".to_owned(),
+                code: String::new(),
+                retry_after: None,
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Runway {
+    fn account(&self) -> &str {
+        &self.account
+    }
+
+    async fn prepare(
+        &self,
+        generation: &Generation,
+        media: &[Option<Media>],
+    ) -> Result<Prepared, Rejection> {
+        let mut uris = Vec::with_capacity(generation.inputs.len());
+        for (index, input) in generation.inputs.iter().enumerate() {
+            let media = media.get(index).and_then(Option::as_ref);
+            uris.push(self.uri(&input.source, media).await?);
+        }
+        let body = self.wording.body(generation, &uris).to_string();
+        let endpoint = self.wording.endpoint(generation).to_owned();
+        Ok(Prepared {
+            endpoint,
+            body: Bytes::from(body),
+        })
+    }
+
+    async fn submit(&self, prepared: Prepared) -> SubmitOutcome {
+        match self.client.create(&prepared.endpoint, prepared.body).await {
+            Ok(answer) => verdict::judge(&answer, self.trust_503),
+            Err(NoAnswer {
+                not_sent: true,
+                words,
+            }) => SubmitOutcome::Rejected(Rejection {
+                kind: RejectionKind::NotSent,
+                message: format!("not sent: {words}"),
+                code: String::new(),
+                retry_after: None,
+            }),
+            Err(NoAnswer { words, .. }) => SubmitOutcome::Unknown {
+                evidence: format!("no answer to the create: {words}"),
+            },
+        }
+    }
+
+    async fn observe(&self, upstream_id: &str) -> Result<Observation, ProviderError> {
+        check(upstream_id)?;
+        let answer = self
+            .client
+            .task(Method::GET, upstream_id)
+            .await
+            .map_err(unreachable)?;
+        wire::observation(&answer, upstream_id)
+    }
+
+    async fn cancel(&self, upstream_id: &str) -> Result<CancelAnswer, ProviderError> {
+        check(upstream_id)?;
+        let answer = self
+            .client
+            .task(Method::DELETE, upstream_id)
+            .await
+            .map_err(unreachable)?;
+        match answer.status {
+            200..=299 => Ok(CancelAnswer::Done),
+            404 => Ok(CancelAnswer::NotFound),
+            _ => Err(wire::failed(&answer)),
+        }
+    }
+
+    fn output_origin(&self) -> Option<Origin> {
+        self.client.origin()
+    }
+}
+
+/// Refuses an id that could name another path; an operator may have typed it.
+fn check(id: &str) -> Result<(), ProviderError> {
+    if verdict::is_id(id) {
+        return Ok(());
+    }
+    let message = "no task id of the provider".to_owned();
+    Err(ProviderError {
+        kind: ProviderErrorKind::NotFound,
+        retry_after: None,
+        message,
+    })
+}
+
+fn unreachable(none: NoAnswer) -> ProviderError {
+    ProviderError {
+        kind: ProviderErrorKind::Unavailable,
+        retry_after: None,
+        message: none.words,
+    }
+}

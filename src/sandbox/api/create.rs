@@ -104,18 +104,17 @@ fn accept(state: &State, order: Order, markers: Markers) -> Response {
 impl Plan {
     /// A scripted fault goes before what the prompt asks for.
     fn of(state: &State, markers: &Markers) -> Self {
-        match state.script.take(Place::Create) {
-            Some(fault) => Self {
+        if let Some(fault) = state.script.take(Place::Create) {
+            let end = Some(End::Scripted(fault.effect));
+            return Self {
                 accept_first: fault.accept_first,
-                end: Some(End::Scripted(fault.effect)),
-            },
-            None => {
-                let end = markers.create.map(End::Marked);
-                Self {
-                    accept_first: markers.accept_first,
-                    end,
-                }
-            }
+                end,
+            };
+        }
+        let end = markers.create.map(End::Marked);
+        Self {
+            accept_first: markers.accept_first,
+            end,
         }
     }
 

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State as Extract};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, RANGE,
 };
@@ -33,6 +33,7 @@ struct File {
     cut: Option<Cut>,
 }
 
+#[derive(Clone, Copy)]
 enum Cut {
     After(u64),
     Half,
@@ -156,8 +157,15 @@ fn body(bytes: Bytes, cut: Option<Cut>) -> Body {
         return Body::from(bytes);
     }
     let first = bytes.slice(..usize::try_from(sent).unwrap_or(0));
-    let broken = io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the sandbox");
-    Body::from_stream(stream::iter([Ok(first), Err(broken)]))
+    let breaking = async {
+        // Pending once, so that what precedes the break is on the wire before it.
+        tokio::task::yield_now().await;
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "cut by the sandbox",
+        ))
+    };
+    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(breaking)))
 }
 
 const HTML: &[u8] =

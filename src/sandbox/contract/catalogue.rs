@@ -111,6 +111,7 @@ impl Catalogue {
     }
 
     /// Every endpoint by path.
+    #[cfg(test)]
     pub fn endpoints(&self) -> impl Iterator<Item = (&str, &Endpoint)> {
         self.endpoints
             .iter()

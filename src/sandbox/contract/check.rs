@@ -161,10 +161,11 @@ impl Check<'_> {
             field.max_length.map(count),
         );
         let is_text = field.values.is_none() && field.any_of.is_none();
-        if is_text && (field.max_data_uri_mb.is_some() || media_uri::is_media(&self.path)) {
-            if let Err(problem) = media_uri::check(&self.path, text, self.knows_upload) {
-                self.issues.push(Issue::rule(&self.path, problem));
-            }
+        if is_text
+            && (field.max_data_uri_mb.is_some() || media_uri::is_media(&self.path))
+            && let Err(problem) = media_uri::check(&self.path, text, self.knows_upload)
+        {
+            self.issues.push(Issue::rule(&self.path, problem));
         }
     }
 

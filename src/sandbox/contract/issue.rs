@@ -45,14 +45,14 @@ impl Issue {
     /// A number, length or count above its bound. `origin` is `number`, `string` or `array`.
     pub fn too_big(path: &[Value], origin: &str, maximum: f64) -> Self {
         let message = format!("Too big: expected {origin} to have <={maximum}");
-        let extra = json!({ "origin": origin, "maximum": maximum, "inclusive": true });
+        let extra = json!({ "origin": origin, "maximum": number(maximum), "inclusive": true });
         Self::new("too_big", path, message, extra)
     }
 
     /// A number, length or count below its bound.
     pub fn too_small(path: &[Value], origin: &str, minimum: f64) -> Self {
         let message = format!("Too small: expected {origin} to have >={minimum}");
-        let extra = json!({ "origin": origin, "minimum": minimum, "inclusive": true });
+        let extra = json!({ "origin": origin, "minimum": number(minimum), "inclusive": true });
         Self::new("too_small", path, message, extra)
     }
 
@@ -88,6 +88,19 @@ impl Issue {
             message,
             extra,
         }
+    }
+}
+
+/// A bound without a fraction is written without one.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounds of the catalogue are below 2^53"
+)]
+fn number(bound: f64) -> Value {
+    if bound.fract() == 0.0 {
+        json!(bound as i64)
+    } else {
+        json!(bound)
     }
 }
 

@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 use super::issue::Issue;
 
 type Body = Map<String, Value>;
+/// (endpoint's path, model, body) → what is wrong.
+type Rule = fn(&str, &str, &Body) -> Option<Issue>;
 
 /// Every rule that `body` breaks.
 pub fn check(path: &str, model: &str, body: &Body) -> Vec<Issue> {
-    let rules: [fn(&str, &str, &Body) -> Option<Issue>; 10] = [
+    let rules: [Rule; 10] = [
         prompt_image,
         wan_keyframes,
         hailuo_adaptive,
@@ -49,7 +51,7 @@ fn prompt_image(path: &str, model: &str, body: &Body) -> Option<Issue> {
     if positions.len() != items.len() {
         return refuse("Keyframes and reference images cannot be mixed");
     }
-    if items.len() > 2 || (ONE_IMAGE.iter().any(|name| model == *name) && items.len() > 1) {
+    if items.len() > 2 || (ONE_IMAGE.contains(&model) && items.len() > 1) {
         return refuse("Too many images for this model");
     }
     if positions.len() == 2 && positions[0] == positions[1] {
@@ -219,8 +221,11 @@ fn seedance_modes(path: &str, model: &str, body: &Body) -> Option<Issue> {
 /// The sandbox's own bound: it renders what it accepts, so it accepts no endless film.
 fn renderable(body: &Body) -> Option<Issue> {
     let seconds = body.get("duration")?.as_f64()?;
-    (!(0.5..=MAX_SECONDS).contains(&seconds))
-        .then(|| Issue::too_big(&[json!("duration")], "number", MAX_SECONDS))
+    let path = [json!("duration")];
+    if seconds < MIN_SECONDS {
+        return Some(Issue::too_small(&path, "number", MIN_SECONDS));
+    }
+    (seconds > MAX_SECONDS).then(|| Issue::too_big(&path, "number", MAX_SECONDS))
 }
 
 fn list<'a>(body: &'a Body, name: &str) -> &'a [Value] {
@@ -237,6 +242,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
+const MIN_SECONDS: f64 = 0.5;
 const MAX_SECONDS: f64 = 60.0;
 /// Models that document exactly one image.
 const ONE_IMAGE: [&str; 6] = [

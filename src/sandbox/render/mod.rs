@@ -8,6 +8,7 @@ mod bits;
 mod cache;
 mod canvas;
 mod card;
+mod frame;
 mod h264;
 mod mp4;
 mod png_file;

@@ -6,14 +6,15 @@ use muxide::api::{MuxerBuilder, VideoCodec};
 
 use super::super::contract::Order;
 use super::card;
-use super::h264::{self, Colour, Frame};
+use super::frame::{Colour, Frame};
+use super::h264;
 
 /// Renders the film of an order.
 pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
     let mut film = Film::new(order, seed);
     let (width, height) = order.size;
-    let mut file = Vec::new();
-    let mut muxer = MuxerBuilder::new(&mut file)
+    let mut bytes = Vec::new();
+    let mut muxer = MuxerBuilder::new(&mut bytes)
         .video(
             VideoCodec::H264,
             width,
@@ -31,14 +32,12 @@ pub fn render(order: &Order, seed: u64) -> io::Result<Vec<u8>> {
             .map_err(io::Error::other)?;
     }
     muxer.finish().map_err(io::Error::other)?;
-    Ok(file)
+    Ok(bytes)
 }
 
 struct Film {
     size: (usize, usize),
     frames: u32,
-    /// Frames between key frames.
-    period: u32,
     /// The card without what moves.
     still: Frame,
     shown: Frame,
@@ -52,13 +51,9 @@ impl Film {
         let palette = palette(seed);
         let canvas = card::draw(order, 0);
         let frames = frame_count(order.seconds);
-        let key_bytes = u64::from(order.size.0) * u64::from(order.size.1) * 3 / 2;
-        let keys = (KEY_FRAME_BUDGET / key_bytes).clamp(1, u64::from(frames.div_ceil(48)));
-        let keys = u32::try_from(keys).unwrap_or(1);
         Self {
             size: (canvas.width, canvas.height),
             frames,
-            period: frames.div_ceil(keys),
             still: Frame::of(&canvas, &palette),
             shown: Frame::of(&canvas, &palette),
             square: Vec::new(),
@@ -71,12 +66,17 @@ impl Film {
     fn frame(&mut self, number: u32) -> (Vec<u8>, bool) {
         let changed = self.step(number);
         let mut sample = Vec::new();
-        let key = number % self.period == 0;
+        let key = number.is_multiple_of(KEY_FRAME_PERIOD);
         if key {
             sample = h264::parameter_sets(self.size.0, self.size.1);
-            h264::key_frame(&mut sample, &self.shown, number / self.period % 2);
+            h264::key_frame(&mut sample, &self.shown, number / KEY_FRAME_PERIOD % 2);
         } else {
-            h264::change_frame(&mut sample, &self.shown, number % self.period, &changed);
+            h264::change_frame(
+                &mut sample,
+                &self.shown,
+                number % KEY_FRAME_PERIOD,
+                &changed,
+            );
         }
         (sample, key)
     }
@@ -133,16 +133,16 @@ fn frame_count(seconds: f64) -> u32 {
 
 /// Paper, band, text and accent; the seed chooses the tint.
 fn palette(seed: u64) -> [Colour; 4] {
-    let tint = |shift: u32| 112 + u8::try_from(seed >> shift & 31).unwrap_or(0);
+    let tint = |shift: u32| 96 + u8::try_from(seed >> shift & 63).unwrap_or(0);
     let (blue, red) = (tint(8), tint(16));
     [
         [52, blue, red],
         [32, 128, 128],
         [235, 128, 128],
-        [160, 255 - red, 255 - blue],
+        [180, 60, 170],
     ]
 }
 
 const FRAMES_PER_SECOND: u32 = 24;
-/// Key frames are large: this bounds their sum unless one alone is larger.
-const KEY_FRAME_BUDGET: u64 = 4_500_000;
+/// Frames from one key frame to the next: how finely a player can seek.
+const KEY_FRAME_PERIOD: u32 = 2 * FRAMES_PER_SECOND;

@@ -1,0 +1,122 @@
+//! Reads a range of one object, block by block, each checked before it is given out.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
+
+use super::sums::{BLOCK, Sums};
+use super::{Archive, ArchiveError, Key, disk, unavailable};
+
+/// A range that is being read.
+pub(super) struct Reader {
+    source: Source,
+    sums: Arc<Sums>,
+    at: u64,
+    end: u64,
+}
+
+/// Where blocks come from. A local file stays open, so removing the object does not cut a reader.
+enum Source {
+    File(Arc<File>),
+    Remote(Arc<dyn ObjectStore>, Path),
+}
+
+impl Reader {
+    pub(super) async fn open(
+        archive: Archive,
+        key: Key,
+        offset: u64,
+        len: u64,
+        size: u64,
+    ) -> Result<Self, ArchiveError> {
+        let store = archive.inner.store.clone();
+        let object = store.get_opts(&key.object(), GetOptions::default()).await?;
+        let sidecar = match store.get(&key.sums()).await {
+            Ok(sidecar) => sidecar.bytes().await?,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(ArchiveError::Damaged("its sums are missing"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let sums = Sums::parse(sidecar)?;
+        if object.meta.size != size || sums.size != size {
+            return Err(ArchiveError::Damaged("its length has changed"));
+        }
+        let source = match object.payload {
+            GetResultPayload::File(file, _) => Source::File(Arc::new(file)),
+            GetResultPayload::Stream(_) => Source::Remote(store, key.object()),
+        };
+        let end = offset.saturating_add(len).min(size);
+        Ok(Self {
+            source,
+            sums: Arc::new(sums),
+            at: offset,
+            end,
+        })
+    }
+
+    /// The next piece; shaped for `try_unfold`.
+    pub(super) async fn next(mut self) -> Result<Option<(Bytes, Self)>, ArchiveError> {
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        let index = self.at / BLOCK as u64;
+        let start = index * BLOCK as u64;
+        let stop = (start + BLOCK as u64).min(self.sums.size);
+        let block = self.block(index, start, stop).await?;
+        let upto = stop.min(self.end);
+        let piece = block.slice(within(self.at - start)..within(upto - start));
+        self.at = upto;
+        Ok(Some((piece, self)))
+    }
+
+    async fn block(&self, index: u64, start: u64, stop: u64) -> Result<Bytes, ArchiveError> {
+        const DAMAGED: ArchiveError = ArchiveError::Damaged("a block differs from its sum");
+        let sums = Arc::clone(&self.sums);
+        match &self.source {
+            Source::File(file) => {
+                let file = Arc::clone(file);
+                disk::blocking(move || {
+                    let block = read_at(&file, start, within(stop - start))?;
+                    if sums.hold(index, &block) {
+                        Ok(block.into())
+                    } else {
+                        Err(DAMAGED)
+                    }
+                })
+                .await
+            }
+            Source::Remote(store, path) => {
+                let block = store.get_range(path, start..stop).await?;
+                if sums.hold(index, &block) {
+                    Ok(block)
+                } else {
+                    Err(DAMAGED)
+                }
+            }
+        }
+    }
+}
+
+fn read_at(mut file: &File, start: u64, len: usize) -> Result<Vec<u8>, ArchiveError> {
+    let mut block = vec![0; len];
+    let read = file
+        .seek(SeekFrom::Start(start))
+        .and_then(|_| file.read_exact(&mut block));
+    match read {
+        Ok(()) => Ok(block),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(ArchiveError::Damaged("it ends early"))
+        }
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+/// A position within a block; those fit every `usize`.
+fn within(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(BLOCK)
+}

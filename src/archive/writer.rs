@@ -1,0 +1,125 @@
+//! Writes one object: staged, hashed on the way, durable and read back before it counts.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use sha2::{Digest, Sha256};
+
+use super::sums::Tally;
+use super::{Archive, ArchiveError, Key, Stored, disk};
+
+/// An object being written. Dropping it leaves nothing behind under the key.
+pub struct Writer {
+    archive: Archive,
+    key: Key,
+    upload: Box<dyn MultipartUpload>,
+    tally: Tally,
+    pending: Vec<Bytes>,
+    pending_bytes: usize,
+    written: u64,
+}
+
+impl Writer {
+    pub(super) async fn begin(archive: Archive, key: Key) -> Result<Self, ArchiveError> {
+        let upload = archive.inner.store.put_multipart(&key.object()).await?;
+        Ok(Self {
+            archive,
+            key,
+            upload,
+            tally: Tally::default(),
+            pending: Vec::new(),
+            pending_bytes: 0,
+            written: 0,
+        })
+    }
+
+    /// How many bytes were given to it.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Adds bytes; they go to the disk in parts of about 256 KiB.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), ArchiveError> {
+        self.written += bytes.len() as u64;
+        self.pending_bytes += bytes.len();
+        if !bytes.is_empty() {
+            self.pending.push(bytes);
+        }
+        // A peer that sends single bytes must not grow the list beyond the memory it stands for.
+        if self.pending_bytes >= PART || self.pending.len() >= MAX_PENDING {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the object durable and visible, reads it back, and says what it is.
+    ///
+    /// After an error or a crash the key may hold the old object, the new one or none; writing it
+    /// again is always right.
+    pub async fn finish(mut self) -> Result<Stored, ArchiveError> {
+        self.flush().await?;
+        let (size_bytes, sha256, sidecar) = std::mem::take(&mut self.tally).finish();
+        let store = &self.archive.inner.store;
+        let replaced = store
+            .head(&self.key.object())
+            .await
+            .map_or(0, |old| old.size);
+        let replaced_sums = store.head(&self.key.sums()).await.map_or(0, |old| old.size);
+        let sidecar_bytes = sidecar.len() as u64;
+        store
+            .put(&self.key.sums(), PutPayload::from(sidecar))
+            .await?;
+        self.upload.complete().await?;
+        self.archive
+            .count(replaced + replaced_sums, size_bytes + sidecar_bytes);
+        let stored = Stored { size_bytes, sha256 };
+        self.clear_staged().await?;
+        verify(&self.archive, self.key, stored).await?;
+        Ok(stored)
+    }
+
+    /// Removes what crashed writers of this key left. Not at the beginning: the name of a writer
+    /// that was just dropped could be taken anew, and then fall to that one's late removal.
+    fn clear_staged(&self) -> impl Future<Output = Result<(), ArchiveError>> + use<> {
+        let folder = self.archive.inner.root.join(self.key.task().to_string());
+        let name = self.key.name();
+        disk::blocking(move || disk::remove_staged(&folder, &name))
+    }
+
+    async fn flush(&mut self) -> Result<(), ArchiveError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let chunks = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        let part = self.upload.put_part(chunks.iter().cloned().collect());
+        let mut tally = std::mem::take(&mut self.tally);
+        // Hashing a part takes longer than a reactor should be kept.
+        let hashed = disk::blocking(move || {
+            for chunk in &chunks {
+                tally.take(chunk);
+            }
+            Ok(tally)
+        });
+        let (put, hashed) = futures_util::join!(part, hashed);
+        put?;
+        self.tally = hashed?;
+        Ok(())
+    }
+}
+
+async fn verify(archive: &Archive, key: Key, stored: Stored) -> Result<(), ArchiveError> {
+    let mut back = archive.read(key, 0, stored.size_bytes, stored.size_bytes);
+    let mut sha = Sha256::new();
+    while let Some(block) = back.try_next().await? {
+        sha.update(&block);
+    }
+    let same = <[u8; 32]>::from(sha.finalize()) == stored.sha256;
+    same.then_some(())
+        .ok_or(ArchiveError::Damaged("it reads back differently"))
+}
+
+/// Bytes that are gathered before they are written.
+const PART: usize = 256 * 1024;
+/// Pieces that are gathered before they are written.
+const MAX_PENDING: usize = 1024;

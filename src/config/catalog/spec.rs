@@ -1,0 +1,219 @@
+//! From a model's fields to its specification: which are typed, which are places for media, which
+//! are further options.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::rows::{Fields, File, Position, RuleRow};
+use super::shape::{param, value};
+use super::{CatalogError, defaults, wrong};
+use crate::domain::generation::{Media, Operation, Role};
+use crate::domain::model::{Extras, Frames, Param, Rule, Shape, Slot, Spec, Typed};
+
+impl File {
+    pub(super) fn spec(&self, operation: Operation, fields: &Fields) -> Result<Spec, CatalogError> {
+        let mut params = BTreeMap::new();
+        for (name, field) in fields.iter().filter(|(name, _)| !name.starts_with('_')) {
+            params.insert(name.clone(), param(name, field)?);
+        }
+        let slots = self.slots(&mut params, fields)?;
+        let typed = self.typed(operation, &mut params);
+        Ok(Spec {
+            typed,
+            slots,
+            options: params,
+            extras: extras(fields),
+            rules: rules(fields)?,
+        })
+    }
+
+    /// Takes the typed fields out of the options, and gives them their fallbacks.
+    fn typed(&self, operation: Operation, params: &mut BTreeMap<String, Param>) -> Typed {
+        let mut take = |names: &[String]| names.iter().find_map(|name| params.remove(name));
+        let names = &self.typed;
+        let mut typed = Typed {
+            prompt: take(&names.prompt),
+            seconds: take(&names.seconds),
+            sizes: names
+                .size
+                .iter()
+                .filter_map(|name| take(std::slice::from_ref(name)))
+                .collect(),
+            count: take(&names.count),
+            seed: take(&names.seed),
+            audio: take(&names.audio),
+            negative_prompt: take(&names.negative_prompt),
+        };
+        if let Some(seconds) = &mut typed.seconds {
+            seconds.fallback = defaults::seconds(&seconds.shape, self.defaults.seconds);
+        }
+        let wanted = self.defaults.size.get(operation.output().as_str());
+        for size in &mut typed.sizes {
+            size.fallback = wanted.and_then(|wanted| defaults::size(&size.shape, wanted));
+        }
+        typed
+    }
+
+    /// Takes the places for media out of the options, in the file's order.
+    fn slots(
+        &self,
+        params: &mut BTreeMap<String, Param>,
+        fields: &Fields,
+    ) -> Result<Vec<Slot>, CatalogError> {
+        let mut slots = Vec::new();
+        for position in &self.inputs {
+            let Some(param) = params.remove(&position.name) else {
+                continue;
+            };
+            slots.push(slot(position, param, fields)?);
+        }
+        Ok(slots)
+    }
+}
+
+fn slot(position: &Position, param: Param, fields: &Fields) -> Result<Slot, CatalogError> {
+    let mut accepts = Vec::new();
+    let mut or_references = false;
+    if position.positions {
+        let (roles, optional) = positions(&param.shape);
+        accepts.extend(roles.into_iter().map(|role| (role, Media::Image)));
+        or_references = optional;
+    }
+    for (role, kinds) in &position.accepts {
+        let role = Role::parse(role).ok_or_else(|| wrong(&position.name, "has an unknown role"))?;
+        for kind in kinds {
+            let media =
+                Media::parse(kind).ok_or_else(|| wrong(&position.name, "has an unknown kind"))?;
+            accepts.push((role, media));
+        }
+    }
+    let last_alone = fields
+        .get("_last_alone")
+        .and_then(Json::as_bool)
+        .unwrap_or(true);
+    let frames = position.positions.then_some(Frames {
+        last_alone,
+        or_references,
+    });
+    let only_frames = position.positions && !or_references;
+    Ok(Slot {
+        name: param.name,
+        required: param.required,
+        maximum: if only_frames {
+            accepts.len()
+        } else {
+            capacity(&param.shape)
+        },
+        accepts,
+        frames,
+        tags: item_fields(&param.shape).is_some_and(|fields| fields.contains_key("tag")),
+        shape: param.shape,
+    })
+}
+
+/// The frames that a prompt image can be, and whether it can also be a reference.
+fn positions(shape: &Shape) -> (Vec<Role>, bool) {
+    let position = item_fields(shape).and_then(|fields| fields.get("position"));
+    let frames = match position.map(|position| &position.shape) {
+        Some(Shape::Enum(values)) => {
+            let named = |name: &str| values.iter().any(|value| value.as_str() == Some(name));
+            let frame = |name, role| named(name).then_some(role);
+            [
+                frame("first", Role::FirstFrame),
+                frame("last", Role::LastFrame),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        }
+        _ => vec![Role::FirstFrame, Role::LastFrame],
+    };
+    let optional = !position.is_some_and(|position| position.required);
+    let reference = optional.then_some(Role::Reference);
+    (frames.into_iter().chain(reference).collect(), optional)
+}
+
+/// The fields of one item of a list, wherever the list stands.
+fn item_fields(shape: &Shape) -> Option<&BTreeMap<String, Param>> {
+    match shape {
+        Shape::List { item, .. } => match &**item {
+            Shape::Object(fields) => Some(fields),
+            _ => None,
+        },
+        Shape::Either(shapes) => shapes.iter().find_map(item_fields),
+        _ => None,
+    }
+}
+
+fn capacity(shape: &Shape) -> usize {
+    match shape {
+        Shape::List { maximum, .. } => maximum.unwrap_or(usize::MAX),
+        Shape::Either(shapes) => shapes.iter().map(capacity).max().unwrap_or(1),
+        _ => 1,
+    }
+}
+
+fn extras(fields: &Fields) -> Extras {
+    match fields.get("_strict").and_then(Json::as_bool) {
+        Some(true) => Extras::Refused,
+        Some(false) => Extras::Passed,
+        None => Extras::Unknown,
+    }
+}
+
+fn rules(fields: &Fields) -> Result<Vec<Rule>, CatalogError> {
+    let Some(rows) = fields.get("_rules") else {
+        return Ok(Vec::new());
+    };
+    let rows: Vec<RuleRow> = serde_json::from_value(rows.clone())
+        .map_err(|error| wrong("_rules", &error.to_string()))?;
+    Ok(rows.into_iter().map(rule).collect())
+}
+
+fn rule(row: RuleRow) -> Rule {
+    match row {
+        RuleRow::OptionNeeds {
+            option,
+            other,
+            values,
+        } => Rule::OptionNeeds {
+            option,
+            other,
+            values: values.iter().map(value).collect(),
+        },
+        RuleRow::Alone { option } => Rule::Alone { option },
+        RuleRow::Something { options } => Rule::Something { options },
+        RuleRow::KeyframesNeedSize { prefix } => Rule::KeyframesNeedSize { prefix },
+        RuleRow::SizeNeedsInput { size } => Rule::SizeNeedsInput { size },
+        RuleRow::SumBetween {
+            option,
+            list,
+            field,
+            minimum,
+            maximum,
+        } => Rule::SumBetween {
+            option,
+            list,
+            field,
+            minimum,
+            maximum,
+        },
+        RuleRow::Mode {
+            option,
+            value: given,
+            needs_prompt,
+            forbids_size,
+            fixes,
+        } => Rule::Mode {
+            option,
+            value: value(&given),
+            needs_prompt,
+            forbids_size,
+            fixes: fixes
+                .iter()
+                .next()
+                .map(|(name, given)| (name.clone(), value(given))),
+        },
+    }
+}

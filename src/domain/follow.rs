@@ -1,0 +1,190 @@
+//! What to do after asking a provider about a task: the poller's decision, pure.
+//!
+//! A [`Follow`] is what the poller keeps in memory of one task at a provider. It learns from each
+//! [`Answer`] and says what follows.
+
+use std::time::Duration;
+
+use super::schedule::PollState;
+use super::task::{AttemptOutcome, Event, Observation, Progress, State, Task, UpstreamStatus};
+use super::time::Timestamp;
+
+/// A task at a provider, as the poller follows it.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    /// Which attempt is followed.
+    pub attempt: u32,
+    /// The account that has it.
+    pub account: String,
+    /// The provider's task id.
+    pub upstream_id: String,
+    /// The provider's model id, under which run times are learned.
+    pub model: String,
+    /// What the schedule needs.
+    pub poll: PollState,
+    /// The caller asked to cancel.
+    pub cancel_requested: bool,
+    /// The task has ended here; only its bill is open, until then.
+    pub book_until: Option<Timestamp>,
+    timeout: Duration,
+    misses: u32,
+    first_miss: Option<Timestamp>,
+}
+
+/// What the provider said.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It knows the task.
+    Seen(Observation),
+    /// It does not.
+    NotFound,
+    /// It could not be asked, or made no sense.
+    Trouble {
+        /// How long it asked to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What follows an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reaction {
+    /// Ask again later.
+    Keep,
+    /// Tell watchers, and ask again later.
+    Tick(Progress),
+    /// Record it.
+    Record(Event),
+    /// Send the cancel: the task was just seen unfinished.
+    Cancel,
+}
+
+impl Follow {
+    /// What there is to follow of a task; `None` when no provider is to be asked about it.
+    pub fn of(task: &Task) -> Option<Self> {
+        let live = matches!(task.state, State::Submitted | State::Throttled | State::Running);
+        let attempt = if live {
+            task.attempts.iter().find(|a| a.outcome == AttemptOutcome::Accepted)
+        } else {
+            task.unbooked()
+        }?;
+        Some(Self {
+            attempt: attempt.number,
+            account: attempt.account.clone(),
+            upstream_id: attempt.upstream_id.clone()?,
+            model: task.order.generation.model.clone(),
+            poll: PollState {
+                submitted: task.times.submitted.unwrap_or(attempt.started),
+                running_since: task.times.started,
+                throttled: task.state == State::Throttled,
+                progress: Progress::default(),
+                failures: 0,
+                retry_after: None,
+            },
+            cancel_requested: task.cancel_requested,
+            book_until: if live { None } else { attempt.book_until },
+            timeout: task.order.timeout,
+            misses: 0,
+            first_miss: None,
+        })
+    }
+
+    /// Learns from an answer and says what follows. `patience` is how long a task must stay unknown
+    /// to the provider before it is called gone.
+    pub fn react(&mut self, answer: &Answer, now: Timestamp, patience: Duration) -> Reaction {
+        match answer {
+            Answer::Seen(seen) => {
+                self.poll.failures = 0;
+                self.poll.retry_after = None;
+                self.misses = 0;
+                if self.book_until.is_some() { self.book(seen, now) } else { self.seen(seen, now) }
+            }
+            Answer::NotFound => self.missed(now, patience),
+            Answer::Trouble { retry_after } => {
+                self.poll.failures = self.poll.failures.saturating_add(1);
+                self.poll.retry_after = *retry_after;
+                self.overdue(now).unwrap_or(Reaction::Keep)
+            }
+        }
+    }
+
+    /// What follows when the provider confirmed the cancel, or no longer knows the task after it.
+    pub const fn cancelled() -> Reaction {
+        Reaction::Record(Event::CancelConfirmed)
+    }
+
+    fn seen(&mut self, seen: &Observation, now: Timestamp) -> Reaction {
+        let record = || Reaction::Record(Event::Observed(seen.clone()));
+        match &seen.status {
+            UpstreamStatus::Succeeded | UpstreamStatus::Failed(_) | UpstreamStatus::Cancelled => {
+                return record();
+            }
+            _ if self.cancel_requested => return Reaction::Cancel,
+            UpstreamStatus::Throttled if !self.poll.throttled && self.poll.running_since.is_none() => {
+                self.poll.throttled = true;
+                return record();
+            }
+            UpstreamStatus::Running if self.poll.running_since.is_none() => {
+                self.poll.running_since = Some(now);
+                self.poll.throttled = false;
+                self.poll.progress = seen.progress.unwrap_or_default();
+                return record();
+            }
+            UpstreamStatus::Running => {}
+            UpstreamStatus::Pending
+            | UpstreamStatus::Throttled
+            | UpstreamStatus::Unrecognised(_) => return self.overdue(now).unwrap_or(Reaction::Keep),
+        }
+        if let Some(overdue) = self.overdue(now) {
+            return overdue;
+        }
+        match seen.progress {
+            Some(progress) if progress > self.poll.progress => {
+                self.poll.progress = progress;
+                Reaction::Tick(progress)
+            }
+            _ => Reaction::Keep,
+        }
+    }
+
+    /// The limit counts time in generation only: a task that never ran has none.
+    fn overdue(&self, now: Timestamp) -> Option<Reaction> {
+        let since = self.poll.running_since.filter(|_| self.book_until.is_none())?;
+        let late = now.since(since) >= self.timeout && !self.cancel_requested;
+        late.then(|| Reaction::Record(Event::TimedOut { book_until: now.after(BOOKING) }))
+    }
+
+    fn missed(&mut self, now: Timestamp, patience: Duration) -> Reaction {
+        if self.cancel_requested && self.book_until.is_none() {
+            return Self::cancelled();
+        }
+        self.misses = self.misses.saturating_add(1);
+        let first = *self.first_miss.get_or_insert(now);
+        if self.misses < MISSES || now.since(first) < patience {
+            return Reaction::Keep;
+        }
+        if self.book_until.is_some() { self.give_up_booking() } else { Reaction::Record(Event::Gone) }
+    }
+
+    fn book(&self, seen: &Observation, now: Timestamp) -> Reaction {
+        let ended = matches!(
+            seen.status,
+            UpstreamStatus::Succeeded | UpstreamStatus::Failed(_) | UpstreamStatus::Cancelled
+        );
+        if ended {
+            return Reaction::Record(Event::Booked { attempt: self.attempt, actual: seen.cost });
+        }
+        if self.book_until.is_some_and(|until| now >= until) {
+            return self.give_up_booking();
+        }
+        Reaction::Keep
+    }
+
+    const fn give_up_booking(&self) -> Reaction {
+        Reaction::Record(Event::Booked { attempt: self.attempt, actual: None })
+    }
+}
+
+/// How long the real cost of an abandoned attempt is asked for.
+pub const BOOKING: Duration = Duration::from_hours(24);
+/// Answers of "no such task" in a row before it is believed.
+const MISSES: u32 = 3;

@@ -1,0 +1,241 @@
+//! Inputs: sources, types, roles, tags, and the operation that follows from them.
+
+use super::*;
+
+#[test]
+fn a_missing_image_is_missed() {
+    assert_eq!(refused(&ask("gen4_turbo")), ["input_references"]);
+    assert_eq!(refused(&ask("gen4_image_turbo")), ["input_references"]);
+    assert_eq!(
+        refused(&Draft {
+            operation: Some(Operation::ImageToVideo),
+            ..ask("veo3.1")
+        }),
+        ["input_references"]
+    );
+    assert_eq!(
+        refused(&Draft {
+            model: "aleph2".into(),
+            ..Draft::default()
+        }),
+        ["input_references"]
+    );
+}
+
+#[test]
+fn roles_are_judged_by_the_models_places() {
+    use Role::{FirstFrame, LastFrame, Reference, SourceVideo, Unspecified};
+    for (model, roles, expected) in [
+        ("gen4.5", &[FirstFrame][..], None),
+        (
+            "gen4.5",
+            &[Unspecified, Unspecified],
+            Some("input_references[1].role"),
+        ),
+        ("gen4.5", &[LastFrame], Some("input_references[0].role")),
+        ("gen4.5", &[Reference], Some("input_references[0].role")),
+        ("gen4.5", &[SourceVideo], Some("input_references[0].role")),
+        ("veo3.1", &[LastFrame, FirstFrame], None),
+        ("veo3.1", &[LastFrame], Some("input_references[0].role")),
+        (
+            "veo3.1",
+            &[FirstFrame, FirstFrame],
+            Some("input_references[1].role"),
+        ),
+        (
+            "veo3.1",
+            &[Unspecified, LastFrame],
+            Some("input_references[0].role"),
+        ),
+        ("kling3.0_pro", &[LastFrame], None),
+        ("seedance2", &[Reference, Reference, Reference], None),
+        (
+            "seedance2",
+            &[FirstFrame, Reference],
+            Some("input_references[1].role"),
+        ),
+        ("kling_4", &[FirstFrame, Reference], None),
+        ("gen4_image", &[Unspecified, Reference, Reference], None),
+        (
+            "gen4_image",
+            &[Reference, Reference, Reference, Reference],
+            Some("input_references[3].role"),
+        ),
+    ] {
+        let draft = pictures(model, roles);
+        match expected {
+            None => {
+                drop(check(&draft).unwrap_or_else(|found| panic!("{model} {roles:?}: {found:?}")));
+            }
+            Some(field) => assert_eq!(refused(&draft), [field], "{model} {roles:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_operation_follows_the_inputs_where_they_leave_no_choice() {
+    let video = || url("https://example.com/a.mp4", Role::Unspecified);
+    for (draft, expected) in [
+        (
+            pictures("gen4.5", &[Role::Unspecified]),
+            Operation::ImageToVideo,
+        ),
+        (
+            pictures("grok_imagine_1_5", &[Role::Reference]),
+            Operation::TextToVideo,
+        ),
+        (
+            with("seedance2", vec![video(), url(PICTURE, Role::Unspecified)]),
+            Operation::VideoToVideo,
+        ),
+        (
+            with(
+                "seedance2",
+                vec![url("https://example.com/a.mp4", Role::ReferenceVideo)],
+            ),
+            Operation::TextToVideo,
+        ),
+        (
+            with("mirelo_sfx_2_0", vec![video()]),
+            Operation::VideoToAudio,
+        ),
+        (ask("mirelo_sfx_2_0"), Operation::SoundEffect),
+        (ask("gen4_image"), Operation::TextToImage),
+    ] {
+        assert_eq!(
+            check(&draft).unwrap().operation,
+            expected,
+            "{}",
+            draft.model
+        );
+    }
+    assert_eq!(refused(&ask("seed_audio")), ["operation"]);
+}
+
+#[test]
+fn inline_data_is_known_by_its_first_bytes() {
+    let input =
+        |draft: DraftInput| check(&with("gen4.5", vec![draft])).map(|mut it| it.inputs.remove(0));
+    let good = input(data(JPEG, "")).unwrap();
+    assert_eq!(good.content_type, "image/jpeg");
+    assert!(matches!(
+        good.source,
+        InputSource::Inline { size_bytes: 14, .. }
+    ));
+    assert_eq!(
+        input(data(JPEG, "Image/JPG")).unwrap().content_type,
+        "image/jpeg"
+    );
+    for (bytes, declared, field, reason) in [
+        (&b""[..], "image/png", "data", InvalidReason::FieldInvalid),
+        (
+            JPEG,
+            "image/png",
+            "data",
+            InvalidReason::InputTypeUnsupported,
+        ),
+        (
+            b"GIF89a...",
+            "",
+            "data",
+            InvalidReason::InputTypeUnsupported,
+        ),
+        (
+            b"just text",
+            "",
+            "data",
+            InvalidReason::InputTypeUnsupported,
+        ),
+        (
+            JPEG,
+            "text/html",
+            "content_type",
+            InvalidReason::InputTypeUnsupported,
+        ),
+    ] {
+        let found = input(data(bytes, declared)).expect_err("is refused");
+        assert_eq!(
+            found[0].field,
+            format!("input_references[0].{field}"),
+            "{found:?}"
+        );
+        assert_eq!(found[0].reason, reason, "{found:?}");
+    }
+    let tight = Limits { inline_bytes: 13 };
+    let found = Generation::new(&with("gen4.5", vec![data(JPEG, "")]), embedded(), &tight)
+        .expect_err("large");
+    assert_eq!(found[0].reason, InvalidReason::InputTooLarge);
+}
+
+#[test]
+fn a_video_where_an_image_belongs_is_refused() {
+    assert_eq!(
+        refused(&with("gen4.5", vec![data(MP4, "")])),
+        ["input_references[0]"]
+    );
+    let mut frame = data(MP4, "video/mp4");
+    frame.role = Role::FirstFrame;
+    let draft = Draft {
+        operation: Some(Operation::ImageToVideo),
+        ..with("gen4.5", vec![frame])
+    };
+    assert_eq!(refused(&draft), ["input_references[0].content_type"]);
+    let unclear = url("https://example.com/a", Role::Character);
+    let performance = url("https://example.com/b", Role::Performance);
+    let act = Draft {
+        model: "act_two".into(),
+        inputs: vec![unclear, performance],
+        ..Draft::default()
+    };
+    assert_eq!(refused(&act), ["input_references[0].content_type"]);
+}
+
+#[test]
+fn sources_and_tags_are_checked_one_by_one() {
+    let tagged = |tag: &str| DraftInput {
+        tag: tag.into(),
+        ..url(PICTURE, Role::Reference)
+    };
+    for (draft, expected) in [
+        (
+            with("gen4.5", vec![DraftInput::default()]),
+            vec!["input_references[0]"],
+        ),
+        (
+            with(
+                "gen4.5",
+                vec![DraftInput {
+                    source: DraftSource::Upload("u".into()),
+                    ..DraftInput::default()
+                }],
+            ),
+            vec!["input_references[0].upload_id"],
+        ),
+        (
+            with(
+                "gen4.5",
+                vec![url("data:image/png;base64,AA", Role::Unspecified)],
+            ),
+            vec!["input_references[0].url"],
+        ),
+        (
+            with("gen4_image", vec![tagged("ab")]),
+            vec!["input_references[0].tag"],
+        ),
+        (
+            with("gen4_image", vec![tagged("1ab")]),
+            vec!["input_references[0].tag"],
+        ),
+        (
+            with("gen4_image", vec![tagged("lake"), tagged("LAKE")]),
+            vec!["input_references[1].tag"],
+        ),
+        (
+            with("seedance2", vec![tagged("lake")]),
+            vec!["input_references[0].tag"],
+        ),
+    ] {
+        assert_eq!(refused(&draft), expected);
+    }
+    assert!(check(&with("gen4_image", vec![tagged("lake"), tagged("Star_2")])).is_ok());
+}

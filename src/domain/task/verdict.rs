@@ -1,0 +1,167 @@
+//! What follows a proved rejection of a create: another try, or the end.
+
+use std::time::Duration;
+
+use super::{Attempt, Failure, FailureReason, Rejection, RejectionKind, Verdict};
+use crate::domain::schedule::{quota_cooldown, retry_backoff};
+use crate::domain::time::Timestamp;
+
+/// Decides. `attempts` are all of the task's, the one just rejected included (its fault need not
+/// be written yet); `random` is in 0..1.
+///
+/// The caller's fault ends the task. An account's is tried again soon, on another account if the
+/// dispatcher has one, and ends it the third time. The rest waits until `max_attempts` are used.
+pub fn verdict(
+    rejection: &Rejection,
+    attempts: &[Attempt],
+    max_attempts: u32,
+    now: Timestamp,
+    random: f64,
+) -> Verdict {
+    let before = |kinds: &[RejectionKind]| earlier(attempts, kinds);
+    let wait = match rejection.kind {
+        RejectionKind::Caller => return fail(rejection, FailureReason::InvalidInput, REFUSED),
+        RejectionKind::Account => {
+            let Some(wait) = ACCOUNT_WAITS.get(before(&[RejectionKind::Account])) else {
+                return fail(rejection, FailureReason::NoDeploymentAvailable, ACCOUNTS);
+            };
+            *wait
+        }
+        RejectionKind::Quota => {
+            let strikes = before(&[RejectionKind::Quota]).saturating_add(1);
+            quota_cooldown(count(strikes), rejection.retry_after)
+        }
+        RejectionKind::Unavailable | RejectionKind::NotSent => {
+            let failures = before(&[RejectionKind::Unavailable, RejectionKind::NotSent]);
+            let asked = rejection.retry_after.unwrap_or_default().min(LONGEST_WISH);
+            retry_backoff(count(failures), random).max(asked)
+        }
+    };
+    if count(attempts.len()) >= max_attempts {
+        return fail(rejection, FailureReason::NoDeploymentAvailable, EXHAUSTED);
+    }
+    Verdict::Retry(now.after(wait))
+}
+
+/// Rejections for these faults before the last attempt.
+fn earlier(attempts: &[Attempt], kinds: &[RejectionKind]) -> usize {
+    let past = attempts.split_last().map_or(&[][..], |(_, past)| past);
+    past.iter()
+        .filter(|attempt| attempt.fault.is_some_and(|fault| kinds.contains(&fault)))
+        .count()
+}
+
+fn fail(rejection: &Rejection, reason: FailureReason, message: &str) -> Verdict {
+    Verdict::Fail(Failure {
+        reason,
+        message: message.to_owned(),
+        provider_code: rejection.code.clone(),
+        provider_message: rejection.message.clone(),
+    })
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The waits after an account's faults; no third one.
+const ACCOUNT_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// What a provider may ask for in a `Retry-After`.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const REFUSED: &str = "the provider refused the request";
+const ACCOUNTS: &str = "no provider account could take the task";
+const EXHAUSTED: &str = "no provider took the task in as many attempts as are allowed";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RejectionKind::{Account, Caller, NotSent, Quota, Unavailable};
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn rejection(kind: RejectionKind) -> Rejection {
+        Rejection {
+            kind,
+            message: "their words".to_owned(),
+            code: "429".to_owned(),
+            retry_after: None,
+        }
+    }
+
+    /// Attempts rejected for `past`, and one more that was just answered.
+    fn attempts(past: &[RejectionKind]) -> Vec<Attempt> {
+        let mut all: Vec<_> = (1..)
+            .take(past.len() + 1)
+            .map(|number| Attempt::intended(number, "d", "a", NOW))
+            .collect();
+        for (attempt, kind) in all.iter_mut().zip(past) {
+            attempt.reject(&rejection(*kind), NOW);
+        }
+        all
+    }
+
+    fn wait_ms(kind: RejectionKind, past: &[RejectionKind]) -> Option<i64> {
+        match verdict(&rejection(kind), &attempts(past), 5, NOW, 0.0) {
+            Verdict::Retry(at) => Some(at.0 - NOW.0),
+            Verdict::Fail(_) => None,
+        }
+    }
+
+    fn failure(kind: RejectionKind, past: &[RejectionKind]) -> Option<Failure> {
+        match verdict(&rejection(kind), &attempts(past), 5, NOW, 0.0) {
+            Verdict::Retry(_) => None,
+            Verdict::Fail(failure) => Some(failure),
+        }
+    }
+
+    #[test]
+    fn the_callers_fault_ends_the_task_with_the_providers_words() {
+        let failure = failure(Caller, &[]).expect("no retry");
+        assert_eq!(failure.reason, FailureReason::InvalidInput);
+        assert_eq!(failure.provider_message, "their words");
+        assert_eq!(failure.provider_code, "429");
+    }
+
+    #[test]
+    fn an_accounts_fault_is_tried_twice_more() {
+        assert_eq!(wait_ms(Account, &[]), Some(1_000));
+        assert_eq!(wait_ms(Account, &[Account]), Some(4_000));
+        let third = failure(Account, &[Account, Account]).expect("no retry");
+        assert_eq!(third.reason, FailureReason::NoDeploymentAvailable);
+        assert_eq!(third.provider_message, "their words");
+    }
+
+    #[test]
+    fn other_faults_do_not_count_against_the_accounts() {
+        assert_eq!(
+            wait_ms(Account, &[Unavailable, NotSent, Quota]),
+            Some(1_000)
+        );
+    }
+
+    #[test]
+    fn the_rest_waits_by_its_kind_until_the_attempts_are_used() {
+        assert_eq!(wait_ms(Quota, &[]), Some(60_000));
+        assert_eq!(wait_ms(Quota, &[Quota]), Some(120_000));
+        assert_eq!(wait_ms(Unavailable, &[]), Some(1_000));
+        assert_eq!(wait_ms(NotSent, &[Unavailable, NotSent]), Some(4_000));
+        for kind in [Account, Quota, Unavailable, NotSent] {
+            let last = failure(kind, &[Unavailable; 4]).expect("no retry");
+            assert_eq!(
+                last.reason,
+                FailureReason::NoDeploymentAvailable,
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wish_of_the_provider_is_honoured_within_reason() {
+        let mut wish = rejection(Unavailable);
+        for (asked, waited) in [(0, 1), (30, 30), (1_000_000, 3_600)] {
+            wish.retry_after = Some(Duration::from_secs(asked));
+            let next = verdict(&wish, &attempts(&[]), 5, NOW, 0.0);
+            assert_eq!(next, Verdict::Retry(NOW.after(Duration::from_secs(waited))));
+        }
+    }
+}

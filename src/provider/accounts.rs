@@ -1,0 +1,97 @@
+//! The configured accounts: who talks to each, how it fares, and how much of it is in use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::Provider;
+use crate::domain::routing::Health;
+use crate::domain::task::Rejection;
+use crate::domain::time::Timestamp;
+
+/// One account at a provider.
+#[derive(Debug)]
+pub struct Account {
+    provider: Arc<dyn Provider>,
+    health: Mutex<Health>,
+    creates: Arc<Semaphore>,
+    polls: Arc<Semaphore>,
+}
+
+/// Every configured account, by name.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    accounts: BTreeMap<String, Arc<Account>>,
+}
+
+impl Account {
+    /// An account that at most so many creates and polls use at once.
+    pub fn new(provider: Arc<dyn Provider>, creates: usize, polls: usize) -> Self {
+        Self {
+            provider,
+            health: Mutex::default(),
+            creates: Arc::new(Semaphore::new(creates)),
+            polls: Arc::new(Semaphore::new(polls)),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.provider.account()
+    }
+
+    /// Who talks to it.
+    pub fn provider(&self) -> &dyn Provider {
+        self.provider.as_ref()
+    }
+
+    /// Room for create calls.
+    pub fn creates(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.creates)
+    }
+
+    /// Room for polls.
+    pub fn polls(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.polls)
+    }
+
+    /// It took a request for the model.
+    pub fn accepted(&self, model: &str) {
+        self.health.lock().accepted(model);
+    }
+
+    /// It refused a request for the model.
+    pub fn rejected(&self, model: &str, rejection: &Rejection, now: Timestamp) {
+        self.health.lock().rejected(model, rejection, now);
+    }
+
+    /// Not before when the model may be tried again.
+    pub fn cooling_until(&self, model: &str, now: Timestamp) -> Option<Timestamp> {
+        self.health.lock().cooling_until(model, now)
+    }
+}
+
+impl Accounts {
+    /// Accounts by their own names; a later one replaces an earlier one of the same name.
+    pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
+        let named = accounts.into_iter().map(|a| (a.name().to_owned(), Arc::new(a)));
+        Self { accounts: named.collect() }
+    }
+
+    /// The account of a name.
+    pub fn get(&self, name: &str) -> Option<Arc<Account>> {
+        self.accounts.get(name).cloned()
+    }
+
+    /// The account that serves a model: today the only one there is.
+    pub fn for_model(&self, _model: &str) -> Option<Arc<Account>> {
+        self.accounts.values().next().cloned()
+    }
+
+    /// Whether none is fit for new requests.
+    pub fn all_out(&self, now: Timestamp) -> bool {
+        self.accounts.values().all(|account| account.health.lock().is_out(now))
+    }
+}

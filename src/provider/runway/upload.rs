@@ -1,0 +1,208 @@
+//! Makes a URI of spooled media: a data URI where it is short enough, an upload otherwise.
+//!
+//! An upload slot's address arrives in data, so the bytes go through the guarded client, without
+//! the key. A slot is used once; an upload that fails is tried again with a new slot by whoever
+//! calls `prepare` again. Uploads cost nothing and expire by themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use reqwest::Body;
+use reqwest::multipart::{Form, Part};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::{Answer, Client};
+use super::loose::is_shallow;
+use super::wire;
+use crate::domain::task::{Rejection, RejectionKind};
+use crate::egress::{Egress, EgressError};
+use crate::provider::redact::clean;
+use crate::provider::{Media, ProviderErrorKind};
+
+/// What an upload needs.
+pub(super) struct Uploader<'a> {
+    pub(super) client: &'a Client,
+    pub(super) egress: &'a Egress,
+    /// Longest data URI, in characters.
+    pub(super) data_uri_limit: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Slot {
+    upload_url: String,
+    fields: BTreeMap<String, String>,
+    runway_uri: String,
+}
+
+impl Uploader<'_> {
+    /// A URI of the media, good for one create call now.
+    pub(super) async fn uri(&self, media: &Media) -> Result<String, Rejection> {
+        let prefix = format!("data:{};base64,", media.content_type);
+        let encoded = media.size_bytes.div_ceil(3).saturating_mul(4);
+        let length = encoded.saturating_add(prefix.len() as u64);
+        if length <= self.data_uri_limit as u64 {
+            return data_uri(prefix, media).await;
+        }
+        if media.size_bytes > MAX_UPLOAD {
+            return Err(rejection(
+                RejectionKind::Caller,
+                "413",
+                "an input is larger than 200 MB",
+            ));
+        }
+        self.upload(media).await
+    }
+
+    async fn upload(&self, media: &Media) -> Result<String, Rejection> {
+        let name = format!("input.{}", extension(&media.content_type));
+        let request = json!({"filename": name, "type": "ephemeral"}).to_string();
+        let answer = self
+            .client
+            .slot(Bytes::from(request))
+            .await
+            .map_err(|none| not_sent(&format!("no upload slot: {}", none.words)))?;
+        let slot = slot(&answer)?;
+        let form = form(slot.fields, media, name)?;
+        let sent = self
+            .egress
+            .post(&slot.upload_url, form, UPLOAD_TIMEOUT)
+            .await;
+        sent.map_err(|error| failed_upload(&error))?;
+        Ok(slot.runway_uri)
+    }
+}
+
+fn slot(answer: &Answer) -> Result<Slot, Rejection> {
+    if answer.status != 200 {
+        return Err(refused_slot(answer));
+    }
+    let slot: Option<Slot> = is_shallow(&answer.body)
+        .then(|| serde_json::from_slice(&answer.body).ok())
+        .flatten();
+    slot.filter(Slot::is_sound)
+        .ok_or_else(|| not_sent("the provider's upload slot cannot be understood"))
+}
+
+impl Slot {
+    fn is_sound(&self) -> bool {
+        let uri = self
+            .runway_uri
+            .strip_prefix("runway://")
+            .is_some_and(|rest| !rest.is_empty());
+        let plain = self.runway_uri.bytes().all(|b| b.is_ascii_graphic());
+        uri && plain && self.runway_uri.len() <= MAX_URI && self.fields.len() <= MAX_FIELDS
+    }
+}
+
+/// Nothing was created, so every failure is a rejection; its kind says what to do next.
+fn refused_slot(answer: &Answer) -> Rejection {
+    let error = wire::failed(answer);
+    let kind = match error.kind {
+        ProviderErrorKind::RateLimited => RejectionKind::Quota,
+        ProviderErrorKind::Unavailable => RejectionKind::Unavailable,
+        // A definite no to a request that is ours alone: the account lacks something.
+        ProviderErrorKind::NotFound
+        | ProviderErrorKind::Unauthorized
+        | ProviderErrorKind::Unintelligible => RejectionKind::Account,
+    };
+    let message = format!("no upload slot: {}", error.message);
+    let code = answer.status.to_string();
+    Rejection {
+        kind,
+        message,
+        code,
+        retry_after: error.retry_after,
+    }
+}
+
+fn failed_upload(error: &EgressError) -> Rejection {
+    not_sent(&clean(
+        &format!("the upload of an input failed: {error}"),
+        MAX_WORDS,
+    ))
+}
+
+/// The slot's fields first, the file last, as the storage demands.
+fn form(fields: BTreeMap<String, String>, media: &Media, name: String) -> Result<Form, Rejection> {
+    let form = fields
+        .into_iter()
+        .fold(Form::new(), |form, (name, value)| form.text(name, value));
+    let file = Part::stream_with_length(Body::wrap_stream(media.open()), media.size_bytes)
+        .file_name(name)
+        .mime_str(&media.content_type)
+        .map_err(|_| {
+            rejection(
+                RejectionKind::Caller,
+                "415",
+                "an input's media type is malformed",
+            )
+        })?;
+    Ok(form.part("file", file))
+}
+
+async fn data_uri(prefix: String, media: &Media) -> Result<String, Rejection> {
+    let size = usize::try_from(media.size_bytes).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(size);
+    let mut stream = media.open();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| not_sent("a spooled input cannot be read"))?;
+        if chunk.len() > size - bytes.len() {
+            return Err(not_sent("a spooled input is longer than it was"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.len() < size {
+        return Err(not_sent("a spooled input is shorter than it was"));
+    }
+    let mut uri = prefix;
+    BASE64_STANDARD.encode_string(&bytes, &mut uri);
+    Ok(uri)
+}
+
+fn not_sent(message: &str) -> Rejection {
+    rejection(RejectionKind::NotSent, "", message)
+}
+
+fn rejection(kind: RejectionKind, code: &str, message: &str) -> Rejection {
+    Rejection {
+        kind,
+        message: message.to_owned(),
+        code: code.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// The ending that Runway expects of a file's name.
+fn extension(content_type: &str) -> &'static str {
+    match content_type {
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        "image/webp" => "webp",
+        "video/mp4" => "mp4",
+        "video/quicktime" => "mov",
+        "video/webm" => "webm",
+        "video/x-matroska" => "mkv",
+        "audio/mpeg" => "mp3",
+        "audio/wav" | "audio/x-wav" => "wav",
+        "audio/flac" => "flac",
+        "audio/mp4" => "m4a",
+        "audio/aac" => "aac",
+        "audio/ogg" | "video/ogg" => "ogg",
+        _ => "bin",
+    }
+}
+
+/// Largest upload that Runway takes, in bytes.
+const MAX_UPLOAD: u64 = 200_000_000;
+/// Longest `runway://` URI that Runway takes.
+const MAX_URI: usize = 5000;
+const MAX_FIELDS: usize = 64;
+const MAX_WORDS: usize = 300;
+/// Limit of one whole upload.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);

@@ -1,0 +1,230 @@
+//! Create: check, spool, commit. The provider is called later, by the dispatcher.
+//!
+//! The body runs detached: a caller who hangs up neither stops it half way nor learns less when it
+//! asks again with the same `request_id`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Service;
+use crate::archive::ArchiveError;
+use crate::domain::generation::{
+    Draft, DraftSource, Generation, InvalidField, InvalidReason, fingerprint,
+};
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::task::{NewTask, Order, Task};
+use crate::domain::time::millis;
+use crate::store::{Created, StoreError};
+
+/// What a caller sent.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// The idempotency key; empty: the server makes one.
+    pub request_id: String,
+    /// The generation asked for.
+    pub draft: Draft,
+    /// Labels, for lists and reports.
+    pub labels: BTreeMap<String, String>,
+    /// Limit of the time in generation; `None`: the configured default.
+    pub timeout: Option<Duration>,
+}
+
+/// Why no task was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// These fields are wrong; nothing was stored.
+    #[error("the request has {} bad field(s)", .0.len())]
+    Invalid(Vec<InvalidField>),
+    /// The key names another request's task.
+    #[error("the request_id was used for another request")]
+    RequestIdReused(TaskId),
+    /// The archive or the disk is nearly full.
+    #[error("the archive is nearly full")]
+    StorageFull,
+    /// No account is fit to take it.
+    #[error("no account of the provider is usable now")]
+    NoUpstreamAccount,
+    /// The server is going away.
+    #[error("the server is draining")]
+    Draining,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive failed.
+    #[error("the inputs could not be kept")]
+    Archive(#[source] ArchiveError),
+}
+
+impl Service {
+    /// Makes a task, or finds the one that this request made before.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        request: NewRequest,
+    ) -> Result<Arc<Task>, CreateError> {
+        if self.is_draining() {
+            return Err(CreateError::Draining);
+        }
+        let service = self.clone();
+        let work = async move { service.create_detached(tenant, request).await };
+        let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
+        self.parts().shutdown.spawn(work).await.map_err(gone)?
+    }
+
+    async fn create_detached(
+        &self,
+        tenant: TenantId,
+        request: NewRequest,
+    ) -> Result<Arc<Task>, CreateError> {
+        let timeout = request.timeout.unwrap_or(self.parts().settings.task_timeout);
+        let print = fingerprint(&request.draft, &request.labels, request.timeout.map(millis));
+        let mut wrong = check_frame(&request);
+        if let Some(key) = RequestId::parse(&request.request_id) {
+            if let Some(task) = self.parts().store.find(&tenant, &key).await? {
+                return same_or_reused(task, &print);
+            }
+        }
+        let settings = &self.parts().settings;
+        let checked = Generation::new(&request.draft, &self.parts().catalog, &settings.limits);
+        let generation = match checked {
+            Ok(generation) if wrong.is_empty() => generation,
+            Ok(_) => return Err(CreateError::Invalid(wrong)),
+            Err(more) => {
+                wrong.extend(more);
+                return Err(CreateError::Invalid(wrong));
+            }
+        };
+        self.admit()?;
+        let id = TaskId::new(self.now().0, rand::random());
+        self.spool(id, &request.draft).await?;
+        let model = asked_model(&request.draft.model, &generation);
+        let new = NewTask {
+            id,
+            tenant,
+            request_id: RequestId::parse(&request.request_id)
+                .unwrap_or_else(|| RequestId::for_task(id)),
+            fingerprint: print,
+            status_detail: generation.notes.join(" "),
+            order: Order { model, generation, labels: request.labels, timeout },
+        };
+        self.commit(Task::create(new, self.now())).await
+    }
+
+    /// Refuses early what could not be finished.
+    fn admit(&self) -> Result<(), CreateError> {
+        if self.parts().archive.is_nearly_full() {
+            return Err(CreateError::StorageFull);
+        }
+        if self.parts().accounts.all_out(self.now()) {
+            return Err(CreateError::NoUpstreamAccount);
+        }
+        Ok(())
+    }
+
+    /// Keeps inline inputs in the archive, so that no row holds them.
+    async fn spool(&self, id: TaskId, draft: &Draft) -> Result<(), CreateError> {
+        for (index, input) in (0_u32..).zip(&draft.inputs) {
+            if let DraftSource::Data(bytes) = &input.source {
+                let kept = self.parts().archive.put_input(id, index, bytes.clone()).await;
+                if let Err(error) = kept {
+                    self.unspool(id).await;
+                    return Err(CreateError::Archive(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn unspool(&self, id: TaskId) {
+        // What stays behind belongs to no task; the cleaner finds it.
+        if let Err(error) = self.parts().archive.remove_task(id).await {
+            tracing::warn!(task = %id, %error, "left inputs of a refused create behind");
+        }
+    }
+
+    async fn commit(&self, task: Task) -> Result<Arc<Task>, CreateError> {
+        let (id, print) = (task.id, task.fingerprint);
+        let spooled = !task.order.generation.inputs.is_empty();
+        match self.parts().store.create(task).await {
+            Ok(Created::New(task)) => {
+                tracing::info!(task = %id, model = task.order.model, "created");
+                Ok(task)
+            }
+            Ok(Created::Existing(task)) => {
+                if spooled {
+                    self.unspool(id).await;
+                }
+                same_or_reused(task, &print)
+            }
+            // Whether it was committed is not known: its inputs must stay.
+            Err(error @ StoreError::Unavailable(_)) => Err(error.into()),
+            Err(error) => {
+                if spooled {
+                    self.unspool(id).await;
+                }
+                Err(match error {
+                    StoreError::Full => CreateError::StorageFull,
+                    other => other.into(),
+                })
+            }
+        }
+    }
+}
+
+fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {
+    if task.fingerprint == *print { Ok(task) } else { Err(CreateError::RequestIdReused(task.id)) }
+}
+
+/// The model as asked; the default that stood in when nothing was.
+fn asked_model(asked: &str, generation: &Generation) -> String {
+    if asked.is_empty() { generation.model.clone() } else { asked.to_owned() }
+}
+
+/// What is checked beside the generation itself.
+fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
+    let mut wrong = Vec::new();
+    let mut say = |field: String, problem: String| {
+        wrong.push(InvalidField { field, reason: InvalidReason::FieldInvalid, problem });
+    };
+    if !request.request_id.is_empty() && RequestId::parse(&request.request_id).is_none() {
+        let problem = format!("takes 1 to {} visible ASCII characters", RequestId::MAX_LEN);
+        say("request_id".to_owned(), problem);
+    }
+    if request.labels.len() > MAX_LABELS {
+        let problem = format!("takes at most {MAX_LABELS} labels, not {}", request.labels.len());
+        say("labels".to_owned(), problem);
+    }
+    for (name, value) in request.labels.iter().take(MAX_LABELS) {
+        if !is_text(name, 1, MAX_LABEL_NAME) || !is_text(value, 0, MAX_LABEL_VALUE) {
+            let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
+            let problem = format!(
+                "takes names of 1 to {MAX_LABEL_NAME} and values of at most {MAX_LABEL_VALUE} \
+                 bytes, without control characters"
+            );
+            say(format!("labels[{shown}]"), problem);
+        }
+    }
+    if let Some(timeout) = request.timeout {
+        if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
+            let (least, most) = (MIN_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs());
+            say("timeout".to_owned(), format!("takes {least} s to {most} s"));
+        }
+    }
+    wrong
+}
+
+fn is_text(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Labels on one task.
+const MAX_LABELS: usize = 64;
+/// Bytes of a label's name.
+const MAX_LABEL_NAME: usize = 128;
+/// Bytes of a label's value.
+const MAX_LABEL_VALUE: usize = 256;
+/// The shortest task timeout.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest task timeout.
+const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);

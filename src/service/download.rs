@@ -1,0 +1,194 @@
+//! Download: the archived bytes of an output, from any offset, each block checked on the way.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, unfold};
+use futures_util::{Stream, StreamExt as _};
+use tokio::time::Instant;
+
+use super::{LookupError, Service};
+use crate::archive::ArchiveError;
+use crate::domain::artifact::Artifact;
+use crate::domain::id::{TaskId, TenantId};
+use crate::domain::task::{State, Status, Task};
+use crate::shutdown::Shutdown;
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct DownloadRequest {
+    /// The task.
+    pub id: TaskId,
+    /// Which of its outputs.
+    pub index: u32,
+    /// The first byte.
+    pub offset: u64,
+    /// Bytes at most; 0: to the end.
+    pub limit: u64,
+    /// The digest that the caller believes in, as hex; empty: none.
+    pub expected_sha256: String,
+}
+
+/// An open download.
+pub struct Download<S> {
+    /// What is being sent.
+    pub artifact: Artifact,
+    /// A name for the file.
+    pub file_name: String,
+    /// The bytes, in order, from the offset asked for.
+    pub bytes: S,
+}
+
+/// Why a download cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// No such task.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// Not completed yet.
+    #[error("the task is {}", .0.as_str())]
+    NotReady(Status),
+    /// It ended without content, or its content's retention ended.
+    #[error("the task has no content")]
+    NoOutput,
+    /// There is no output of that index.
+    #[error("the task has {count} output(s)")]
+    Index {
+        /// How many there are.
+        count: usize,
+    },
+    /// The offset lies beyond the end.
+    #[error("the output has {size} bytes")]
+    Offset {
+        /// Its size.
+        size: u64,
+    },
+    /// The output is not the one that the caller has a part of.
+    #[error("the output has another digest")]
+    Changed,
+}
+
+/// Why a download ended before its last byte; what was sent is a correct prefix.
+#[derive(Debug)]
+pub enum DownloadEnd {
+    /// The archive failed.
+    Archive(ArchiveError),
+    /// The reader took too long; go on at this offset.
+    ReaderStalled {
+        /// The next byte.
+        next_offset: u64,
+    },
+    /// The server is going away; go on at this offset.
+    Draining {
+        /// The next byte.
+        next_offset: u64,
+    },
+}
+
+impl Service {
+    /// Opens an output for reading.
+    pub async fn download(
+        &self,
+        tenant: &TenantId,
+        request: DownloadRequest,
+    ) -> Result<Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>, DownloadError>
+    {
+        let task = self.status(tenant, request.id).await?;
+        let artifact = find(&task, &request)?;
+        let left = artifact.size_bytes - request.offset;
+        let length = if request.limit == 0 { left } else { left.min(request.limit) };
+        let key = crate::archive::Key::output(task.id, artifact.index);
+        let size = artifact.size_bytes;
+        let source = self.parts().archive.read(key, request.offset, length, size).boxed();
+        let reading = Reading {
+            source,
+            next_offset: request.offset,
+            yielded: None,
+            timeout: self.parts().settings.reader_timeout,
+            shutdown: self.parts().shutdown.clone(),
+            ended: false,
+        };
+        let bytes = unfold(reading, |mut reading| async move {
+            let item = reading.next().await?;
+            Some((item, reading))
+        });
+        let file_name = format!("{}{}", task.id, extension(&artifact));
+        Ok(Download { artifact, file_name, bytes })
+    }
+}
+
+fn find(task: &Task, request: &DownloadRequest) -> Result<Artifact, DownloadError> {
+    match &task.state {
+        State::Completed if !task.outputs.is_empty() => {}
+        State::Completed | State::Failed(_) | State::Cancelled { .. } => {
+            return Err(DownloadError::NoOutput);
+        }
+        _ => return Err(DownloadError::NotReady(task.status())),
+    }
+    let found = task.outputs.iter().find(|output| output.index == request.index);
+    let artifact = found.ok_or(DownloadError::Index { count: task.outputs.len() })?;
+    let expected = request.expected_sha256.to_ascii_lowercase();
+    if !expected.is_empty() && expected != hex::encode(artifact.sha256) {
+        return Err(DownloadError::Changed);
+    }
+    if request.offset > artifact.size_bytes {
+        return Err(DownloadError::Offset { size: artifact.size_bytes });
+    }
+    Ok(artifact.clone())
+}
+
+/// `.mp4` for the first output, `-1.mp4` for the second…
+fn extension(artifact: &Artifact) -> String {
+    let suffix = match artifact.content_type.as_str() {
+        "video/mp4" => "mp4",
+        "video/quicktime" => "mov",
+        "video/webm" => "webm",
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        "image/svg+xml" => "svg",
+        "audio/mpeg" => "mp3",
+        "audio/wav" => "wav",
+        "audio/flac" => "flac",
+        "audio/ogg" => "ogg",
+        "application/zip" => "zip",
+        _ => "bin",
+    };
+    if artifact.index == 0 { format!(".{suffix}") } else { format!("-{}.{suffix}", artifact.index) }
+}
+
+struct Reading {
+    source: BoxStream<'static, Result<Bytes, ArchiveError>>,
+    next_offset: u64,
+    yielded: Option<Instant>,
+    timeout: Duration,
+    shutdown: Shutdown,
+    ended: bool,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Option<Result<Bytes, DownloadEnd>> {
+        if self.ended {
+            return None;
+        }
+        let item = self.read().await;
+        self.yielded = Some(Instant::now());
+        self.ended = matches!(item, None | Some(Err(_)));
+        if let Some(Ok(bytes)) = &item {
+            self.next_offset += bytes.len() as u64;
+        }
+        item
+    }
+
+    async fn read(&mut self) -> Option<Result<Bytes, DownloadEnd>> {
+        let next_offset = self.next_offset;
+        if self.yielded.is_some_and(|at| at.elapsed() > self.timeout) {
+            return Some(Err(DownloadEnd::ReaderStalled { next_offset }));
+        }
+        tokio::select! {
+            biased;
+            () = self.shutdown.stopping() => Some(Err(DownloadEnd::Draining { next_offset })),
+            item = self.source.next() => item.map(|read| read.map_err(DownloadEnd::Archive)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What every face offers: create, status, watch, download, cancel, list, delete, resolve.
+//!
+//! A face converts, calls, converts. Everything here is scoped to a tenant: another tenant's task
+//! is one that does not exist.
+
+mod cancel;
+mod create;
+mod delete;
+mod download;
+mod list;
+mod resolve;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use cancel::{CancelError, CancelOutcome, Cancelled};
+pub use create::{CreateError, NewRequest};
+pub use delete::DeleteError;
+pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
+pub use list::{ListError, ListRequest, Page};
+pub use resolve::ResolveError;
+pub use watch::{WatchEnd, WatchError, WatchEvent};
+
+use crate::archive::Archive;
+use crate::clock::Clock;
+use crate::domain::generation::Limits;
+use crate::domain::id::{TaskId, TenantId};
+use crate::domain::model::Catalog;
+use crate::domain::task::{Progress, Task};
+use crate::domain::time::Timestamp;
+use crate::provider::Accounts;
+use crate::shutdown::Shutdown;
+use crate::store::{StoreError, TaskStore};
+
+/// The service: one value, shared by every face.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+/// What the service stands on.
+pub struct Parts {
+    /// Where tasks are kept.
+    pub store: Arc<dyn TaskStore>,
+    /// Where content is kept.
+    pub archive: Arc<Archive>,
+    /// What can be generated.
+    pub catalog: Arc<Catalog>,
+    /// Who generates it.
+    pub accounts: Arc<Accounts>,
+    /// The life of the process.
+    pub shutdown: Shutdown,
+    /// Numbers.
+    pub settings: Settings,
+}
+
+/// The service's numbers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds of a request's parts.
+    pub limits: Limits,
+    /// A task's timeout when the caller names none.
+    pub task_timeout: Duration,
+    /// How long a create that may have been sent keeps its task from being submitted again.
+    pub quarantine: Duration,
+    /// The longest silence on a watch.
+    pub heartbeat: Duration,
+    /// The longest life of a watch stream.
+    pub watch_max_age: Duration,
+    /// How long a reader may take for one message before its stream is ended.
+    pub reader_timeout: Duration,
+}
+
+struct Inner {
+    parts: Parts,
+    clock: Clock,
+    beats: watch::Beats,
+}
+
+/// No such task, as far as this tenant is concerned.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Unknown, or somebody else's.
+    #[error("there is no such task")]
+    NotFound,
+    /// Deleted; only a tombstone is left.
+    #[error("the task was deleted")]
+    Deleted,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Service {
+    /// A service on its parts. Starts the one heartbeat timer that all watches share.
+    pub fn new(parts: Parts) -> Self {
+        let beats = watch::Beats::start(&parts.shutdown, parts.settings.heartbeat);
+        Self { inner: Arc::new(Inner { parts, clock: Clock, beats }) }
+    }
+
+    /// The task as last committed.
+    pub async fn status(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
+        let found = self.inner.parts.store.get(id).await?;
+        let task = found.filter(|task| task.tenant == *tenant).ok_or(LookupError::NotFound)?;
+        if task.deleted { Err(LookupError::Deleted) } else { Ok(task) }
+    }
+
+    /// How far a running task is, between commits.
+    pub fn progress(&self, id: TaskId) -> Progress {
+        self.inner.parts.store.changes().progress(id)
+    }
+
+    /// Whether the service takes nothing new.
+    pub fn is_draining(&self) -> bool {
+        self.inner.parts.shutdown.is_draining()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.inner.clock.now_ms())
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+}

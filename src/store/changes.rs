@@ -1,0 +1,185 @@
+//! The feed of committed changes: the one channel between the service and the worker.
+//!
+//! It carries three things. *Commits*: one cell for each watched task holds the latest committed
+//! task; a slow reader finds the newest there and nothing queues. *Nudges*: which tasks entered a
+//! lane, so that a loop's next pass comes sooner; losing one only delays. *Progress*: how far a
+//! running task is, between commits; never stored.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use crate::domain::id::TaskId;
+use crate::domain::task::{Lane, Progress, Task};
+
+/// The latest of a watched task.
+#[derive(Clone, Debug, Default)]
+pub struct Latest {
+    /// As last committed since the cell was made; `None` until then.
+    pub task: Option<Arc<Task>>,
+    /// How far the running generation is.
+    pub progress: Progress,
+}
+
+/// The feed.
+#[derive(Debug, Default)]
+pub struct Changes {
+    cells: Mutex<HashMap<TaskId, watch::Sender<Latest>>>,
+    progress: Mutex<HashMap<TaskId, Progress>>,
+    lanes: [LaneNudge; Lane::ALL.len()],
+}
+
+/// What entered a lane since somebody last looked.
+#[derive(Debug, Default)]
+struct LaneNudge {
+    entered: Mutex<Entered>,
+    wake: Notify,
+}
+
+/// The ids that entered a lane.
+#[derive(Debug, Default)]
+pub struct Entered {
+    /// Which, oldest first.
+    pub ids: Vec<TaskId>,
+    /// More than could be remembered: read the whole lane.
+    pub overflowed: bool,
+}
+
+/// A subscription to one task. Dropping it frees the cell when nobody else looks.
+#[derive(Debug)]
+pub struct Subscription {
+    feed: Arc<Changes>,
+    id: TaskId,
+    receiver: watch::Receiver<Latest>,
+}
+
+impl Changes {
+    /// An empty feed.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// Announces a committed task. Called by the store, in the order of commits.
+    pub fn committed(&self, task: &Arc<Task>) {
+        let ended = task.state.is_terminal();
+        if ended {
+            self.progress.lock().remove(&task.id);
+        }
+        if let Some(cell) = self.cells.lock().get(&task.id) {
+            cell.send_modify(|latest| latest.task = Some(Arc::clone(task)));
+        }
+        let (lane, _) = task.next_step();
+        let nudge = &self.lanes[usize::from(lane.code())];
+        if matches!(lane, Lane::Poll | Lane::Book) {
+            nudge.remember(task.id);
+        }
+        nudge.wake.notify_one();
+    }
+
+    /// Tells watchers how far a running task is; a step back is not told.
+    pub fn tick(&self, id: TaskId, progress: Progress) {
+        {
+            let mut known = self.progress.lock();
+            let slot = known.entry(id).or_default();
+            if progress <= *slot {
+                return;
+            }
+            *slot = progress;
+        }
+        if let Some(cell) = self.cells.lock().get(&id) {
+            cell.send_modify(|latest| latest.progress = progress);
+        }
+    }
+
+    /// How far a running task is, as far as was told.
+    pub fn progress(&self, id: TaskId) -> Progress {
+        self.progress.lock().get(&id).copied().unwrap_or_default()
+    }
+
+    /// Subscribes to a task. Read the task from the store *after* this call: nothing is then lost.
+    pub fn subscribe(self: &Arc<Self>, id: TaskId) -> Subscription {
+        let receiver = match self.cells.lock().entry(id) {
+            std::collections::hash_map::Entry::Occupied(cell) => cell.get().subscribe(),
+            std::collections::hash_map::Entry::Vacant(slot) => slot
+                .insert(watch::Sender::new(Latest::default()))
+                .subscribe(),
+        };
+        Subscription {
+            feed: Arc::clone(self),
+            id,
+            receiver,
+        }
+    }
+
+    /// Takes what entered a lane since the last call. Only the poller's lanes are remembered: the
+    /// other loops read their lane from the store.
+    pub fn take(&self, lane: Lane) -> Entered {
+        std::mem::take(&mut *self.lanes[usize::from(lane.code())].entered.lock())
+    }
+
+    /// Puts a task among those that entered a lane, so that its loop looks at it again.
+    pub fn remind(&self, lane: Lane, id: TaskId) {
+        let nudge = &self.lanes[usize::from(lane.code())];
+        nudge.remember(id);
+        nudge.wake.notify_one();
+    }
+
+    /// Resolves when something entered the lane since the last wait.
+    pub async fn nudged(&self, lane: Lane) {
+        self.lanes[usize::from(lane.code())].wake.notified().await;
+    }
+
+    /// Makes the lane's next pass come now.
+    pub fn nudge(&self, lane: Lane) {
+        self.lanes[usize::from(lane.code())].wake.notify_one();
+    }
+
+    /// How many tasks are watched.
+    pub fn watched(&self) -> usize {
+        self.cells.lock().len()
+    }
+}
+
+impl LaneNudge {
+    fn remember(&self, id: TaskId) {
+        let mut entered = self.entered.lock();
+        if entered.ids.len() < MAX_ENTERED {
+            entered.ids.push(id);
+        } else {
+            entered.overflowed = true;
+        }
+    }
+}
+
+impl Subscription {
+    /// Resolves when there is something newer than [`Subscription::latest`] last showed.
+    pub async fn changed(&mut self) {
+        if self.receiver.changed().await.is_err() {
+            // The cell outlives its subscriptions, so this cannot be; never spin if it is.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The latest, marked as seen.
+    pub fn latest(&mut self) -> Latest {
+        self.receiver.borrow_and_update().clone()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut cells = self.feed.cells.lock();
+        // Ours is one receiver; under the lock nobody can subscribe meanwhile.
+        if cells
+            .get(&self.id)
+            .is_some_and(|cell| cell.receiver_count() <= 1)
+        {
+            cells.remove(&self.id);
+        }
+    }
+}
+
+/// Ids remembered for each lane between two looks.
+const MAX_ENTERED: usize = 65_536;

@@ -1,0 +1,1 @@
+//! The promises of [`TaskStore`](super::TaskStore), one function each, for every implementation.

@@ -1,0 +1,138 @@
+//! Where tasks are kept.
+//!
+//! [`TaskStore`] is the contract; [`sqlite`] is the one implementation today, and every promise is
+//! one that PostgreSQL can keep as well. [`changes`] is the feed of what was committed. SQL never
+//! appears outside this folder, and nothing here calls a provider.
+
+pub mod changes;
+#[cfg(test)]
+pub mod conformance;
+mod request;
+pub mod sqlite;
+mod update;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use update::{Update, UpdateError, update};
+
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::task::{Lane, Status, Task};
+use crate::domain::time::Timestamp;
+use changes::Changes;
+
+/// A durable home of tasks.
+///
+/// Every method is atomic. A write that returned `Ok` is on disk and survives `kill -9`; one that
+/// returned an error left nothing, except [`StoreError::Unavailable`] from a write, after which the
+/// caller must read to know. Every committed write is announced on [`TaskStore::changes`], in the
+/// order of commits, before the method returns.
+#[async_trait]
+pub trait TaskStore: Send + Sync + 'static {
+    /// Commits a new task at version 1, unless its tenant already has one under its `request_id`:
+    /// then that one is returned and nothing is written. Racing duplicates all get the same task.
+    async fn create(&self, task: Task) -> Result<Created, StoreError>;
+
+    /// Commits the next version of a task, on the condition that the stored one is exactly one
+    /// version older.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not, or when a unique index refuses the write: a second
+    /// live attempt, or a provider's id that already serves another attempt. Nothing is written.
+    async fn save(&self, next: Task) -> Result<Arc<Task>, StoreError>;
+
+    /// The task as last committed.
+    async fn get(&self, id: TaskId) -> Result<Option<Arc<Task>>, StoreError>;
+
+    /// The task of a tenant's key, as last committed.
+    async fn find(
+        &self,
+        tenant: &TenantId,
+        request_id: &RequestId,
+    ) -> Result<Option<Arc<Task>>, StoreError>;
+
+    /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
+    /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
+    /// input is needed to recover.
+    async fn due(
+        &self,
+        lane: Lane,
+        until: Timestamp,
+        after: Option<(Timestamp, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Task>>, StoreError>;
+
+    /// When the first task of a lane is due; `None` when the lane is empty.
+    async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
+
+    /// A page of a tenant's tasks, newest first.
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
+
+    /// Whether a provider's task already serves an attempt of the account.
+    async fn upstream_in_use(&self, account: &str, upstream_id: &str) -> Result<bool, StoreError>;
+
+    /// How long the last finished tasks of each model ran at the provider: at most `limit` rows of
+    /// (model, milliseconds from start to end), newest first.
+    async fn run_times(&self, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
+
+    /// Forgets tasks for good. Those not at rest ([`Lane::Rest`]) are left alone.
+    async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError>;
+
+    /// The feed of committed changes.
+    fn changes(&self) -> &Arc<Changes>;
+}
+
+/// What became of a create.
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// Committed now.
+    New(Arc<Task>),
+    /// The key was used before; this is its task.
+    Existing(Arc<Task>),
+}
+
+/// Which tasks a page holds.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Any of these statuses; empty: all.
+    pub statuses: Vec<Status>,
+    /// This model, as asked; `None`: all.
+    pub model: Option<String>,
+    /// All of these labels.
+    pub labels: Vec<(String, String)>,
+    /// Created at or after.
+    pub created_from: Option<Timestamp>,
+    /// Created before.
+    pub created_before: Option<Timestamp>,
+    /// Strictly older than this one (the last of the page before).
+    pub before: Option<TaskId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another write came first, or a unique index refused. Read again and decide again.
+    #[error("another write came first")]
+    Conflict,
+    /// The disk is full.
+    #[error("the disk of the store is full")]
+    Full,
+    /// It cannot be reached or does not answer; a write may or may not have happened.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored value makes no sense.
+    #[error("the store holds a value that makes no sense: {table}.{column} of {row}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: String,
+        /// The column.
+        column: &'static str,
+    },
+}

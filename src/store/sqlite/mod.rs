@@ -1,0 +1,218 @@
+//! Tasks in one SQLite file.
+//!
+//! One writer thread owns the only writing connection and joins waiting writes into one
+//! transaction, so that concurrent creates share an fsync; each write has a savepoint of its own,
+//! so that one refused does not disturb the rest. WAL with `synchronous=FULL`: a commit survives
+//! `kill -9` always, and power loss where the disk honours fsync. One process owns the file; a lock
+//! file beside it says so.
+
+mod decode;
+mod lock;
+mod read;
+mod rows;
+mod schema;
+mod write;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use super::changes::Changes;
+use super::{Created, ListQuery, StoreError, TaskStore};
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::task::{Lane, Task};
+use crate::domain::time::Timestamp;
+use lock::FileLock;
+use read::Readers;
+use write::Writer;
+
+/// A store in one file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    recent: Arc<Recent>,
+    changes: Arc<Changes>,
+    _lock: FileLock,
+}
+
+/// Why a file could not be opened as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("another process uses the store at {}; one process owns a store", .0.display())]
+    InUse(PathBuf),
+    /// A newer program wrote it.
+    #[error("the store at {} has schema {found}, newer than this program's {known}", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: i64,
+        /// What this program knows.
+        known: i64,
+    },
+    /// The file or its folder cannot be used.
+    #[error("cannot use {}", .path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no sound SQLite file.
+    #[error("cannot open the store at {}; it is left as it is", .path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+impl SqliteStore {
+    /// Opens or makes the store at `path`; the folder must exist.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a damaged or newer file is never replaced.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let lock = FileLock::take(path)?;
+        let failed = |source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        };
+        let connection = schema::open(path)?;
+        let changes = Changes::new();
+        let recent = Arc::new(Recent::default());
+        let readers = Readers::open(path, READERS).map_err(failed)?;
+        let writer = Writer::start(connection, Arc::clone(&changes), Arc::clone(&recent)).map_err(
+            |source| OpenError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        )?;
+        Ok(Self {
+            writer,
+            readers,
+            recent,
+            changes,
+            _lock: lock,
+        })
+    }
+}
+
+#[async_trait]
+impl TaskStore for SqliteStore {
+    async fn create(&self, task: Task) -> Result<Created, StoreError> {
+        self.writer.create(task).await
+    }
+
+    async fn save(&self, next: Task) -> Result<Arc<Task>, StoreError> {
+        self.writer.save(next).await
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Option<Arc<Task>>, StoreError> {
+        if let Some(task) = self.recent.get(id) {
+            return Ok(Some(task));
+        }
+        self.readers.run(move |c| read::by_id(c, id)).await
+    }
+
+    async fn find(
+        &self,
+        tenant: &TenantId,
+        request_id: &RequestId,
+    ) -> Result<Option<Arc<Task>>, StoreError> {
+        let (tenant, key) = (tenant.clone(), request_id.clone());
+        self.readers
+            .run(move |c| read::by_request(c, &tenant, &key))
+            .await
+    }
+
+    async fn due(
+        &self,
+        lane: Lane,
+        until: Timestamp,
+        after: Option<(Timestamp, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Task>>, StoreError> {
+        self.readers
+            .run(move |c| read::due(c, lane, until, after, limit))
+            .await
+    }
+
+    async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.run(move |c| read::next_due(c, lane)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |c| read::list(c, &query)).await
+    }
+
+    async fn upstream_in_use(&self, account: &str, upstream_id: &str) -> Result<bool, StoreError> {
+        let (account, upstream_id) = (account.to_owned(), upstream_id.to_owned());
+        self.readers
+            .run(move |c| read::upstream_in_use(c, &account, &upstream_id))
+            .await
+    }
+
+    async fn run_times(&self, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+        self.readers.run(move |c| read::run_times(c, limit)).await
+    }
+
+    async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError> {
+        self.writer.remove(ids).await
+    }
+
+    fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+}
+
+/// The tasks written last, so that the reads that follow a write cost no query.
+///
+/// Only the writer thread adds to it, in the order of commits: what is found here is what was last
+/// committed.
+struct Recent(Mutex<LruCache<TaskId, Arc<Task>>>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(RECENT)))
+    }
+}
+
+impl Recent {
+    fn get(&self, id: TaskId) -> Option<Arc<Task>> {
+        self.0.lock().get(&id).cloned()
+    }
+
+    fn put(&self, task: &Arc<Task>) {
+        self.0.lock().put(task.id, Arc::clone(task));
+    }
+
+    fn forget(&self, id: TaskId) {
+        self.0.lock().pop(&id);
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Conflict,
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// Reading connections.
+const READERS: usize = 4;
+/// Tasks kept in memory.
+const RECENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+
+#[cfg(test)]
+mod tests;

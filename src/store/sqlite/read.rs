@@ -1,0 +1,202 @@
+//! Rows to tasks, and the questions that loops and callers ask.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+use tokio::sync::Semaphore;
+
+use super::super::{ListQuery, StoreError};
+use super::{decode, schema};
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::task::{Lane, Task};
+use crate::domain::time::Timestamp;
+
+/// A few connections that only read, used one query at a time.
+pub(super) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path, count: usize) -> rusqlite::Result<Self> {
+        let idle = (0..count)
+            .map(|_| schema::open_reader(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            idle: Arc::new(Mutex::new(idle)),
+            permits: Arc::new(Semaphore::new(count)),
+        })
+    }
+
+    /// Runs a query on a free connection, off the async threads.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable("no reading connection".to_owned());
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| gone())?;
+        let idle = Arc::clone(&self.idle);
+        let run = move || {
+            let connection = idle.lock().pop().ok_or_else(gone)?;
+            let result = query(&connection);
+            idle.lock().push(connection);
+            drop(permit);
+            result
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|_| gone())?
+    }
+}
+
+/// The task of an id.
+pub(super) fn by_id(c: &Connection, id: TaskId) -> Result<Option<Arc<Task>>, StoreError> {
+    one(c, "WHERE id = ?1", params![id.as_bytes()])
+}
+
+/// The task of a tenant's key.
+pub(super) fn by_request(
+    c: &Connection,
+    tenant: &TenantId,
+    request_id: &RequestId,
+) -> Result<Option<Arc<Task>>, StoreError> {
+    let filter = "WHERE tenant = ?1 AND request_id = ?2";
+    one(c, filter, params![tenant.as_str(), request_id.as_str()])
+}
+
+/// What is due in a lane.
+pub(super) fn due(
+    c: &Connection,
+    lane: Lane,
+    until: Timestamp,
+    after: Option<(Timestamp, TaskId)>,
+    limit: usize,
+) -> Result<Vec<Arc<Task>>, StoreError> {
+    let (from, id) = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.0, *id.as_bytes()));
+    let filter = "WHERE lane = ?1 AND due <= ?2 AND (due, id) > (?3, ?4) ORDER BY due, id LIMIT ?5";
+    many(
+        c,
+        filter,
+        params![lane.code(), until.0, from, id, clamp(limit)],
+    )
+}
+
+/// When the first of a lane is due.
+pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = c
+        .prepare_cached("SELECT min(due) FROM tasks WHERE lane = ?1")?
+        .query_row([lane.code()], |row| row.get(0))?;
+    Ok(due.map(Timestamp))
+}
+
+/// A page of a tenant's tasks, newest first.
+pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
+    let mut filter = "WHERE tenant = ?".to_owned();
+    let mut values = vec![Value::from(query.tenant.as_str().to_owned())];
+    let mut also = |clause: &str, value: Value| {
+        filter.push_str(clause);
+        values.push(value);
+    };
+    if let Some(before) = query.before {
+        also(" AND id < ?", Value::from(before.as_bytes().to_vec()));
+    }
+    if let Some(model) = &query.model {
+        also(" AND model = ?", Value::from(model.clone()));
+    }
+    if let Some(from) = query.created_from {
+        also(" AND created >= ?", Value::from(from.0));
+    }
+    if let Some(before) = query.created_before {
+        also(" AND created < ?", Value::from(before.0));
+    }
+    for (name, value) in &query.labels {
+        let clause = " AND EXISTS (SELECT 1 FROM labels WHERE task_id = tasks.id AND name = ?";
+        also(clause, Value::from(name.clone()));
+        also(" AND value = ?)", Value::from(value.clone()));
+    }
+    for (place, status) in query.statuses.iter().enumerate() {
+        let clause = if place == 0 {
+            " AND status IN (?"
+        } else {
+            ", ?"
+        };
+        also(clause, Value::from(status.as_str().to_owned()));
+    }
+    if !query.statuses.is_empty() {
+        filter.push(')');
+    }
+    filter.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(Value::from(clamp(query.limit)));
+    many(c, &filter, params_from_iter(values))
+}
+
+/// Whether a provider's task is known already.
+pub(super) fn upstream_in_use(
+    c: &Connection,
+    account: &str,
+    upstream_id: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM attempts WHERE account = ?1 AND upstream_id = ?2";
+    Ok(c.prepare_cached(sql)?
+        .exists(params![account, upstream_id])?)
+}
+
+/// How long finished tasks ran, newest first.
+pub(super) fn run_times(c: &Connection, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    // The newest ids are found by the primary key; at most ten times the limit is looked at.
+    let sql = "SELECT json_extract(request, '$.model'), completed - started FROM \
+               (SELECT request, completed, started, status FROM tasks ORDER BY id DESC LIMIT ?1) \
+               WHERE status = 'COMPLETED' AND started IS NOT NULL LIMIT ?2";
+    let mut statement = c.prepare_cached(sql)?;
+    let rows = statement.query_map(
+        params![clamp(limit.saturating_mul(10)), clamp(limit)],
+        |row| {
+            Ok((
+                row.get::<_, Option<String>>(0)?.unwrap_or_default(),
+                row.get(1)?,
+            ))
+        },
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn one(
+    c: &Connection,
+    filter: &str,
+    params: impl rusqlite::Params,
+) -> Result<Option<Arc<Task>>, StoreError> {
+    let sql = format!("{SELECT} {filter}");
+    let found = c
+        .prepare_cached(&sql)?
+        .query_row(params, |row| Ok(decode_row(c, row)))
+        .optional()?;
+    found.transpose()
+}
+
+fn many(
+    c: &Connection,
+    filter: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Arc<Task>>, StoreError> {
+    let sql = format!("{SELECT} {filter}");
+    let mut statement = c.prepare_cached(&sql)?;
+    let rows = statement.query_map(params, |row| Ok(decode_row(c, row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn decode_row(c: &Connection, row: &Row<'_>) -> Result<Arc<Task>, StoreError> {
+    decode::task(c, row).map(Arc::new)
+}
+
+fn clamp(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The columns that [`decode::task`] reads, by position.
+const SELECT: &str = "SELECT id, tenant, request_id, fingerprint, version, revision, state, \
+     attempt, not_before, deadline, before_submit, failure_reason, failure_message, \
+     provider_code, provider_message, cancel_requested, deleted, purge, status_detail, created, \
+     submitted, started, completed, updated, request FROM tasks";

@@ -1,0 +1,204 @@
+//! The writer thread: waiting writes share a transaction, and so an fsync.
+
+use std::sync::Arc;
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::changes::Changes;
+use super::super::{Created, StoreError};
+use super::{Recent, rows};
+use crate::domain::id::TaskId;
+use crate::domain::task::Task;
+
+/// A handle on the writer thread, which ends when the last handle is dropped.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Job>,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// One write and who waits for it.
+enum Job {
+    Create(Box<Task>, Reply<Created>),
+    Save(Box<Task>, Reply<Arc<Task>>),
+    Remove(Vec<TaskId>, Reply<usize>),
+}
+
+/// A write done inside the open transaction, not yet on disk.
+enum Done {
+    Created(Created, Reply<Created>),
+    Saved(Arc<Task>, Reply<Arc<Task>>),
+    Removed(Vec<TaskId>, usize, Reply<usize>),
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(
+        connection: Connection,
+        changes: Arc<Changes>,
+        recent: Arc<Recent>,
+    ) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&connection, jobs, &changes, &recent))?;
+        Ok(Self { queue })
+    }
+
+    pub(super) async fn create(&self, task: Task) -> Result<Created, StoreError> {
+        self.ask(|reply| Job::Create(Box::new(task), reply)).await
+    }
+
+    pub(super) async fn save(&self, task: Task) -> Result<Arc<Task>, StoreError> {
+        self.ask(|reply| Job::Save(Box::new(task), reply)).await
+    }
+
+    pub(super) async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError> {
+        self.ask(|reply| Job::Remove(ids, reply)).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || StoreError::Unavailable("the writer has stopped".to_owned());
+        self.queue.send(job(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changes: &Changes, recent: &Recent) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let (done, committed) = transact(connection, &mut batch);
+        for write in done {
+            match &committed {
+                Ok(()) => write.announce(changes, recent),
+                Err(error) => write.fail(error),
+            }
+        }
+    }
+}
+
+/// Does the batch in one transaction. Writes refused on their own are answered already.
+fn transact(connection: &Connection, batch: &mut Vec<Job>) -> (Vec<Done>, rusqlite::Result<()>) {
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        for job in batch.drain(..) {
+            job.fail(clone_error(&error));
+        }
+        return (Vec::new(), Ok(()));
+    }
+    let done = batch
+        .drain(..)
+        .filter_map(|job| job.perform(connection))
+        .collect();
+    let committed = connection.execute_batch("COMMIT");
+    if committed.is_err() {
+        // A failed commit may leave the transaction open; what it held is then undone.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    (done, committed)
+}
+
+impl Job {
+    fn perform(self, connection: &Connection) -> Option<Done> {
+        match self {
+            Self::Create(task, reply) => answer(
+                apart(connection, |c| rows::create(c, *task)),
+                reply,
+                Done::Created,
+            ),
+            Self::Save(task, reply) => answer(
+                apart(connection, |c| rows::save(c, *task)),
+                reply,
+                Done::Saved,
+            ),
+            Self::Remove(ids, reply) => {
+                let removed = apart(connection, |c| rows::remove(c, &ids));
+                answer(removed, reply, |count, reply| {
+                    Done::Removed(ids, count, reply)
+                })
+            }
+        }
+    }
+
+    fn fail(self, error: StoreError) {
+        // A caller that went away needs no answer.
+        match self {
+            Self::Create(_, reply) => drop(reply.send(Err(error))),
+            Self::Save(_, reply) => drop(reply.send(Err(error))),
+            Self::Remove(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+impl Done {
+    fn announce(self, changes: &Changes, recent: &Recent) {
+        match self {
+            Self::Created(created, reply) => {
+                if let Created::New(task) = &created {
+                    recent.put(task);
+                    changes.committed(task);
+                }
+                drop(reply.send(Ok(created)));
+            }
+            Self::Saved(task, reply) => {
+                recent.put(&task);
+                changes.committed(&task);
+                drop(reply.send(Ok(task)));
+            }
+            Self::Removed(ids, count, reply) => {
+                ids.into_iter().for_each(|id| recent.forget(id));
+                drop(reply.send(Ok(count)));
+            }
+        }
+    }
+
+    fn fail(self, error: &rusqlite::Error) {
+        match self {
+            Self::Created(_, reply) => drop(reply.send(Err(clone_error(error)))),
+            Self::Saved(_, reply) => drop(reply.send(Err(clone_error(error)))),
+            Self::Removed(_, _, reply) => drop(reply.send(Err(clone_error(error)))),
+        }
+    }
+}
+
+fn answer<T>(
+    result: Result<T, StoreError>,
+    reply: Reply<T>,
+    done: impl FnOnce(T, Reply<T>) -> Done,
+) -> Option<Done> {
+    match result {
+        Ok(value) => Some(done(value, reply)),
+        Err(error) => {
+            drop(reply.send(Err(error)));
+            None
+        }
+    }
+}
+
+/// Runs one write so that its failure undoes it alone.
+fn apart<T>(
+    connection: &Connection,
+    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let result = write(connection);
+    if result.is_err() {
+        connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE one")?.execute([])?;
+    result
+}
+
+fn clone_error(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// Writes that may wait; more wait at their caller.
+const QUEUE: usize = 4096;
+/// Writes that share one transaction at most.
+const BATCH: usize = 256;

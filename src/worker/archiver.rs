@@ -1,0 +1,222 @@
+//! Finished at the provider → completed: copies every output, then says so.
+//!
+//! Copying again is always safe: keys belong to the task, and a half-written object is replaced.
+//! URLs come fresh from the poller; after a restart, or when one has died, the task is read again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::Desk;
+use super::copy::{CopyError, Copied, copy_output};
+use crate::archive::Key;
+use crate::domain::artifact::Artifact;
+use crate::domain::id::TaskId;
+use crate::domain::task::{
+    AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
+};
+use crate::domain::time::Timestamp;
+use crate::provider::ProviderErrorKind;
+
+/// Copies what is due until the drain.
+pub(super) async fn run(desk: Arc<Desk>) {
+    let room = Arc::new(Semaphore::new(desk.settings.archive.concurrency));
+    let tries = Arc::new(Tries::default());
+    loop {
+        pass(&desk, &room, &tries).await;
+        if !desk.next_pass(Lane::Archive, LONGEST_REST).await {
+            return;
+        }
+    }
+}
+
+/// What this process remembers of tasks it copies; a restart begins anew.
+#[derive(Default)]
+struct Tries(Mutex<HashMap<TaskId, Try>>);
+
+#[derive(Clone, Copy, Default)]
+struct Try {
+    busy: bool,
+    not_before: Timestamp,
+    failures: u32,
+    /// Answers that were no media, or "no such task".
+    refusals: u32,
+}
+
+/// How a try to copy a task ended.
+enum Ended {
+    /// Try again after a pause; the content may still be had.
+    Later,
+    /// The provider gave something that will not do; believed after a few times.
+    Refused(Failure),
+    /// Nothing will help.
+    Hopeless(Failure),
+}
+
+async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
+    let mut cursor = None;
+    while let Ok(page) = desk.store.due(Lane::Archive, Timestamp::NEVER, cursor, PAGE).await {
+        let Some(last) = page.last() else { return };
+        cursor = Some((last.next_step().1, last.id));
+        for task in page {
+            if !tries.may_start(task.id, desk.now()) {
+                continue;
+            }
+            let Ok(permit) = Arc::clone(room).try_acquire_owned() else { return };
+            tries.0.lock().entry(task.id).or_default().busy = true;
+            let (desk, tries) = (Arc::clone(desk), Arc::clone(tries));
+            desk.shutdown.clone().spawn(async move {
+                // A copy can begin anew after a restart: a drain need not wait for it.
+                tokio::select! {
+                    () = desk.shutdown.draining() => {}
+                    () = attempt(&desk, &tries, &task) => {}
+                }
+                drop(permit);
+                desk.store.changes().nudge(Lane::Archive);
+            });
+        }
+    }
+}
+
+async fn attempt(desk: &Desk, tries: &Tries, task: &Task) {
+    let event = match copy_all(desk, task).await {
+        Ok(outputs) => Some(Event::Archived(outputs)),
+        Err(ended) => tries.after(desk, task, ended).map(Event::ArchiveFailed),
+    };
+    let ended = match event {
+        Some(event) => desk.record(task.id, &event).await.is_ok(),
+        None => false,
+    };
+    tries.leave(task.id, ended);
+}
+
+/// Copies every output, or says why not.
+async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
+    let seen = desk.outputs.lock().pop(&task.id);
+    let mut urls = match seen {
+        Some(urls) => urls,
+        None => fresh_urls(desk, task).await?,
+    };
+    let expires = desk.now().after(desk.settings.keep_content);
+    let mut outputs = Vec::with_capacity(urls.len());
+    let mut refreshed = 0;
+    while outputs.len() < urls.len() {
+        let index = u32::try_from(outputs.len()).unwrap_or(u32::MAX);
+        match copy_one(desk, task, index, &urls[outputs.len()]).await {
+            Ok(copied) => outputs.push(artifact(index, copied, expires)),
+            Err(CopyError::Expired(_)) if refreshed < REFRESHES => {
+                refreshed += 1;
+                urls = fresh_urls(desk, task).await?;
+            }
+            Err(error) => return Err(ended(task, &error)),
+        }
+    }
+    Ok(outputs)
+}
+
+async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Copied, CopyError> {
+    let kind = task.order.generation.operation.output();
+    let limits = desk.settings.archive.limits;
+    copy_output(&desk.egress, &desk.archive, Key::output(task.id, index), url, limits, kind).await
+}
+
+/// Reads the task again for URLs that live.
+async fn fresh_urls(desk: &Desk, task: &Task) -> Result<Vec<String>, Ended> {
+    let served = task.attempts.iter().find(|a| a.outcome == AttemptOutcome::Accepted);
+    let known = served.and_then(|a| Some((desk.accounts.get(&a.account)?, a.upstream_id.as_ref()?)));
+    let Some((account, upstream_id)) = known else { return Err(Ended::Later) };
+    match account.provider().observe(upstream_id).await {
+        Ok(seen) if matches!(seen.status, UpstreamStatus::Succeeded) && !seen.outputs.is_empty() => {
+            Ok(seen.outputs)
+        }
+        Ok(_) => Err(Ended::Refused(lost("the provider took the output back"))),
+        Err(error) if error.kind == ProviderErrorKind::NotFound => {
+            Err(Ended::Refused(lost("the provider deleted the output before it was copied")))
+        }
+        Err(error) => {
+            tracing::warn!(task = %task.id, %error, "could not read the task for fresh URLs");
+            Err(Ended::Later)
+        }
+    }
+}
+
+fn ended(task: &Task, error: &CopyError) -> Ended {
+    tracing::warn!(task = %task.id, %error, "output not copied");
+    match error {
+        CopyError::Expired(_) | CopyError::Transport(_) | CopyError::Archive(_) => Ended::Later,
+        CopyError::Refused(_) | CopyError::BadMedia(_) => Ended::Refused(Failure::ours(
+            FailureReason::BadOutput,
+            format!("the provider's output cannot be used: {error}"),
+        )),
+        CopyError::TooLarge { .. } => Ended::Hopeless(Failure::ours(
+            FailureReason::OutputTooLarge,
+            format!("the provider's output is too large: {error}"),
+        )),
+    }
+}
+
+impl Tries {
+    fn may_start(&self, id: TaskId, now: Timestamp) -> bool {
+        self.0.lock().get(&id).is_none_or(|known| !known.busy && known.not_before <= now)
+    }
+
+    /// Plans the next try, or says with what the task fails.
+    fn after(&self, desk: &Desk, task: &Task, ended: Ended) -> Option<Failure> {
+        let now = desk.now();
+        let mut tries = self.0.lock();
+        let known = tries.entry(task.id).or_default();
+        let overdue = now.since(task.times.updated) >= desk.settings.archive.give_up;
+        let failure = match ended {
+            Ended::Hopeless(failure) => return Some(failure),
+            Ended::Refused(failure) => {
+                known.refusals += 1;
+                (known.refusals >= REFUSALS || overdue).then_some(failure)
+            }
+            Ended::Later => {
+                overdue.then(|| lost("the output could not be copied before it was given up"))
+            }
+        };
+        known.failures = known.failures.saturating_add(1);
+        let pause = crate::domain::schedule::retry_backoff(known.failures, rand::random());
+        known.not_before = now.after(pause);
+        failure
+    }
+
+    fn leave(&self, id: TaskId, ended: bool) {
+        let mut tries = self.0.lock();
+        if ended {
+            tries.remove(&id);
+        } else if let Some(known) = tries.get_mut(&id) {
+            known.busy = false;
+        }
+    }
+}
+
+fn artifact(index: u32, copied: Copied, expires: Timestamp) -> Artifact {
+    Artifact {
+        index,
+        content_type: copied.content_type.to_owned(),
+        size_bytes: copied.stored.size_bytes,
+        sha256: copied.stored.sha256,
+        width: copied.width,
+        height: copied.height,
+        duration_ms: copied.duration_ms,
+        expires,
+    }
+}
+
+fn lost(message: &str) -> Failure {
+    Failure::ours(FailureReason::OutputLost, message)
+}
+
+/// Tasks read at once.
+const PAGE: usize = 128;
+/// Fresh sets of URLs within one try.
+const REFRESHES: u32 = 3;
+/// Unusable answers before they are believed.
+const REFUSALS: u32 = 3;
+/// A pass comes at least so often.
+const LONGEST_REST: Duration = Duration::from_secs(1);

@@ -1,0 +1,98 @@
+//! Retention: removes what the archive must give up, lets content and records expire, and finds
+//! objects that belong to no task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Desk;
+use crate::archive::ArchiveError;
+use crate::domain::id::TaskId;
+use crate::domain::task::{Event, Lane, Purge, Task};
+use crate::domain::time::Timestamp;
+
+/// Cleans until the drain.
+pub(super) async fn run(desk: Arc<Desk>) {
+    let mut swept = Timestamp::MIN;
+    loop {
+        purge(&desk).await;
+        expire(&desk).await;
+        forget(&desk).await;
+        if desk.now().since(swept) >= SWEEP {
+            swept = desk.now();
+            sweep(&desk).await;
+        }
+        if !desk.next_pass(Lane::Clean, LONGEST_REST).await {
+            return;
+        }
+    }
+}
+
+/// Removes objects of tasks that say so, then says that it is done.
+async fn purge(desk: &Desk) {
+    for task in page(desk, Lane::Clean, desk.now()).await {
+        let removed = match task.purge {
+            Purge::Nothing => continue,
+            Purge::Inputs => desk.archive.remove_inputs(task.id).await,
+            Purge::All => desk.archive.remove_task(task.id).await,
+        };
+        if settled(task.id, removed) {
+            let _ = desk.record(task.id, &Event::Purged).await;
+        }
+    }
+}
+
+/// Ends the retention of content.
+async fn expire(desk: &Desk) {
+    for task in page(desk, Lane::Expire, desk.now()).await {
+        let _ = desk.record(task.id, &Event::ContentExpired).await;
+    }
+}
+
+/// Ends the retention of records.
+async fn forget(desk: &Desk) {
+    let kept = i64::try_from(desk.settings.keep_records.as_millis()).unwrap_or(i64::MAX);
+    let before = Timestamp(desk.now().0.saturating_sub(kept));
+    let ids: Vec<_> = page(desk, Lane::Rest, before).await.iter().map(|task| task.id).collect();
+    if !ids.is_empty() {
+        match desk.store.remove(ids).await {
+            Ok(count) => tracing::info!(count, "forgot records past their retention"),
+            Err(error) => tracing::warn!(%error, "could not forget old records"),
+        }
+    }
+}
+
+/// Removes objects whose task was never committed, long after it could still be.
+async fn sweep(desk: &Desk) {
+    let ids = match desk.archive.task_ids().await {
+        Ok(ids) => ids,
+        Err(error) => return tracing::warn!(%error, "could not list the archive"),
+    };
+    for id in ids {
+        let old = desk.now().since(Timestamp(id.created_ms())) >= ORPHAN_AGE;
+        if old && matches!(desk.store.get(id).await, Ok(None)) {
+            tracing::info!(task = %id, "removing objects that belong to no task");
+            settled(id, desk.archive.remove_task(id).await);
+        }
+    }
+}
+
+async fn page(desk: &Desk, lane: Lane, until: Timestamp) -> Vec<Arc<Task>> {
+    let due = desk.store.due(lane, until, None, PAGE).await;
+    due.unwrap_or_else(|error| {
+        tracing::warn!(%error, ?lane, "could not read what is due");
+        Vec::new()
+    })
+}
+
+fn settled(id: TaskId, removed: Result<(), ArchiveError>) -> bool {
+    removed.inspect_err(|error| tracing::warn!(task = %id, %error, "objects not removed")).is_ok()
+}
+
+/// Tasks taken in one pass.
+const PAGE: usize = 256;
+/// A pass comes at least so often.
+const LONGEST_REST: Duration = Duration::from_mins(1);
+/// Time between two searches for objects without a task.
+const SWEEP: Duration = Duration::from_hours(6);
+/// Only objects this old are taken for orphans.
+const ORPHAN_AGE: Duration = Duration::from_hours(24);

@@ -1,0 +1,220 @@
+//! Queued → submitted: prepares, commits the intent, sends the one create, records the outcome.
+//!
+//! Preparation (uploads, data URIs) is free and comes before the intent, so that the send window
+//! stays short. Once the intent is committed the work runs to a recorded outcome, also in a drain.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::Desk;
+use crate::domain::follow::BOOKING;
+use crate::domain::generation::InputSource;
+use crate::domain::id::TaskId;
+use crate::domain::routing::Deployment;
+use crate::domain::task::{
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
+};
+use crate::provider::{Account, Media, Prepared};
+use crate::store::{StoreError, Update, UpdateError};
+
+/// Offers what is due to its account until the drain.
+pub(super) async fn run(desk: Arc<Desk>) {
+    let busy = Arc::new(Busy::default());
+    loop {
+        pass(&desk, &busy).await;
+        if !desk.next_pass(Lane::Dispatch, LONGEST_REST).await {
+            return;
+        }
+    }
+}
+
+/// Tasks being submitted by this process.
+#[derive(Default)]
+struct Busy(Mutex<HashSet<TaskId>>);
+
+/// Holds a task's place among the busy ones.
+struct Place {
+    busy: Arc<Busy>,
+    id: TaskId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.busy.0.lock().remove(&self.id);
+    }
+}
+
+async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
+    let mut cursor = None;
+    while let Ok(page) = desk.store.due(Lane::Dispatch, desk.now(), cursor, PAGE).await {
+        let Some(last) = page.last() else { return };
+        cursor = Some((last.next_step().1, last.id));
+        for task in page {
+            if desk.shutdown.is_draining() || !offer(desk, busy, &task).await {
+                return;
+            }
+        }
+    }
+}
+
+/// Starts one task's submission; false when there is no room for more.
+async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
+    let model = &task.order.generation.model;
+    let Some(account) = desk.accounts.for_model(model) else {
+        let message = "no configured account serves the model";
+        let failure = Failure::ours(FailureReason::NoDeploymentAvailable, message);
+        let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
+        return true;
+    };
+    if let Some(until) = account.cooling_until(model, desk.now()) {
+        let why = "waiting for the provider's quota";
+        let deferred = Event::Deferred { not_before: until, why: why.to_owned() };
+        let _ = desk.record(task.id, &deferred).await;
+        return true;
+    }
+    let Ok(permit) = account.creates().try_acquire_owned() else {
+        return false;
+    };
+    if busy.0.lock().insert(task.id) {
+        let place = Place { busy: Arc::clone(busy), id: task.id };
+        let desk = Arc::clone(desk);
+        let task = Arc::clone(task);
+        let shutdown = desk.shutdown.clone();
+        shutdown.spawn(async move {
+            submit(&desk, &account, &task).await;
+            leave(&desk, place, permit);
+        });
+    }
+    true
+}
+
+/// Gives the place back before the nudge, so that the next pass finds it.
+fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
+    drop(place);
+    drop(permit);
+    desk.store.changes().nudge(Lane::Dispatch);
+}
+
+async fn submit(desk: &Desk, account: &Account, task: &Task) {
+    let provider = account.provider();
+    let media = media(desk, task).await;
+    let prepared = provider.prepare(&task.order.generation, &media).await;
+    let Some(attempt) = claim(desk, account, task).await else { return };
+    let outcome = match prepared {
+        Ok(prepared) => send(desk, account, prepared).await,
+        Err(rejection) => SubmitOutcome::Rejected(rejection),
+    };
+    settle(desk, account, task, attempt, outcome).await;
+}
+
+/// Commits the intent. `None`: the create must not be sent.
+async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<u32> {
+    let deployment = Deployment::of_model(account.name(), &task.order.generation.model);
+    let event = Event::Claimed { deployment: deployment.id, account: deployment.account };
+    match desk.record(task.id, &event).await {
+        Ok(Update::Saved(claimed)) => claimed.current_attempt().map(|attempt| attempt.number),
+        // Cancelled meanwhile, or the write's fate is not known: then the rescuer parks it.
+        Ok(Update::Refused(..)) | Err(_) => None,
+    }
+}
+
+async fn send(desk: &Desk, account: &Account, prepared: Prepared) -> SubmitOutcome {
+    let begun = Instant::now();
+    let provider = account.provider();
+    if begun.elapsed() > desk.settings.submit.window {
+        return SubmitOutcome::Rejected(not_sent("the send window had passed"));
+    }
+    provider.submit(prepared).await
+}
+
+async fn settle(
+    desk: &Desk,
+    account: &Account,
+    task: &Task,
+    attempt: u32,
+    outcome: SubmitOutcome,
+) {
+    let model = &task.order.generation.model;
+    let event = match outcome {
+        SubmitOutcome::Accepted { upstream_id, estimated } => {
+            account.accepted(model);
+            let book_until = desk.now().after(BOOKING);
+            Event::Accepted { attempt, upstream_id, estimated, book_until }
+        }
+        SubmitOutcome::Rejected(rejection) => {
+            tracing::warn!(task = %task.id, attempt, kind = ?rejection.kind, code = rejection.code,
+                message = rejection.message, "create rejected");
+            account.rejected(model, &rejection, desk.now());
+            rejected(desk, task, attempt, rejection)
+        }
+        SubmitOutcome::Unknown { evidence } => {
+            tracing::error!(task = %task.id, attempt, evidence, "outcome of the create is unknown");
+            let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
+            Event::Ambiguous { attempt, evidence, deadline }
+        }
+    };
+    let recorded = desk.record_evidence(task.id, &event).await;
+    if let (Err(UpdateError::Store(StoreError::Conflict)), Event::Accepted { upstream_id, .. }) =
+        (&recorded, &event)
+    {
+        // The provider gave one id to two creates: which of them it charged is not known.
+        tracing::error!(task = %task.id, attempt, upstream_id, "the provider's id is in use");
+        let evidence = format!("the provider answered with the id of another task: {upstream_id}");
+        let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
+        let doubt = Event::Ambiguous { attempt, evidence, deadline };
+        let _ = desk.record_evidence(task.id, &doubt).await;
+    }
+}
+
+fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Event {
+    let most = desk.settings.submit.max_attempts;
+    let verdict = verdict(&rejection, &task.attempts, most, desk.now(), rand::random());
+    Event::Rejected { attempt, rejection, verdict }
+}
+
+/// Openers of the spooled inputs, aligned with the generation's inputs.
+async fn media(desk: &Desk, task: &Task) -> Vec<Option<Media>> {
+    let mut media = Vec::new();
+    for (index, input) in (0_u32..).zip(&task.order.generation.inputs) {
+        media.push(match input.source {
+            InputSource::Inline { .. } => spooled(desk, task.id, index, &input.content_type).await,
+            InputSource::Url(_) | InputSource::Upload(_) => None,
+        });
+    }
+    media
+}
+
+/// One spooled input; `None` when the archive lost it, which the provider then refuses to send.
+async fn spooled(desk: &Desk, id: TaskId, index: u32, content_type: &str) -> Option<Media> {
+    match desk.archive.input(id, index).await {
+        Ok(input) => {
+            let size_bytes = input.size_bytes();
+            let open = move || input.open().map_err(std::io::Error::other).boxed();
+            Some(Media::new(content_type, size_bytes, open))
+        }
+        Err(error) => {
+            tracing::error!(task = %id, index, %error, "a spooled input cannot be read");
+            None
+        }
+    }
+}
+
+fn not_sent(message: &str) -> Rejection {
+    Rejection {
+        kind: RejectionKind::NotSent,
+        message: message.to_owned(),
+        code: String::new(),
+        retry_after: None,
+    }
+}
+
+/// Tasks read at once.
+const PAGE: usize = 128;
+/// A pass comes at least so often.
+const LONGEST_REST: Duration = Duration::from_secs(1);

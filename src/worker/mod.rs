@@ -1,0 +1,159 @@
+//! The loops that move tasks on: each reads what is due from the store, asks the domain, acts and
+//! saves.
+//!
+//! A pass takes no other input: a nudge only makes it come sooner, so recovery after a crash is not
+//! a special path. The one exception is the rescuer's first pass, which parks every task found in
+//! *submitting* before a dispatcher runs.
+
+mod archiver;
+mod cleaner;
+pub mod copy;
+mod dispatcher;
+mod poller;
+mod rescuer;
+mod settings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+pub use settings::{ArchiveSettings, PollSettings, Settings, SubmitSettings};
+
+use crate::archive::Archive;
+use crate::clock::Clock;
+use crate::domain::id::TaskId;
+use crate::domain::schedule::RunTimes;
+use crate::domain::task::{Event, Lane, Refusal};
+use crate::domain::time::Timestamp;
+use crate::egress::Egress;
+use crate::provider::Accounts;
+use crate::shutdown::Shutdown;
+use crate::store::{StoreError, TaskStore, Update, UpdateError, update};
+
+/// What every loop works with.
+pub struct Desk {
+    /// Where tasks are kept.
+    pub store: Arc<dyn TaskStore>,
+    /// Where content is kept.
+    pub archive: Arc<Archive>,
+    /// Who generates.
+    pub accounts: Arc<Accounts>,
+    /// How content is fetched.
+    pub egress: Arc<Egress>,
+    /// The life of the process.
+    pub shutdown: Shutdown,
+    /// Numbers.
+    pub settings: Settings,
+    /// How long each model's runs took.
+    pub run_times: Mutex<RunTimes>,
+    /// Output URLs just seen, on their way from the poller to the archiver.
+    outputs: Mutex<lru::LruCache<TaskId, Vec<String>>>,
+    clock: Clock,
+}
+
+impl Desk {
+    /// A desk with nothing on it yet.
+    pub fn new(
+        store: Arc<dyn TaskStore>,
+        archive: Arc<Archive>,
+        accounts: Arc<Accounts>,
+        egress: Arc<Egress>,
+        shutdown: Shutdown,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            archive,
+            accounts,
+            egress,
+            shutdown,
+            settings,
+            run_times: Mutex::default(),
+            outputs: Mutex::new(lru::LruCache::new(OUTPUTS)),
+            clock: Clock,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now_ms())
+    }
+
+    /// Applies a decision to the task as it stands.
+    async fn record(&self, id: TaskId, event: &Event) -> Result<Update, UpdateError> {
+        let updated = update(self.store.as_ref(), id, event, self.now()).await;
+        match &updated {
+            Ok(Update::Saved(task)) => tracing::info!(
+                task = %id, event = event.name(), state = task.state.name(),
+                revision = task.revision, "recorded"
+            ),
+            Ok(Update::Refused(_, refusal @ Refusal::Illegal { .. })) => {
+                tracing::debug!(task = %id, %refusal, "came too late");
+            }
+            Ok(Update::Refused(..)) => {}
+            Err(error) => tracing::warn!(task = %id, event = event.name(), %error, "not recorded"),
+        }
+        updated
+    }
+
+    /// Records evidence: the only proof of a paid task is not given up for a store that stumbles.
+    async fn record_evidence(&self, id: TaskId, event: &Event) -> Result<Update, UpdateError> {
+        let mut wait = FIRST_RETRY;
+        loop {
+            match self.record(id, event).await {
+                Err(UpdateError::Store(StoreError::Unavailable(_) | StoreError::Full))
+                    if !self.shutdown.is_stopping() =>
+                {
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LAST_RETRY);
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    /// Waits for a nudge in the lane, the moment its first task is due, or `at_most`. False when
+    /// the drain has begun.
+    async fn next_pass(&self, lane: Lane, at_most: Duration) -> bool {
+        let due = self.store.next_due(lane).await.ok().flatten();
+        let wait = due.map_or(at_most, |due| due.since(self.now()).clamp(SHORTEST_REST, at_most));
+        tokio::select! {
+            () = self.shutdown.draining() => return false,
+            _ = timeout(wait, self.store.changes().nudged(lane)) => {}
+        }
+        !self.shutdown.is_draining()
+    }
+}
+
+/// Parks what a crash left and starts every loop.
+///
+/// # Errors
+/// When the store cannot be read: nothing has been started then.
+pub async fn start(desk: Desk) -> Result<(), StoreError> {
+    let desk = Arc::new(desk);
+    rescuer::park_all(&desk).await?;
+    for (model, millis) in desk.store.run_times(LEARN_FROM).await?.into_iter().rev() {
+        let ran = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        desk.run_times.lock().record(&model, ran);
+    }
+    let shutdown = desk.shutdown.clone();
+    shutdown.spawn(rescuer::run(Arc::clone(&desk)));
+    shutdown.spawn(dispatcher::run(Arc::clone(&desk)));
+    shutdown.spawn(poller::run(Arc::clone(&desk)));
+    shutdown.spawn(archiver::run(Arc::clone(&desk)));
+    shutdown.spawn(cleaner::run(desk));
+    Ok(())
+}
+
+/// The least time between two passes of a loop.
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// First pause of a write that the store refused.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// Longest pause of such a write.
+const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Finished tasks to learn run times from.
+const LEARN_FROM: usize = 500;
+/// Tasks whose fresh output URLs are remembered; one forgotten is read again.
+const OUTPUTS: std::num::NonZeroUsize =
+    std::num::NonZeroUsize::new(4096).expect("4096 is not zero");

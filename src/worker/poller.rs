@@ -1,0 +1,332 @@
+//! Submitted → finished at the provider: one question at a time for each task, however many watch.
+//!
+//! The store says *which* tasks are at a provider; *when* each is asked next lives in memory and is
+//! made anew at start. A heap holds the next moment of each; an entry out of date is recognised by
+//! its turn and dropped.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::Desk;
+use crate::domain::follow::{Answer, Follow, Reaction};
+use crate::domain::id::TaskId;
+use crate::domain::schedule::{PollPace, next_poll};
+use crate::domain::task::{Event, Lane, Observation, Task, UpstreamStatus};
+use crate::domain::time::Timestamp;
+use crate::provider::{Account, CancelAnswer, ProviderError, ProviderErrorKind};
+use crate::store::Update;
+
+/// Follows every task at a provider until the drain.
+pub(super) async fn run(desk: Arc<Desk>) {
+    let (answers, mut answered) = mpsc::channel(ANSWERS);
+    let mut poller = Poller {
+        desk,
+        answers,
+        followed: HashMap::new(),
+        due: BinaryHeap::new(),
+        ready: std::collections::VecDeque::new(),
+        rescanned: Timestamp::MIN,
+    };
+    loop {
+        poller.take_new().await;
+        poller.start_due();
+        let wait = poller.rest();
+        let changes = Arc::clone(poller.desk.store.changes());
+        let shutdown = poller.desk.shutdown.clone();
+        tokio::select! {
+            () = shutdown.draining() => return,
+            Some((id, follow, done)) = answered.recv() => poller.answered(id, follow, done),
+            () = changes.nudged(Lane::Poll) => {}
+            () = changes.nudged(Lane::Book) => {}
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+struct Poller {
+    desk: Arc<Desk>,
+    answers: mpsc::Sender<(TaskId, Follow, Done)>,
+    followed: HashMap<TaskId, Entry>,
+    due: BinaryHeap<Reverse<(Timestamp, TaskId, u32)>>,
+    /// Due, but its account had no room.
+    ready: std::collections::VecDeque<TaskId>,
+    rescanned: Timestamp,
+}
+
+/// A followed task. While it is asked about, `follow` is away with the question.
+struct Entry {
+    follow: Option<Follow>,
+    turn: u32,
+    asked: Option<Timestamp>,
+    /// It changed in the store while it was away.
+    stale: bool,
+}
+
+/// What became of one question.
+enum Done {
+    /// Ask again.
+    Again,
+    /// No longer the poller's.
+    Ended,
+}
+
+impl Poller {
+    /// Takes up what entered the lanes; now and then reads them whole, so that nothing is missed.
+    async fn take_new(&mut self) {
+        let now = self.desk.now();
+        for lane in [Lane::Poll, Lane::Book] {
+            let entered = self.desk.store.changes().take(lane);
+            if entered.overflowed || now.since(self.rescanned) >= RESCAN {
+                self.scan(lane).await;
+            }
+            for id in entered.ids {
+                if let Ok(Some(task)) = self.desk.store.get(id).await {
+                    self.take_up(&task);
+                }
+            }
+        }
+        if now.since(self.rescanned) >= RESCAN {
+            self.rescanned = now;
+        }
+    }
+
+    async fn scan(&mut self, lane: Lane) {
+        let mut cursor = None;
+        while let Ok(page) = self.desk.store.due(lane, Timestamp::NEVER, cursor, PAGE).await {
+            let Some(last) = page.last() else { return };
+            cursor = Some((last.next_step().1, last.id));
+            for task in &page {
+                if !self.followed.contains_key(&task.id) {
+                    self.take_up(task);
+                }
+            }
+        }
+    }
+
+    fn take_up(&mut self, task: &Task) {
+        let Some(follow) = Follow::of(task) else { return };
+        match self.followed.get_mut(&task.id) {
+            None => {
+                let entry = Entry { follow: None, turn: 0, asked: None, stale: false };
+                self.followed.insert(task.id, entry);
+                self.put_back(task.id, follow);
+            }
+            Some(entry) => match &mut entry.follow {
+                None => entry.stale = true,
+                Some(known) if follow.cancel_requested && !known.cancel_requested => {
+                    known.cancel_requested = true;
+                    self.hurry(task.id);
+                }
+                Some(_) => {}
+            },
+        }
+    }
+
+    /// Plans the next question about a task.
+    fn put_back(&mut self, id: TaskId, follow: Follow) {
+        let now = self.desk.now();
+        let poll = &self.desk.settings.poll;
+        let pace = PollPace { floor: poll.floor, max_backoff: poll.max_backoff };
+        let at = {
+            let learned = self.desk.run_times.lock();
+            next_poll(now, &follow.poll, &pace, &learned.of(&follow.model), rand::random())
+        };
+        let urgent = follow.cancel_requested;
+        let Some(entry) = self.followed.get_mut(&id) else { return };
+        let floor = entry.asked.map_or(now, |asked| asked.after(poll.floor));
+        let at = if urgent && follow.poll.failures == 0 { floor } else { at.max(floor) };
+        entry.turn = entry.turn.wrapping_add(1);
+        entry.follow = Some(follow);
+        self.due.push(Reverse((at, id, entry.turn)));
+    }
+
+    /// Brings the next question forward, as far as the floor allows.
+    fn hurry(&mut self, id: TaskId) {
+        let follow = self.followed.get_mut(&id).and_then(|entry| entry.follow.take());
+        if let Some(follow) = follow {
+            self.put_back(id, follow);
+        }
+    }
+
+    fn start_due(&mut self) {
+        let now = self.desk.now();
+        while let Some(Reverse((at, id, turn))) = self.due.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.due.pop();
+            let current = self.followed.get(&id).is_some_and(|e| e.turn == turn && e.follow.is_some());
+            if current {
+                self.ready.push_back(id);
+            }
+        }
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else { break };
+            if !self.ask(id) {
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// Asks about one task; false when its account has no room now.
+    fn ask(&mut self, id: TaskId) -> bool {
+        let now = self.desk.now();
+        let Some(entry) = self.followed.get_mut(&id) else { return true };
+        let Some(follow) = entry.follow.take() else { return true };
+        let Some(account) = self.desk.accounts.get(&follow.account) else {
+            tracing::error!(task = %id, account = follow.account, "the account is not configured");
+            entry.follow = Some(follow);
+            return true;
+        };
+        let Ok(permit) = account.polls().try_acquire_owned() else {
+            entry.follow = Some(follow);
+            return false;
+        };
+        entry.asked = Some(now);
+        let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
+        self.desk.shutdown.spawn(async move {
+            let question = Question { desk: &desk, account: &account, id };
+            let mut follow = follow;
+            let done = question.ask(&mut follow).await;
+            drop(permit);
+            // The poller may have left for the drain.
+            let _ = answers.send((id, follow, done)).await;
+        });
+        true
+    }
+
+    fn answered(&mut self, id: TaskId, follow: Follow, done: Done) {
+        let stale = match self.followed.get_mut(&id) {
+            Some(entry) => std::mem::take(&mut entry.stale),
+            None => return,
+        };
+        match done {
+            Done::Again => self.put_back(id, follow),
+            Done::Ended => {
+                self.followed.remove(&id);
+            }
+        }
+        if stale || matches!(done, Done::Ended) {
+            // Whatever it has become (cancel requested, only its bill open) is read anew.
+            self.desk.store.changes().remind(Lane::Poll, id);
+        }
+    }
+
+    fn rest(&self) -> Duration {
+        if !self.ready.is_empty() {
+            return BUSY_REST;
+        }
+        let next = self.due.peek().map(|Reverse((at, ..))| at.since(self.desk.now()));
+        next.unwrap_or(LONGEST_REST).clamp(SHORTEST_REST, LONGEST_REST)
+    }
+}
+
+/// One question about one task, and what follows the answer.
+struct Question<'a> {
+    desk: &'a Desk,
+    account: &'a Account,
+    id: TaskId,
+}
+
+impl Question<'_> {
+    async fn ask(&self, follow: &mut Follow) -> Done {
+        let provider = self.account.provider();
+        let result = tokio::select! {
+            // A question is free: a drain need not wait for its answer.
+            () = self.desk.shutdown.draining() => return Done::Ended,
+            result = provider.observe(&follow.upstream_id) => result,
+        };
+        let answer = answer(result, self.id);
+        self.keep_outputs(&answer);
+        let patience = (self.desk.settings.poll.floor * 12).min(LONGEST_PATIENCE);
+        match follow.react(&answer, self.desk.now(), patience) {
+            Reaction::Keep => Done::Again,
+            Reaction::Tick(progress) => {
+                self.desk.store.changes().tick(self.id, progress);
+                Done::Again
+            }
+            Reaction::Cancel => self.cancel(follow).await,
+            Reaction::Record(event) => self.record(&event, &answer).await,
+        }
+    }
+
+    /// The archiver finds fresh URLs here, so that it need not ask again.
+    fn keep_outputs(&self, answer: &Answer) {
+        if let Answer::Seen(Observation { status: UpstreamStatus::Succeeded, outputs, .. }) = answer {
+            self.desk.outputs.lock().put(self.id, outputs.clone());
+        }
+    }
+
+    async fn cancel(&self, follow: &mut Follow) -> Done {
+        match self.account.provider().cancel(&follow.upstream_id).await {
+            Ok(CancelAnswer::Done) => self.record(&Event::CancelConfirmed, &Answer::NotFound).await,
+            // It may just have finished: the next question decides.
+            Ok(CancelAnswer::NotFound) => Done::Again,
+            Err(error) => {
+                tracing::warn!(task = %self.id, %error, "cancel not confirmed");
+                follow.poll.failures = follow.poll.failures.saturating_add(1);
+                follow.poll.retry_after = error.retry_after;
+                Done::Again
+            }
+        }
+    }
+
+    async fn record(&self, event: &Event, answer: &Answer) -> Done {
+        let Ok(updated) = self.desk.record(self.id, event).await else { return Done::Again };
+        let task = updated.task();
+        if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
+            self.learn(task, seen);
+            if let Some(progress) = seen.progress {
+                self.desk.store.changes().tick(self.id, progress);
+            }
+        }
+        if Follow::of(task).is_some_and(|next| next.book_until.is_none()) {
+            Done::Again
+        } else {
+            Done::Ended
+        }
+    }
+
+    fn learn(&self, task: &Task, seen: &Observation) {
+        if let (UpstreamStatus::Succeeded, Some(started)) = (&seen.status, task.times.started) {
+            let ran = task.times.updated.since(started);
+            self.desk.run_times.lock().record(&task.order.generation.model, ran);
+        }
+    }
+}
+
+fn answer(result: Result<Observation, ProviderError>, id: TaskId) -> Answer {
+    match result {
+        Ok(seen) => {
+            if let UpstreamStatus::Unrecognised(status) = &seen.status {
+                tracing::warn!(task = %id, status, "the provider uses a status we do not know");
+            }
+            Answer::Seen(seen)
+        }
+        Err(error) if error.kind == ProviderErrorKind::NotFound => Answer::NotFound,
+        Err(error) => {
+            tracing::warn!(task = %id, kind = ?error.kind, %error, "poll failed");
+            Answer::Trouble { retry_after: error.retry_after }
+        }
+    }
+}
+
+/// Answers on their way back.
+const ANSWERS: usize = 256;
+/// Tasks read at once.
+const PAGE: usize = 256;
+/// The lanes are read whole this often.
+const RESCAN: Duration = Duration::from_secs(30);
+/// A pass comes at least so often.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// The least time between two passes.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+/// The time between two passes while accounts are at their limit.
+const BUSY_REST: Duration = Duration::from_millis(20);
+/// The longest time that a task must stay unknown before it is called gone.
+const LONGEST_PATIENCE: Duration = Duration::from_mins(1);

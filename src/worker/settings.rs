@@ -1,0 +1,55 @@
+//! The loops' numbers.
+
+use std::time::Duration;
+
+use crate::domain::task::UnknownPolicy;
+
+/// The loops' numbers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Creating at a provider.
+    pub submit: SubmitSettings,
+    /// Asking a provider.
+    pub poll: PollSettings,
+    /// Copying content.
+    pub archive: ArchiveSettings,
+    /// How long content is kept.
+    pub keep_content: Duration,
+    /// How long a finished task's record is kept.
+    pub keep_records: Duration,
+}
+
+/// Creating at a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct SubmitSettings {
+    /// How long after its intent a create may still leave.
+    pub window: Duration,
+    /// How long an unknown submission waits for late evidence.
+    pub unknown_deadline: Duration,
+    /// What decides it then.
+    pub on_unknown: UnknownPolicy,
+    /// Create calls for one task at most.
+    pub max_attempts: u32,
+    /// After this long in *submitting* an answer cannot come any more.
+    pub quarantine: Duration,
+}
+
+/// Asking a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct PollSettings {
+    /// The least time between two questions about one task.
+    pub floor: Duration,
+    /// The longest pause after errors.
+    pub max_backoff: Duration,
+}
+
+/// Copying content.
+#[derive(Clone, Copy, Debug)]
+pub struct ArchiveSettings {
+    /// Tasks copied at once.
+    pub concurrency: usize,
+    /// Bounds of one copy.
+    pub limits: super::copy::Limits,
+    /// After this long the content is given up.
+    pub give_up: Duration,
+}
