@@ -17,7 +17,7 @@ use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, MessageLimits};
-use crate::provider::runway::{CatalogWording, Runway, Settings as RunwaySettings};
+use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, Provider};
 use crate::sandbox::{self, Sandbox};
 use crate::service::{self, Parts, Service};
@@ -156,7 +156,7 @@ async fn open_accounts(
     settings.create_timeout = config.submit.timeout;
     settings.trust_503 = config.submit.trust_503;
     settings.extra_headers = extra_headers(config);
-    let runway = Runway::new(settings, Arc::new(CatalogWording(Arc::clone(catalog))));
+    let runway = Runway::new(settings, Arc::clone(catalog));
     let provider: Arc<dyn Provider> = Arc::new(runway.context("the provider's settings")?);
     Ok(Accounts::new([Account::new(
         provider,

@@ -89,24 +89,6 @@ impl Settings {
     }
 }
 
-/// Runway's words as the catalogue has them.
-#[derive(Debug)]
-pub struct CatalogWording(pub Arc<Catalog>);
-
-impl Wording for CatalogWording {
-    fn endpoint(&self, generation: &Generation) -> &'static str {
-        translate::endpoint(generation.operation)
-    }
-
-    fn body(&self, generation: &Generation, uris: &[String]) -> serde_json::Value {
-        translate::body(generation, uris, &self.0)
-    }
-
-    fn data_uri_limit_chars(&self) -> usize {
-        translate::data_uri_limit_chars()
-    }
-}
-
 impl Runway {
     /// An account, ready to talk, that says generations as `catalog` has it. Opens no connection.
     pub fn new(settings: Settings, catalog: Arc<Catalog>) -> Result<Self, InvalidSettings> {
