@@ -39,6 +39,9 @@ pub enum CreateError {
     /// The key names another request's task.
     #[error("the request_id was used for another request")]
     RequestIdReused(TaskId),
+    /// The request made this task, which was deleted since; it is not made again.
+    #[error("the task was deleted")]
+    Deleted(TaskId),
     /// The archive or the disk is nearly full.
     #[error("the archive is nearly full")]
     StorageFull,
@@ -57,6 +60,13 @@ pub enum CreateError {
 }
 
 impl Service {
+    /// What is wrong with a request, for a face that could read only a part of it.
+    pub fn check(&self, request: &NewRequest) -> Vec<InvalidField> {
+        let mut wrong = check_frame(request);
+        wrong.extend(self.generation(&request.draft).err().unwrap_or_default());
+        wrong
+    }
+
     /// Makes a task, or finds the one that this request made before.
     pub async fn create(
         &self,
@@ -85,9 +95,7 @@ impl Service {
                 return same_or_reused(task, &print);
             }
         }
-        let settings = &self.parts().settings;
-        let checked = Generation::new(&request.draft, &self.parts().catalog, &settings.limits);
-        let generation = match checked {
+        let generation = match self.generation(&request.draft) {
             Ok(generation) if wrong.is_empty() => generation,
             Ok(_) => return Err(CreateError::Invalid(wrong)),
             Err(more) => {
@@ -109,6 +117,10 @@ impl Service {
             order: Order { model, generation, labels: request.labels, timeout },
         };
         self.commit(Task::create(new, self.now())).await
+    }
+
+    fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
+        Generation::new(draft, &self.parts().catalog, &self.parts().settings.limits)
     }
 
     /// Refuses early what could not be finished.
@@ -173,7 +185,10 @@ impl Service {
 }
 
 fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {
-    if task.fingerprint == *print { Ok(task) } else { Err(CreateError::RequestIdReused(task.id)) }
+    if task.fingerprint != *print {
+        return Err(CreateError::RequestIdReused(task.id));
+    }
+    if task.deleted { Err(CreateError::Deleted(task.id)) } else { Ok(task) }
 }
 
 /// The model as asked; the default that stood in when nothing was.
