@@ -57,6 +57,13 @@ pub enum CreateError {
 }
 
 impl Service {
+    /// What is wrong with a request, for a face that could read only a part of it.
+    pub fn check(&self, request: &NewRequest) -> Vec<InvalidField> {
+        let mut wrong = check_frame(request);
+        wrong.extend(self.generation(&request.draft).err().unwrap_or_default());
+        wrong
+    }
+
     /// Makes a task, or finds the one that this request made before.
     pub async fn create(
         &self,
@@ -87,9 +94,7 @@ impl Service {
                 return same_or_reused(task, &print);
             }
         }
-        let settings = &self.parts().settings;
-        let checked = Generation::new(&request.draft, &self.parts().catalog, &settings.limits);
-        let generation = match checked {
+        let generation = match self.generation(&request.draft) {
             Ok(generation) if wrong.is_empty() => generation,
             Ok(_) => return Err(CreateError::Invalid(wrong)),
             Err(more) => {
@@ -116,6 +121,10 @@ impl Service {
             },
         };
         self.commit(Task::create(new, self.now())).await
+    }
+
+    fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
+        Generation::new(draft, &self.parts().catalog, &self.parts().settings.limits)
     }
 
     /// Refuses early what could not be finished.
