@@ -92,9 +92,9 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
     Ok(due.map(Timestamp))
 }
 
-/// A page of a tenant's tasks, newest first.
+/// A page of a tenant's tasks that are not deleted, newest first.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
-    let mut filter = "WHERE tenant = ?".to_owned();
+    let mut filter = "WHERE tenant = ? AND NOT deleted".to_owned();
     let mut values = vec![Value::from(query.tenant.as_str().to_owned())];
     let mut also = |clause: &str, value: Value| {
         filter.push_str(clause);
