@@ -41,6 +41,8 @@ pub(super) const fn role(role: Role) -> v1::Role {
         Role::Character => v1::Role::Character,
         Role::Performance => v1::Role::Performance,
         Role::Mask => v1::Role::Mask,
+        Role::Voice => v1::Role::Voice,
+        Role::Keyframe => v1::Role::Keyframe,
     }
 }
 

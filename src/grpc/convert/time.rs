@@ -36,16 +36,13 @@ pub(super) fn read_moment(
     let nanos = u32::try_from(given.nanos)
         .ok()
         .filter(|nanos| *nanos < NANOS);
-    match nanos.filter(|_| SECONDS.contains(&given.seconds)) {
-        Some(nanos) => {
-            let millis = i64::from(nanos.div_ceil(1_000_000));
-            Some(Timestamp(given.seconds * 1000 + millis))
-        }
-        None => {
-            found.field(field, "is no timestamp between the years 1 and 9999");
-            None
-        }
+    let moment = nanos
+        .filter(|_| SECONDS.contains(&given.seconds))
+        .map(|nanos| Timestamp(given.seconds * 1000 + i64::from(nanos.div_ceil(1_000_000))));
+    if moment.is_none() {
+        found.field(field, "is no timestamp between the years 1 and 9999");
     }
+    moment
 }
 
 /// A duration of a request; what is negative or malformed is noted.
@@ -59,13 +56,14 @@ pub(super) fn read_duration(
     let nanos = u32::try_from(given.nanos)
         .ok()
         .filter(|nanos| *nanos < NANOS);
-    match (seconds.filter(|seconds| *seconds <= LONGEST), nanos) {
-        (Some(seconds), Some(nanos)) => Some(Duration::new(seconds, nanos)),
-        _ => {
-            found.field(field, "must be a duration above 0");
-            None
-        }
+    let duration = seconds
+        .filter(|seconds| *seconds <= LONGEST)
+        .zip(nanos)
+        .map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    if duration.is_none() {
+        found.field(field, "must be a duration above 0");
     }
+    duration
 }
 
 /// Seconds of the years 1 to 9999, which are all that a protobuf timestamp may say.

@@ -31,7 +31,7 @@ pub(super) fn create(error: CreateError) -> Status {
             Refusal::new(Reason::NoUpstreamAccount, message)
         }
         CreateError::Draining => draining(),
-        CreateError::Store(error) => return store("Create", error),
+        CreateError::Store(error) => return store("Create", &error),
         CreateError::Archive(error) => {
             tracing::warn!(%error, "the inputs of a create could not be kept");
             archive_unavailable()
@@ -44,7 +44,7 @@ pub(super) fn lookup(id: TaskId, error: LookupError) -> Status {
     let refusal = match error {
         LookupError::NotFound => about(id, Reason::TaskNotFound, "there is no such task"),
         LookupError::Deleted => about(id, Reason::TaskDeleted, "the task was deleted"),
-        LookupError::Store(error) => return store("Status", error),
+        LookupError::Store(error) => return store("Status", &error),
     };
     refusal.into_status()
 }
@@ -132,7 +132,7 @@ pub(super) fn download_end(id: TaskId, next_offset: u64, end: DownloadEnd) -> St
 pub(super) fn cancel(id: TaskId, error: CancelError) -> Status {
     match error {
         CancelError::Lookup(error) => lookup(id, error),
-        CancelError::Store(error) => store("Cancel", error),
+        CancelError::Store(error) => store("Cancel", &error),
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn list(error: ListError) -> Status {
                 .field("page_token", problem)
                 .into_status()
         }
-        ListError::Store(error) => store("List", error),
+        ListError::Store(error) => store("List", &error),
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn delete(id: TaskId, error: DeleteError) -> Status {
             let message = "the task has not ended: cancel it or wait";
             about(id, Reason::TaskNotTerminal, message).into_status()
         }
-        DeleteError::Store(error) => store("Delete", error),
+        DeleteError::Store(error) => store("Delete", &error),
     }
 }
 
@@ -179,7 +179,7 @@ pub(super) fn resolve(id: TaskId, error: ResolveError) -> Status {
             about(id, Reason::FieldInvalid, problem).field("provider_task_id", problem)
         }
         ResolveError::Provider(error) => unasked(id, &error),
-        ResolveError::Store(error) => return store("ResolveUnknown", error),
+        ResolveError::Store(error) => return store("ResolveUnknown", &error),
     };
     refusal.into_status()
 }
@@ -198,7 +198,7 @@ fn unasked(id: TaskId, error: &ProviderError) -> Refusal {
         .retry_after(error.retry_after.unwrap_or(ASK_AGAIN))
 }
 
-fn store(call: &str, error: StoreError) -> Status {
+fn store(call: &str, error: &StoreError) -> Status {
     match error {
         StoreError::Full => storage_full().into_status(),
         StoreError::Conflict | StoreError::Unavailable(_) => {
