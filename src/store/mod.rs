@@ -66,7 +66,8 @@ pub trait TaskStore: Send + Sync + 'static {
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A page of a tenant's tasks, newest first.
+    /// A page of a tenant's tasks, newest first; of deleted ones only the record is left, and they
+    /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
     /// Whether a provider's task already serves an attempt of the account.

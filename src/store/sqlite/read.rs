@@ -92,7 +92,7 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
     Ok(due.map(Timestamp))
 }
 
-/// A page of a tenant's tasks, newest first.
+/// A page of a tenant's tasks that are not deleted, newest first.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
     let mut filter = "WHERE tenant = ? AND deleted = 0".to_owned();
     let mut values = vec![Value::from(query.tenant.as_str().to_owned())];
