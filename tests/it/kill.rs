@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use crate::harness::client::{assert_whole_history, channel, connect, is_terminal, over};
+use crate::harness::client::{assert_whole_history, connect, is_terminal};
 use crate::harness::wait::eventually_within;
 use crate::harness::{Client, Server, Upstream, child, quick, sound};
 
@@ -69,6 +69,8 @@ struct Scene {
     upstream: Upstream,
     data: TempDir,
     address: SocketAddr,
+    /// One connection for each writer; the watchers share them.
+    clients: Vec<Client>,
     /// Whether the killing is over.
     over: AtomicBool,
     /// Task ids by the request ids that were acknowledged.
@@ -82,10 +84,12 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        let address = child::free_address();
         Self {
             upstream: Upstream::start(quick()).await,
             data: TempDir::new().unwrap(),
-            address: child::free_address(),
+            address,
+            clients: (0..WRITERS).map(|_| connect(address)).collect(),
             over: AtomicBool::new(false),
             acknowledged: Mutex::default(),
             watchers: Mutex::default(),
@@ -116,7 +120,7 @@ async fn run_and_kill(scene: &Scene, kill: usize) {
 
 /// Creates tasks until the killing is over, each until it is acknowledged.
 async fn write(scene: Arc<Scene>, writer: usize) {
-    let client = connect(scene.address);
+    let client = scene.clients[writer].clone();
     for n in 0.. {
         let permit = scene.room.acquire().await.unwrap();
         if scene.over.load(Ordering::Relaxed) {
@@ -153,14 +157,14 @@ async fn acknowledged(client: &Client, request: &CreateRequest) -> Task {
 
 /// Follows a task to its end, through every restart.
 async fn follow(scene: Arc<Scene>, id: String) {
-    let client = over(channel(scene.address));
+    let client = scene.clients[rand::random_range(0..WRITERS)].clone();
     let mut seen = Seen::default();
     let watching = async {
         while !seen.ended {
             if let Err(status) = watch_on(&client, &id, &mut seen, &scene.room).await {
                 passing(status);
                 scene.breaks.fetch_add(1, Ordering::Relaxed);
-                sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(50)).await;
             }
         }
     };
