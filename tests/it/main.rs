@@ -8,8 +8,16 @@
 mod harness;
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod submit;
+#[cfg(test)]
+mod upstream;
