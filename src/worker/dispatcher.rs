@@ -18,7 +18,8 @@ use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, State, SubmitOutcome, Task,
+    verdict,
 };
 use crate::provider::{Account, Media, Prepared};
 use crate::store::{StoreError, Update, UpdateError};
@@ -118,25 +119,26 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
     let media = media(desk, task).await;
     let prepared = provider.prepare(&task.order.generation, &media).await;
-    let Some(attempt) = claim(desk, account, task).await else {
+    let Some(claimed) = claim(desk, account, task).await else {
         return;
     };
     let outcome = match prepared {
         Ok(prepared) => send(desk, account, prepared).await,
         Err(rejection) => SubmitOutcome::Rejected(rejection),
     };
-    settle(desk, account, task, attempt, outcome).await;
+    settle(desk, account, &claimed, outcome).await;
 }
 
-/// Commits the intent. `None`: the create must not be sent.
-async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<u32> {
+/// Commits the intent, and gives the task with its new attempt. `None`: the create must not be
+/// sent.
+async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>> {
     let deployment = Deployment::of_model(account.name(), &task.order.generation.model);
     let event = Event::Claimed {
         deployment: deployment.id,
         account: deployment.account,
     };
     match desk.record(task.id, &event).await {
-        Ok(Update::Saved(claimed)) => claimed.current_attempt().map(|attempt| attempt.number),
+        Ok(Update::Saved(claimed)) => Some(claimed),
         // Cancelled meanwhile, or the write's fate is not known: then the rescuer parks it.
         Ok(Update::Refused(..)) | Err(_) => None,
     }
@@ -151,7 +153,10 @@ async fn send(desk: &Desk, account: &Account, prepared: Prepared) -> SubmitOutco
     provider.submit(prepared).await
 }
 
-async fn settle(desk: &Desk, account: &Account, task: &Task, attempt: u32, outcome: SubmitOutcome) {
+async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutcome) {
+    let State::Submitting { attempt } = task.state else {
+        return;
+    };
     let model = &task.order.generation.model;
     let event = match outcome {
         SubmitOutcome::Accepted {
