@@ -302,8 +302,9 @@ impl From<TooSlow> for CopyError {
     }
 }
 
-/// Transfers within one call.
-const MAX_TRIES: u32 = 3;
+/// Transfers within one call. Only a transfer that brought bytes is followed by another, so many do
+/// no harm; too few would never bring home a large file from a server that breaks off often.
+const MAX_TRIES: u32 = 32;
 
 #[cfg(test)]
 mod tests;
