@@ -39,7 +39,7 @@ async fn a_task_that_waits_for_its_next_try_is_cancelled_free_of_charge() {
     assert_eq!(task.cost.as_ref().unwrap().charge(), Charge::None);
     assert_eq!(app.finish(&made.id).await, task);
     let (again, same) = cancel(&app, &made.id).await;
-    assert_eq!((again, same), (CancelOutcome::CancelledBeforeSubmit, task));
+    assert_eq!((again, same), (CancelOutcome::TooLate, task));
     let counts = app.upstream.sandbox.counts();
     assert_eq!(
         (
@@ -61,10 +61,7 @@ async fn a_running_task_is_cancelled_at_the_provider_once() {
     let done = app.finish(&made.id).await;
     assert_eq!(done.status(), TaskStatus::Cancelled, "{done:#?}");
     assert_whole_history(&done);
-    assert_eq!(
-        cancel(&app, &made.id).await,
-        (CancelOutcome::CancelledUpstream, done)
-    );
+    assert_eq!(cancel(&app, &made.id).await, (CancelOutcome::TooLate, done));
     let counts = app.upstream.sandbox.counts();
     assert_eq!(
         (counts.cancelled, counts.deleted, counts.deletes_unknown),

@@ -98,7 +98,7 @@ pub async fn watch(client: &Client, id: &str, after_revision: u64) -> Watched {
 
 /// Follows a task to its end.
 pub async fn finish(client: &Client, id: &str) -> Task {
-    let mut watched = watch(client, id, 0).await;
+    let mut watched = within("a task's end", watch(client, id, 0)).await;
     watched.end.unwrap();
     let last = watched.tasks.pop().unwrap();
     assert!(is_terminal(&last), "{last:#?}");
