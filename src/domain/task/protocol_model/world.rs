@@ -124,8 +124,8 @@ impl World {
         let before_submit = true;
         let stored = self.task.attempts.iter().find(|a| a.number == attempt);
         let denied = stored.is_some_and(|a| {
-            a.cost.charge == Charge::None && a.outcome != AttemptOutcome::Rejected
-                || a.cost.charge == Charge::None && self.task.state.is_terminal()
+            let over = a.outcome != AttemptOutcome::Rejected || self.task.state.is_terminal();
+            over && a.cost.charge == Charge::None
         });
         denied || self.task.state == State::Cancelled { before_submit }
     }
