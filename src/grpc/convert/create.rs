@@ -136,6 +136,7 @@ mod tests {
             content_type: "image/png".to_owned(),
             role,
             tag: "cat".to_owned(),
+            ..DraftInput::default()
         };
         let draft = Draft {
             model: "gen4.5".to_owned(),
