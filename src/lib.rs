@@ -1,6 +1,8 @@
 //! mediagen: a gRPC microservice for generative video and images.
 
+pub mod app;
 pub mod archive;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

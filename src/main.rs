@@ -1,3 +1,36 @@
-//! The `mediagen` program.
+//! The `mediagen` program: parses arguments, runs the command, and turns an error into a message
+//! and an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use mediagen::cli::{Cli, Exit, Failure};
+use mediagen::config::Environment;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if cli.wants_json() {
+                eprintln!("{}", failure.to_json());
+            } else {
+                eprintln!("mediagen: {failure}");
+            }
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let env = Environment::read();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Other, format!("the runtime cannot start: {error}")))?;
+    let result = runtime.block_on(cli.run(&env));
+    // Blocking work that still runs (a render, a file copy) must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}

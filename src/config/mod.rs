@@ -53,9 +53,9 @@ pub struct Config {
     pub archive: Archive,
     /// For how long things are kept.
     pub retention: Retention,
-    /// WatchTask.
+    /// `WatchTask`.
     pub watch: Watch,
-    /// DownloadContent.
+    /// `DownloadContent`.
     pub download: Download,
     /// Creating tasks at the provider.
     pub submit: Submit,
@@ -103,7 +103,7 @@ impl Config {
         let report = Report::default();
         let mut tree = Node::parse("default.yaml", DEFAULTS)
             .map_err(|bug| Problems(vec![bug]))?
-            .as_default();
+            .into_default();
         let keys = tree.leaves();
         if let Some(file) = file {
             tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
@@ -121,6 +121,11 @@ impl Config {
         }
         let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
         config.warnings.extend(env.unread(&keys));
+        if config.server.is_open_to_strangers() {
+            config
+                .warnings
+                .push("anyone who can reach this address may spend your credits".into());
+        }
         report.finish(config)
     }
 

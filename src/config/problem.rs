@@ -8,7 +8,7 @@ use super::tree::Origin;
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `mediagen.yaml:12`, `MEDIAGEN_LISTEN` or `--listen`.
+    /// `mediagen.yaml:12`, `MEDIAGEN_LISTEN` or `--listen`; empty for a default.
     pub place: String,
     /// The dotted key, or empty when it is about the whole source.
     pub key: String,
@@ -29,9 +29,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(out, "{}: ", self.key)?;
+        for part in [&self.place, &self.key] {
+            if !part.is_empty() {
+                write!(out, "{part}: ")?;
+            }
         }
         out.write_str(&self.text)
     }

@@ -64,7 +64,8 @@ pub fn show_duration(duration: Duration) -> String {
         ("ms", 1),
     ] {
         if millis >= size {
-            text += &format!("{}{unit}", millis / size);
+            text.push_str(&(millis / size).to_string());
+            text.push_str(unit);
             millis %= size;
         }
     }
@@ -112,7 +113,7 @@ mod tests {
             assert_eq!(duration, Duration::from_millis(millis), "{text}");
             assert_eq!(show_duration(duration), text);
         }
-        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_mins(90)));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl<'a> Section<'a> {
         report: &Report,
         read: impl FnOnce(&Section<'_>) -> T,
     ) -> T {
-        let none = BTreeMap::new();
+        let empty = BTreeMap::new();
         let keys = if let Value::Map(keys) = &node.value {
             keys
         } else {
@@ -56,7 +56,7 @@ impl<'a> Section<'a> {
                 &path,
                 "holds keys of its own, not a value",
             ));
-            &none
+            &empty
         };
         let section = Section {
             path,
@@ -125,9 +125,13 @@ impl<'a> Section<'a> {
             .map(PathBuf::from)
     }
 
-    /// `true` or `false`.
+    /// `true` or `false`; variables are often given as `1` or `0`.
     pub fn flag(&self, key: &'static str) -> bool {
-        self.choice(key, &[("true", true), ("false", false)], false)
+        self.choice(
+            key,
+            &[("true", true), ("false", false), ("1", true), ("0", false)],
+            false,
+        )
     }
 
     /// One of some names.
@@ -179,7 +183,7 @@ impl<'a> Section<'a> {
     pub fn entries(&self) -> Vec<(String, String)> {
         let text = |(key, node): (&String, &Node)| match &node.value {
             Value::Text(text) => Some((key.clone(), text.clone())),
-            _ => {
+            Value::Null | Value::List | Value::Map(_) => {
                 let path = format!("{}.{key}", self.path);
                 self.report
                     .add(Problem::new(&node.origin, &path, "takes one value"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::section::Section;
 use super::{DAY, HOUR, MINUTE, SECOND};
 
-/// Settings of WatchTask.
+/// Settings of `WatchTask`.
 #[derive(Clone, Debug)]
 pub struct Watch {
     /// How often a silent watch says that it lives.
@@ -18,7 +18,7 @@ pub struct Watch {
     pub max_streams: usize,
 }
 
-/// Settings of DownloadContent.
+/// Settings of `DownloadContent`.
 #[derive(Clone, Debug)]
 pub struct Download {
     /// Bytes per message.

@@ -80,9 +80,9 @@ impl Poll {
     /// `local` says that the API is on this machine, where Runway's own rule does not hold;
     /// `sandbox` that it is in this process.
     pub(super) fn read(section: &Section<'_>, local: bool, sandbox: bool) -> Self {
-        let hour = Duration::from_millis(10)..=HOUR;
+        let bounds = Duration::from_millis(10)..=HOUR;
         let mut poll = Self {
-            interval: section.duration("interval", hour),
+            interval: section.duration("interval", bounds),
             concurrency: section.count("concurrency", 1..=1_024),
             max_backoff: section.duration("max_backoff", SECOND..=HOUR),
         };

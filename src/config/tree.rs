@@ -29,7 +29,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => out.write_str("default.yaml"),
+            Self::Default => Ok(()), // nobody wrote it, so there is no place to point at
             Self::File(name, line) => write!(out, "{name}:{line}"),
             Self::Variable(name) | Self::Flag(name) => out.write_str(name),
         }
@@ -132,10 +132,12 @@ impl Node {
     }
 
     /// Says that everything in this tree is a default.
-    pub fn as_default(mut self) -> Self {
+    pub fn into_default(mut self) -> Self {
         self.origin = Origin::Default;
         if let Value::Map(keys) = self.value {
-            let keys = keys.into_iter().map(|(key, node)| (key, node.as_default()));
+            let keys = keys
+                .into_iter()
+                .map(|(key, node)| (key, node.into_default()));
             self.value = Value::Map(keys.collect());
         }
         self

@@ -91,20 +91,32 @@ impl Service {
         &self,
         tenant: &TenantId,
         request: DownloadRequest,
-    ) -> Result<Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>, DownloadError>
-    {
+    ) -> Result<
+        Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>,
+        DownloadError,
+    > {
         let task = self.status(tenant, request.id).await?;
         let artifact = find(&task, &request)?;
         let left = artifact.size_bytes - request.offset;
-        let length = if request.limit == 0 { left } else { left.min(request.limit) };
+        let length = if request.limit == 0 {
+            left
+        } else {
+            left.min(request.limit)
+        };
         let key = crate::archive::Key::output(task.id, artifact.index);
         let size = artifact.size_bytes;
-        let source = self.parts().archive.read(key, request.offset, length, size).boxed();
+        let source = self
+            .parts()
+            .archive
+            .read(key, request.offset, length, size)
+            .boxed();
         let reading = Reading {
             source,
             next_offset: request.offset,
             yielded: None,
             timeout: self.parts().settings.reader_timeout,
+            drain_after: self.parts().settings.download_drain,
+            drained: None,
             shutdown: self.parts().shutdown.clone(),
             ended: false,
         };
@@ -113,7 +125,11 @@ impl Service {
             Some((item, reading))
         });
         let file_name = format!("{}{}", task.id, extension(&artifact));
-        Ok(Download { artifact, file_name, bytes })
+        Ok(Download {
+            artifact,
+            file_name,
+            bytes,
+        })
     }
 }
 
@@ -125,14 +141,21 @@ fn find(task: &Task, request: &DownloadRequest) -> Result<Artifact, DownloadErro
         }
         _ => return Err(DownloadError::NotReady(task.status())),
     }
-    let found = task.outputs.iter().find(|output| output.index == request.index);
-    let artifact = found.ok_or(DownloadError::Index { count: task.outputs.len() })?;
+    let found = task
+        .outputs
+        .iter()
+        .find(|output| output.index == request.index);
+    let artifact = found.ok_or(DownloadError::Index {
+        count: task.outputs.len(),
+    })?;
     let expected = request.expected_sha256.to_ascii_lowercase();
     if !expected.is_empty() && expected != hex::encode(artifact.sha256) {
         return Err(DownloadError::Changed);
     }
     if request.offset > artifact.size_bytes {
-        return Err(DownloadError::Offset { size: artifact.size_bytes });
+        return Err(DownloadError::Offset {
+            size: artifact.size_bytes,
+        });
     }
     Ok(artifact.clone())
 }
@@ -154,7 +177,11 @@ fn extension(artifact: &Artifact) -> String {
         "application/zip" => "zip",
         _ => "bin",
     };
-    if artifact.index == 0 { format!(".{suffix}") } else { format!("-{}.{suffix}", artifact.index) }
+    if artifact.index == 0 {
+        format!(".{suffix}")
+    } else {
+        format!("-{}.{suffix}", artifact.index)
+    }
 }
 
 struct Reading {
@@ -162,6 +189,8 @@ struct Reading {
     next_offset: u64,
     yielded: Option<Instant>,
     timeout: Duration,
+    drain_after: Duration,
+    drained: Option<Instant>,
     shutdown: Shutdown,
     ended: bool,
 }
@@ -184,6 +213,12 @@ impl Reading {
         let next_offset = self.next_offset;
         if self.yielded.is_some_and(|at| at.elapsed() > self.timeout) {
             return Some(Err(DownloadEnd::ReaderStalled { next_offset }));
+        }
+        if self.shutdown.is_draining() {
+            let since = *self.drained.get_or_insert_with(Instant::now);
+            if since.elapsed() >= self.drain_after {
+                return Some(Err(DownloadEnd::Draining { next_offset }));
+            }
         }
         tokio::select! {
             biased;

@@ -68,6 +68,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The longest life of a watch stream.
     pub watch_max_age: Duration,
+    /// How long a download may go on once the drain has begun.
+    pub download_drain: Duration,
     /// How long a reader may take for one message before its stream is ended.
     pub reader_timeout: Duration,
 }
@@ -96,14 +98,26 @@ impl Service {
     /// A service on its parts. Starts the one heartbeat timer that all watches share.
     pub fn new(parts: Parts) -> Self {
         let beats = watch::Beats::start(&parts.shutdown, parts.settings.heartbeat);
-        Self { inner: Arc::new(Inner { parts, clock: Clock, beats }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                clock: Clock,
+                beats,
+            }),
+        }
     }
 
     /// The task as last committed.
     pub async fn status(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
         let found = self.inner.parts.store.get(id).await?;
-        let task = found.filter(|task| task.tenant == *tenant).ok_or(LookupError::NotFound)?;
-        if task.deleted { Err(LookupError::Deleted) } else { Ok(task) }
+        let task = found
+            .filter(|task| task.tenant == *tenant)
+            .ok_or(LookupError::NotFound)?;
+        if task.deleted {
+            Err(LookupError::Deleted)
+        } else {
+            Ok(task)
+        }
     }
 
     /// How far a running task is, between commits.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::generation::{Generation, Input, InputSource, Operation, Role};
+use crate::domain::generation::{
+    Generation, Input, InputSource, Keyframe, Moment, Operation, Role,
+};
 use crate::domain::task::Order;
 use crate::domain::value::Value;
 
@@ -94,6 +96,22 @@ struct StoredInput {
     role: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     tag: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keyframe: Option<StoredKeyframe>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKeyframe {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fraction: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -171,6 +189,8 @@ impl From<&Input> for StoredInput {
             content_type: input.content_type.clone(),
             role: input.role.as_str().to_owned(),
             tag: input.tag.clone(),
+            subject: input.subject.clone(),
+            keyframe: input.keyframe.as_ref().map(StoredKeyframe::from),
         }
     }
 }
@@ -185,13 +205,42 @@ impl StoredInput {
                 InputSource::Inline { size_bytes, sha256 }
             }
         };
-        let role = Role::parse(&self.role)?;
         Some(Input {
             source,
             content_type: self.content_type,
-            role,
+            role: Role::parse(&self.role)?,
             tag: self.tag,
+            subject: self.subject,
+            keyframe: self.keyframe.map(StoredKeyframe::into_keyframe),
         })
+    }
+}
+
+impl From<&Keyframe> for StoredKeyframe {
+    fn from(keyframe: &Keyframe) -> Self {
+        let (seconds, fraction) = match keyframe.moment {
+            Some(Moment::Seconds(at)) => (Some(at), None),
+            Some(Moment::Fraction(at)) => (None, Some(at)),
+            None => (None, None),
+        };
+        let (from, to) = (keyframe.range_start_seconds, keyframe.range_end_seconds);
+        Self {
+            seconds,
+            fraction,
+            from,
+            to,
+        }
+    }
+}
+
+impl StoredKeyframe {
+    fn into_keyframe(self) -> Keyframe {
+        let seconds = self.seconds.map(Moment::Seconds);
+        Keyframe {
+            moment: seconds.or(self.fraction.map(Moment::Fraction)),
+            range_start_seconds: self.from,
+            range_end_seconds: self.to,
+        }
     }
 }
 
@@ -217,6 +266,12 @@ mod tests {
             content_type: "image/png".to_owned(),
             role: Role::FirstFrame,
             tag: "cat".to_owned(),
+            subject: "object".to_owned(),
+            keyframe: Some(Keyframe {
+                moment: Some(Moment::Fraction(0.25)),
+                range_start_seconds: Some(1),
+                range_end_seconds: None,
+            }),
         };
         let nested = Value::List(vec![Value::Null, Value::Number(0.5), Value::Bool(true)]);
         let options = [("a", Value::Int(-3)), ("b", nested)];
@@ -243,7 +298,7 @@ mod tests {
                 notes: vec!["note".to_owned()],
             },
             labels: [("team".to_owned(), "x".to_owned())].into(),
-            timeout: Duration::from_millis(3_600_000),
+            timeout: Duration::from_hours(1),
         };
         assert_eq!(decode(&encode(&order)), Some(order));
     }

@@ -78,6 +78,9 @@ pub(super) enum RuleRow {
         minimum: i64,
         maximum: i64,
     },
+    Subjects {
+        limits: BTreeMap<String, usize>,
+    },
     Mode {
         option: String,
         value: Json,

@@ -10,6 +10,7 @@ use super::shape::{param, value};
 use super::{CatalogError, defaults, wrong};
 use crate::domain::generation::{Media, Operation, Role};
 use crate::domain::model::{Extras, Frames, Param, Rule, Shape, Slot, Spec, Typed};
+use crate::domain::value::Value;
 
 impl File {
     pub(super) fn spec(&self, operation: Operation, fields: &Fields) -> Result<Spec, CatalogError> {
@@ -63,6 +64,12 @@ impl File {
     ) -> Result<Vec<Slot>, CatalogError> {
         let mut slots = Vec::new();
         for position in &self.inputs {
+            if params
+                .get(&position.name)
+                .is_none_or(|param| holds_no_media(&param.shape))
+            {
+                continue;
+            }
             let Some(param) = params.remove(&position.name) else {
                 continue;
             };
@@ -108,6 +115,7 @@ fn slot(position: &Position, param: Param, fields: &Fields) -> Result<Slot, Cata
         accepts,
         frames,
         tags: item_fields(&param.shape).is_some_and(|fields| fields.contains_key("tag")),
+        subjects: subjects(&param.shape),
         shape: param.shape,
     })
 }
@@ -132,6 +140,28 @@ fn positions(shape: &Shape) -> (Vec<Role>, bool) {
     let optional = !position.is_some_and(|position| position.required);
     let reference = optional.then_some(Role::Reference);
     (frames.into_iter().chain(reference).collect(), optional)
+}
+
+fn subjects(shape: &Shape) -> Vec<String> {
+    match item_fields(shape)
+        .and_then(|fields| fields.get("subject"))
+        .map(|subject| &subject.shape)
+    {
+        Some(Shape::Enum(values)) => values
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether it is a plain object, such as the name of a stock voice.
+fn holds_no_media(shape: &Shape) -> bool {
+    match shape {
+        Shape::Object(fields) => !fields.values().any(|field| field.shape == Shape::Uri),
+        _ => false,
+    }
 }
 
 /// The fields of one item of a list, wherever the list stands.
@@ -199,6 +229,7 @@ fn rule(row: RuleRow) -> Rule {
             minimum,
             maximum,
         },
+        RuleRow::Subjects { limits } => Rule::Subjects { limits },
         RuleRow::Mode {
             option,
             value: given,

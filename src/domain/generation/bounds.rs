@@ -4,7 +4,7 @@ use super::{Draft, InvalidReason, Violations};
 use crate::domain::value::Value;
 
 /// Bounds that the configuration sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes of one inline input.
     pub inline_bytes: u64,

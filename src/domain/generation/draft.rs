@@ -47,6 +47,30 @@ pub struct DraftInput {
     pub role: Role,
     /// The name by which the prompt cites it.
     pub tag: String,
+    /// What a reference shows, where the model asks.
+    pub subject: String,
+    /// When a keyframe is to be seen.
+    pub keyframe: Option<Keyframe>,
+}
+
+/// When a keyframe is to be seen. Valid once it is part of a `Generation`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Keyframe {
+    /// The moment; always there in a valid one.
+    pub moment: Option<Moment>,
+    /// Where the part that it governs begins, in seconds.
+    pub range_start_seconds: Option<u32>,
+    /// Where that part ends, in seconds.
+    pub range_end_seconds: Option<u32>,
+}
+
+/// A moment of a video.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moment {
+    /// Seconds after its beginning, 0 to 30.
+    Seconds(f64),
+    /// A share of its length, 0 to 1.
+    Fraction(f64),
 }
 
 /// Where an input's bytes are.

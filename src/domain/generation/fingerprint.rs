@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{Draft, DraftInput, DraftSource};
+use super::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 use crate::domain::value::Value;
 
 /// SHA-256 over every field of a request: the draft, its labels and its timeout.
@@ -84,6 +84,22 @@ impl Encoder {
         self.text(&input.content_type);
         self.text(input.role.as_str());
         self.text(&input.tag);
+        self.text(&input.subject);
+        self.keyframe(input.keyframe.as_ref());
+    }
+
+    fn keyframe(&mut self, keyframe: Option<&Keyframe>) {
+        self.tag(u8::from(keyframe.is_some()));
+        let Some(keyframe) = keyframe else { return };
+        let (tag, moment) = match keyframe.moment {
+            None => (0, 0.0),
+            Some(Moment::Seconds(seconds)) => (1, seconds),
+            Some(Moment::Fraction(fraction)) => (2, fraction),
+        };
+        self.tag(tag);
+        self.number(moment.to_bits());
+        self.optional(keyframe.range_start_seconds.map(u64::from));
+        self.optional(keyframe.range_end_seconds.map(u64::from));
     }
 
     fn fields(&mut self, fields: &BTreeMap<String, Value>) {
@@ -155,6 +171,8 @@ mod tests {
             content_type: "image/jpeg".into(),
             role: Role::FirstFrame,
             tag: "lake".into(),
+            subject: String::new(),
+            keyframe: None,
         };
         Draft {
             model: "gen4.5".into(),
@@ -174,9 +192,16 @@ mod tests {
         }
     }
 
+    fn at(draft: &mut Draft, moment: Moment) {
+        draft.inputs[0].keyframe = Some(Keyframe {
+            moment: Some(moment),
+            ..Keyframe::default()
+        });
+    }
+
     #[test]
     fn every_field_matters() {
-        let changes: [Change; 26] = [
+        let changes: [Change; 32] = [
             |d| d.model.push('x'),
             |d| d.prompt.push('x'),
             |d| d.inputs.clear(),
@@ -191,6 +216,15 @@ mod tests {
             |d| d.inputs[0].content_type.clear(),
             |d| d.inputs[0].role = Role::LastFrame,
             |d| d.inputs[0].tag.clear(),
+            |d| d.inputs[0].subject = "human".into(),
+            |d| d.inputs[0].keyframe = Some(Keyframe::default()),
+            |d| at(d, Moment::Seconds(0.0)),
+            |d| at(d, Moment::Fraction(0.0)),
+            |d| at(d, Moment::Fraction(0.5)),
+            |d| {
+                at(d, Moment::Seconds(0.0));
+                d.inputs[0].keyframe.as_mut().unwrap().range_start_seconds = Some(0);
+            },
             |d| d.seconds = None,
             |d| d.seconds = Some(6),
             |d| d.size = "1280:720".into(),

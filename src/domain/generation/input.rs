@@ -6,12 +6,13 @@ use sha2::{Digest, Sha256};
 
 use super::bounds::check_text;
 use super::{
-    DraftInput, DraftSource, InvalidReason, Limits, Media, Role, Violations, media_type, url,
+    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Media, Role, Violations, keyframe,
+    media_type, url,
 };
 use crate::domain::model::listed;
 
 /// One valid input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Where its bytes are.
     pub source: InputSource,
@@ -21,6 +22,10 @@ pub struct Input {
     pub role: Role,
     /// The name by which the prompt cites it; empty: none.
     pub tag: String,
+    /// What a reference shows; empty: not said.
+    pub subject: String,
+    /// When a keyframe is to be seen; there exactly where the role is that of a keyframe.
+    pub keyframe: Option<Keyframe>,
 }
 
 /// Where an input's bytes are.
@@ -60,19 +65,22 @@ impl Input {
 }
 
 /// Looks at every input; the result has one entry for each, also for those that are refused.
-pub(super) fn inspect(inputs: &[DraftInput], limits: &Limits, found: &mut Violations) -> Vec<Seen> {
+pub(super) fn inspect(inputs: &[DraftInput], limits: Limits, found: &mut Violations) -> Vec<Seen> {
     inputs
         .iter()
         .enumerate()
         .map(|(index, draft)| {
             let field = format!("input_references[{index}]");
             check_tag(&field, inputs, index, found);
+            keyframe::check(&field, draft, found);
             let (source, content_type) = inspect_source(&field, draft, limits, found);
             let input = Input {
                 source,
                 content_type,
                 role: draft.role,
                 tag: draft.tag.clone(),
+                subject: draft.subject.clone(),
+                keyframe: draft.keyframe.clone(),
             };
             Seen {
                 media: input.media(),
@@ -85,7 +93,7 @@ pub(super) fn inspect(inputs: &[DraftInput], limits: &Limits, found: &mut Violat
 fn inspect_source(
     field: &str,
     draft: &DraftInput,
-    limits: &Limits,
+    limits: Limits,
     found: &mut Violations,
 ) -> (InputSource, String) {
     let declared = media_type::canonical(&draft.content_type);
@@ -132,7 +140,7 @@ fn inspect_data(
     field: &str,
     data: &[u8],
     declared: String,
-    limits: &Limits,
+    limits: Limits,
     found: &mut Violations,
 ) -> (InputSource, String) {
     let size_bytes = data.len() as u64;

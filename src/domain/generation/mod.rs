@@ -10,6 +10,7 @@ mod fields;
 mod fingerprint;
 mod input;
 mod invalid;
+mod keyframe;
 mod media_type;
 mod operation;
 mod options;
@@ -20,7 +21,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use bounds::Limits;
-pub use draft::{Draft, DraftInput, DraftSource};
+pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 pub use fingerprint::fingerprint;
 pub use input::{Input, InputSource};
 pub use invalid::{InvalidField, InvalidReason};
@@ -72,7 +73,8 @@ impl Generation {
         if !bounds::check(draft, &mut found) {
             return Err(found.into_vec());
         }
-        let mut inputs = input::inspect(&draft.inputs, limits, &mut found);
+        let mut inputs = input::inspect(&draft.inputs, *limits, &mut found);
+        keyframe::check_together(&draft.inputs, &mut found);
         let Some(chosen) = choice::choose(draft, &inputs, catalog, &mut found) else {
             return Err(found.into_vec());
         };

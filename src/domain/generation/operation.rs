@@ -74,6 +74,10 @@ pub enum Role {
     Performance,
     /// The image that says where to edit.
     Mask,
+    /// The sound whose voice is to speak.
+    Voice,
+    /// An image that a moment of the video is to look like; comes with its moment.
+    Keyframe,
 }
 
 impl Operation {
@@ -162,7 +166,7 @@ impl Media {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Unspecified,
         Self::FirstFrame,
         Self::LastFrame,
@@ -175,6 +179,8 @@ impl Role {
         Self::Character,
         Self::Performance,
         Self::Mask,
+        Self::Voice,
+        Self::Keyframe,
     ];
 
     /// The name, as in `first_frame`.
@@ -192,6 +198,8 @@ impl Role {
             Self::Character => "character",
             Self::Performance => "performance",
             Self::Mask => "mask",
+            Self::Voice => "voice",
+            Self::Keyframe => "keyframe",
         }
     }
 
@@ -200,8 +208,8 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 
-    /// Whether it is a keyframe, of which a request has one each.
-    pub const fn is_keyframe(self) -> bool {
+    /// Whether it is the first or the last frame, of which a request has one each.
+    pub const fn is_frame(self) -> bool {
         matches!(self, Self::FirstFrame | Self::LastFrame)
     }
 
@@ -213,9 +221,10 @@ impl Role {
             | Self::LastFrame
             | Self::Reference
             | Self::SourceImage
-            | Self::Mask => Some(Media::Image),
+            | Self::Mask
+            | Self::Keyframe => Some(Media::Image),
             Self::SourceVideo | Self::ReferenceVideo | Self::Performance => Some(Media::Video),
-            Self::SourceAudio | Self::ReferenceAudio => Some(Media::Audio),
+            Self::SourceAudio | Self::ReferenceAudio | Self::Voice => Some(Media::Audio),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn settle(inputs: &mut [Seen], chosen: &Chosen<'_>, found: &mut Viola
             Ok(place) => {
                 inputs[index].input.role = place.role;
                 inputs[index].media = Some(place.media);
-                check_tag(
+                check_words(
                     index,
                     &inputs[index],
                     &chosen.spec.slots[place.slot],
@@ -90,12 +90,27 @@ fn roles(chosen: &Chosen<'_>) -> String {
     }
 }
 
-fn check_tag(index: usize, seen: &Seen, slot: &Slot, chosen: &Chosen<'_>, found: &mut Violations) {
-    if !seen.input.tag.is_empty() && !slot.tags {
-        found.field(
-            format!("input_references[{index}].tag"),
-            format!("{} has no tags for {}", chosen.id, chosen.operation),
-        );
+/// What a place may know about an input beside its address.
+fn check_words(
+    index: usize,
+    seen: &Seen,
+    slot: &Slot,
+    chosen: &Chosen<'_>,
+    found: &mut Violations,
+) {
+    let (tag, subject) = (&seen.input.tag, &seen.input.subject);
+    let refuse = |name: &str, found: &mut Violations| {
+        let field = format!("input_references[{index}].{name}");
+        found.field(field, format!("{} takes no {name} here", chosen.id));
+    };
+    if !tag.is_empty() && !slot.tags {
+        refuse("tag", found);
+    }
+    if !subject.is_empty() && slot.subjects.is_empty() {
+        refuse("subject", found);
+    } else if !subject.is_empty() && !slot.subjects.contains(subject) {
+        let field = format!("input_references[{index}].subject");
+        found.field(field, format!("must be one of {}", listed(&slot.subjects)));
     }
 }
 
@@ -171,7 +186,7 @@ fn check_twice(placed: &[(usize, Placement)], found: &mut Violations) {
         let before = placed[..at]
             .iter()
             .find(|(_, earlier)| earlier.role == place.role);
-        if let (true, Some((other, _))) = (place.role.is_keyframe(), before) {
+        if let (true, Some((other, _))) = (place.role.is_frame(), before) {
             let problem = format!(
                 "{} is also the role of input_references[{other}]",
                 place.role

@@ -1,8 +1,10 @@
 //! Rules across fields, which the catalogue gives as data.
 
+use std::collections::BTreeMap;
+
 use super::choice::Chosen;
 use super::input::Seen;
-use super::{Draft, Violations};
+use super::{Draft, Media, Violations};
 use crate::domain::model::{Rule, listed};
 use crate::domain::value::Value;
 
@@ -45,6 +47,7 @@ impl Request<'_> {
             } => {
                 self.sum_between(option, (list, field), (*minimum, *maximum), found);
             }
+            Rule::Subjects { limits } => self.subjects(limits, found),
             Rule::Mode {
                 option,
                 value,
@@ -117,7 +120,7 @@ impl Request<'_> {
     }
 
     fn keyframes_need_size(&self, prefix: &str, found: &mut Violations) {
-        let framed = self.inputs.iter().any(|seen| seen.input.role.is_keyframe());
+        let framed = self.inputs.iter().any(|seen| seen.input.role.is_frame());
         for (field, size) in self.sizes().into_iter().filter(|_| framed) {
             if !size.starts_with(prefix) {
                 let sizes = self.chosen.spec.sizes();
@@ -131,11 +134,15 @@ impl Request<'_> {
     }
 
     fn size_needs_input(&self, size: &str, found: &mut Violations) {
+        let seen = self
+            .inputs
+            .iter()
+            .any(|seen| seen.media != Some(Media::Audio));
         for (field, given) in self.sizes() {
-            if given.eq_ignore_ascii_case(size) && self.draft.inputs.is_empty() {
+            if given.eq_ignore_ascii_case(size) && !seen {
                 found.field(
                     field,
-                    format!("{size} is taken from the inputs, and there are none"),
+                    format!("{size} is taken from an image or a video, and there is none"),
                 );
             }
         }
@@ -167,6 +174,20 @@ impl Request<'_> {
             let problem =
                 format!("every {field} must be above 0, all together from {minimum} to {maximum}");
             found.field(format!("provider_options.{option}.{list}"), problem);
+        }
+    }
+
+    fn subjects(&self, limits: &BTreeMap<String, usize>, found: &mut Violations) {
+        for (subject, most) in limits {
+            let mut shown = self
+                .inputs
+                .iter()
+                .enumerate()
+                .filter(|(_, seen)| seen.input.subject == *subject);
+            if let Some((index, _)) = shown.nth(*most) {
+                let field = format!("input_references[{index}].subject");
+                found.field(field, format!("at most {most} inputs may show {subject}"));
+            }
         }
     }
 

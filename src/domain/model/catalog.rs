@@ -36,7 +36,7 @@ pub struct Resolved<'a> {
 /// A name that means no model, with the names that are nearest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownModel {
-    /// At most [`MOST_SUGGESTED`] names.
+    /// At most three names.
     pub nearest: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ fn distance(one: &[char], two: &[char]) -> usize {
 /// Longest id of a model that is passed through.
 const LONGEST_ID: usize = 128;
 /// Most names that are suggested.
-pub const MOST_SUGGESTED: usize = 3;
+const MOST_SUGGESTED: usize = 3;
 /// Greatest edit distance of a suggestion, for short names.
 const FARTHEST: usize = 3;
 

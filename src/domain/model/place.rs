@@ -39,7 +39,7 @@ impl Spec {
     /// Places inputs by their role and, where known, their kind.
     pub fn place(&self, inputs: &[(Role, Option<Media>)]) -> Vec<Result<Placement, Misplaced>> {
         let framed = inputs.iter().any(|(role, media)| {
-            role.is_keyframe()
+            role.is_frame()
                 || (*role == Role::Unspecified && matches!(media, None | Some(Media::Image)))
         });
         inputs
@@ -52,11 +52,12 @@ impl Spec {
     }
 
     fn place_unspecified(&self, media: Option<Media>) -> Result<Placement, Misplaced> {
+        // A keyframe without its moment would be no keyframe.
+        let fits = |(role, taken): &&(Role, Media)| {
+            *role != Role::Keyframe && media.is_none_or(|media| media == *taken)
+        };
         let takes = |slot: &Slot| {
-            let (role, media) = *slot
-                .accepts
-                .iter()
-                .find(|(_, taken)| media.is_none_or(|media| media == *taken))?;
+            let (role, media) = *slot.accepts.iter().find(fits)?;
             Some((
                 if slot.frames.is_some() {
                     Role::Unspecified

@@ -2,6 +2,8 @@
 //!
 //! `domain::generation` judges a request by them; which model has which is the catalogue's business.
 
+use std::collections::BTreeMap;
+
 use crate::domain::value::Value;
 
 /// A rule across fields. Names are the provider's.
@@ -31,7 +33,7 @@ pub enum Rule {
         /// How the sizes begin.
         prefix: String,
     },
-    /// A size that is taken from media, so there must be some.
+    /// A size that is taken from images or videos, so there must be some.
     SizeNeedsInput {
         /// The size.
         size: String,
@@ -48,6 +50,11 @@ pub enum Rule {
         minimum: i64,
         /// The greatest sum.
         maximum: i64,
+    },
+    /// So many inputs may show each subject.
+    Subjects {
+        /// The greatest number, by subject.
+        limits: BTreeMap<String, usize>,
     },
     /// A value of an option decides about other fields.
     Mode {

@@ -56,6 +56,8 @@ pub struct Slot {
     pub frames: Option<Frames>,
     /// Whether inputs can be named by tags.
     pub tags: bool,
+    /// What an input may be said to show; empty: that cannot be said.
+    pub subjects: Vec<String>,
     /// What it looks like on the wire; for the provider's own module.
     pub shape: Shape,
 }
@@ -116,9 +118,16 @@ impl Spec {
         singles.chain(sizes).find(|(_, param)| param.name == name)
     }
 
-    /// Every name that `provider_options` takes, in order.
+    /// Every name that `provider_options` takes, in order; of several sizes the request's own
+    /// field sets only one.
     pub fn option_names(&self) -> Vec<&str> {
-        self.options.keys().map(String::as_str).collect()
+        let sizes = Some(&self.typed.sizes).filter(|sizes| sizes.len() > 1);
+        let sizes = sizes.into_iter().flatten().map(|param| param.name.as_str());
+        self.options
+            .keys()
+            .map(String::as_str)
+            .chain(sizes)
+            .collect()
     }
 }
 

@@ -83,9 +83,8 @@ fn before_running(
     let most = match (state.throttled, learned.earliest) {
         (true, Some(_)) => SPARSE,
         (true, None) => SETTLING,
-        (false, _) if fresh => 1,
-        (false, Some(_)) => SETTLING,
-        (false, None) => 1,
+        (false, Some(_)) if !fresh => SETTLING,
+        (false, _) => 1,
     };
     let room = learned.earliest.map_or(floor * SETTLING, |e| e + floor);
     let wait = room.min(floor * most).max(floor);
@@ -139,15 +138,15 @@ fn in_step(ran: Duration, left: Option<Duration>, floor: Duration, random: f64) 
         return near;
     };
     let goal = left + floor.mul_f64(MARGIN);
-    let steps = (goal.as_secs_f64() / floor.as_secs_f64().max(0.001)).floor();
-    if steps < 1.0 {
-        return near;
+    if goal > near && goal <= floor.mul_f64(STRETCH) {
+        goal
+    } else {
+        near
     }
-    goal.div_f64(steps).min(floor.mul_f64(STRETCH)).max(floor)
 }
 
 /// The longest backoff, whatever is configured.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A sparse step, in floors.
 const SPARSE: u32 = 4;
 /// The longest step in which a start may go unnoticed, in floors.
@@ -161,8 +160,131 @@ const TRUST_ALONE: f64 = 0.5;
 /// Spread at the floor: small, because every bit of it is lag.
 const DENSE_SPREAD: f64 = 0.01;
 /// The longest run, in floors, whose end is foreseen well enough to steer by.
-const STEERABLE: u32 = 12;
+const STEERABLE: u32 = 10;
 /// How long after the expected end to ask, in floors.
-const MARGIN: f64 = 0.2;
+const MARGIN: f64 = 0.3;
 /// How far a step at the floor may be stretched to meet the expected end.
-const STRETCH: f64 = 1.25;
+const STRETCH: f64 = 1.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+    const PACE: PollPace = PollPace {
+        floor: Duration::from_secs(5),
+        max_backoff: Duration::from_mins(1),
+    };
+    const SLOW: Learned = Learned {
+        earliest: Some(Duration::from_secs(100)),
+        usual: Some(Duration::from_mins(2)),
+    };
+
+    fn submitted(ago: i64) -> PollState {
+        PollState {
+            submitted: Timestamp(NOW.0 - ago * 1000),
+            running_since: None,
+            throttled: false,
+            progress: Progress::default(),
+            failures: 0,
+            retry_after: None,
+        }
+    }
+
+    fn running(ran: i64, progress: f64) -> PollState {
+        PollState {
+            running_since: Some(Timestamp(NOW.0 - ran * 1000)),
+            progress: Progress::from_share(progress),
+            ..submitted(ran)
+        }
+    }
+
+    fn wait(state: &PollState, learned: &Learned, random: f64) -> i64 {
+        (next_poll(NOW, state, &PACE, learned, random).0 - NOW.0) / 1000
+    }
+
+    #[test]
+    fn a_start_is_noticed_within_two_floors() {
+        for learned in [Learned::default(), SLOW] {
+            for random in [0.0, 1.0] {
+                assert!(wait(&submitted(0), &learned, random) <= 6);
+                assert!(wait(&submitted(30), &learned, random) <= 10);
+            }
+        }
+    }
+
+    #[test]
+    fn a_held_task_is_asked_about_rarely() {
+        let held = PollState {
+            throttled: true,
+            ..submitted(300)
+        };
+        assert_eq!(wait(&held, &SLOW, 0.0), 20);
+        assert_eq!(wait(&held, &Learned::default(), 0.0), 10);
+        let quick = Learned {
+            earliest: Some(Duration::from_secs(4)),
+            usual: None,
+        };
+        assert_eq!(wait(&held, &quick, 0.0), 9);
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_done_is_asked_about_rarely_and_then_at_the_floor() {
+        let waits =
+            [0, 20, 60, 84, 92, 96, 120, 900].map(|ran| wait(&running(ran, 0.0), &SLOW, 0.0));
+        assert_eq!(waits, [20, 20, 20, 8, 5, 5, 5, 5]);
+    }
+
+    #[test]
+    fn progress_alone_tells_how_long_to_wait() {
+        let unknown = Learned::default();
+        assert_eq!(wait(&running(20, 0.04), &unknown, 0.0), 5);
+        assert_eq!(wait(&running(20, 0.10), &unknown, 0.0), 20);
+        assert_eq!(wait(&running(90, 0.90), &unknown, 0.0), 5);
+        // Just seen to run: for how long it did is not known.
+        assert_eq!(wait(&running(0, 0.50), &unknown, 0.0), 5);
+    }
+
+    #[test]
+    fn of_two_opinions_the_earlier_counts() {
+        assert_eq!(wait(&running(50, 0.9), &SLOW, 0.0), 5);
+        assert_eq!(wait(&running(92, 0.1), &SLOW, 0.0), 5);
+    }
+
+    #[test]
+    fn the_last_question_is_moved_to_just_after_a_near_end() {
+        let next = next_poll(NOW, &running(20, 0.8), &PACE, &Learned::default(), 0.0);
+        assert_eq!(next.0 - NOW.0, 6_500);
+    }
+
+    #[test]
+    fn failures_double_the_wait_and_a_wish_is_honoured_within_reason() {
+        let failed = |failures, retry_after| PollState {
+            failures,
+            retry_after,
+            ..submitted(30)
+        };
+        let unknown = Learned::default();
+        let waits = [1, 2, 3, 4, 99].map(|n| wait(&failed(n, None), &unknown, 0.0));
+        assert_eq!(waits, [10, 20, 40, 60, 60]);
+        for (wish, expected) in [(0, 10), (90, 90), (1_000_000, 3_600)] {
+            let wish = Some(Duration::from_secs(wish));
+            assert_eq!(wait(&failed(1, wish), &unknown, 0.0), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_asks_more_often_than_the_floor() {
+        let extremes = [0, 1, 5, 50, 99, 100, 5_000];
+        for ran in extremes {
+            for share in [0.0, 0.05, 0.5, 0.99, 1.0] {
+                for random in [0.0, 0.5, 1.0, f64::NAN] {
+                    for learned in [Learned::default(), SLOW] {
+                        assert!(wait(&running(ran, share), &learned, random) >= 5);
+                        assert!(wait(&submitted(ran), &learned, random) >= 5);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::domain::time::{Timestamp, millis};
 
 const PACE: PollPace = PollPace {
     floor: Duration::from_secs(5),
-    max_backoff: Duration::from_secs(60),
+    max_backoff: Duration::from_mins(1),
 };
 const FLOOR: i64 = 5_000;
 
@@ -189,7 +189,7 @@ fn ends_are_seen_soon_with_fewer_questions_than_at_a_fixed_pace() {
     let mut dice = Dice(7);
     let mut all = Tally::default();
     for model in &MODELS {
-        let mut tally = simulate(model, 20_000, &mut dice);
+        let mut tally = simulate(model, 8_000, &mut dice);
         println!(
             "{:7} lag p50 {:5} ms, p99 {:5} ms, worst {:5} ms; questions {:.0} % of the fixed pace",
             model.name,

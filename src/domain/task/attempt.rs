@@ -101,6 +101,13 @@ impl Attempt {
         }
     }
 
+    /// Whether it is over for us, and neither a charge nor its absence is proved.
+    pub(super) fn is_unproved(&self) -> bool {
+        let asserted = self.outcome == AttemptOutcome::Rejected
+            && self.cost.charge == Charge::ChargedOrUnknown;
+        self.upstream_id.is_none() && (asserted || self.outcome == AttemptOutcome::Unknown)
+    }
+
     pub(super) fn accept(&mut self, upstream_id: &str, estimated: Option<Millicredits>) {
         self.outcome = AttemptOutcome::Accepted;
         self.upstream_id = Some(upstream_id.to_owned());

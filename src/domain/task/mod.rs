@@ -7,6 +7,10 @@ mod attempt;
 mod event;
 mod failure;
 mod lane;
+#[cfg(test)]
+mod protocol_model;
+#[cfg(test)]
+pub(crate) mod samples;
 mod state;
 mod transition;
 mod verdict;
@@ -176,8 +180,15 @@ impl Task {
     }
 
     /// The attempt that serves the task now or did last.
+    ///
+    /// Not always the newest: an id that arrives late brings an older one back.
     pub fn current_attempt(&self) -> Option<&Attempt> {
-        self.attempts.last()
+        let newest = |wanted: fn(AttemptOutcome) -> bool| {
+            self.attempts.iter().rev().find(|a| wanted(a.outcome))
+        };
+        newest(AttemptOutcome::is_live)
+            .or_else(|| newest(|outcome| outcome == AttemptOutcome::Ended))
+            .or_else(|| self.attempts.last())
     }
 
     /// The failure of a failed task.

@@ -4,8 +4,10 @@ use super::Violations;
 use super::names::{read_operation, read_role};
 use super::options::options;
 use super::time::read_duration;
-use crate::domain::generation::{Draft, DraftInput, DraftSource};
+use crate::domain::generation::{Draft, DraftInput, DraftSource, Keyframe, Moment};
+use crate::pb::v1;
 use crate::pb::v1::input_reference::Source;
+use crate::pb::v1::keyframe::Position;
 use crate::pb::v1::{CreateRequest, InputReference};
 use crate::service::NewRequest;
 
@@ -37,12 +39,6 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
 
 fn input(index: usize, given: InputReference, found: &mut Violations) -> DraftInput {
     let field = format!("input_references[{index}]");
-    if !given.subject.is_empty() {
-        found.field(format!("{field}.subject"), LATER);
-    }
-    if given.keyframe.is_some() {
-        found.field(format!("{field}.keyframe"), LATER);
-    }
     DraftInput {
         source: match given.source {
             None => DraftSource::Missing,
@@ -53,11 +49,26 @@ fn input(index: usize, given: InputReference, found: &mut Violations) -> DraftIn
         content_type: given.content_type,
         role: read_role(&field, given.role, found),
         tag: given.tag,
+        subject: given.subject,
+        keyframe: given.keyframe.map(|given| keyframe(&field, &given, found)),
     }
 }
 
-/// What is said of parts of the contract that nothing serves so far.
-const LATER: &str = "is not supported yet: leave it out";
+fn keyframe(field: &str, given: &v1::Keyframe, found: &mut Violations) -> Keyframe {
+    let moment = match &given.position {
+        None => None,
+        Some(Position::Fraction(share)) => Some(Moment::Fraction(*share)),
+        Some(Position::Time(time)) => {
+            let time = read_duration(&format!("{field}.keyframe.time"), Some(*time), found);
+            time.map(|time| Moment::Seconds(time.as_secs_f64()))
+        }
+    };
+    Keyframe {
+        moment,
+        range_start_seconds: given.range_start_seconds,
+        range_end_seconds: given.range_end_seconds,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +136,7 @@ mod tests {
             content_type: "image/png".to_owned(),
             role,
             tag: "cat".to_owned(),
+            ..DraftInput::default()
         };
         let draft = Draft {
             model: "gen4.5".to_owned(),
@@ -171,9 +183,14 @@ mod tests {
             nanos: 0,
         });
         given.input_references[0].role = 99;
-        given.input_references[1].role = v1::Role::Keyframe as i32;
-        given.input_references[1].keyframe = Some(v1::Keyframe::default());
-        given.input_references[3].subject = "human".to_owned();
+        let backwards = prost_types::Duration {
+            seconds: -1,
+            nanos: 0,
+        };
+        given.input_references[1].keyframe = Some(v1::Keyframe {
+            position: Some(Position::Time(backwards)),
+            ..v1::Keyframe::default()
+        });
         let mut found = Violations::default();
         new_request(given, &mut found);
         let details = found.into_status().get_error_details();
@@ -187,9 +204,7 @@ mod tests {
         fields.sort_unstable();
         let expected = [
             "input_references[0].role",
-            "input_references[1].keyframe",
-            "input_references[1].role",
-            "input_references[3].subject",
+            "input_references[1].keyframe.time",
             "operation",
             "timeout",
         ];

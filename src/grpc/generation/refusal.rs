@@ -25,7 +25,6 @@ pub(super) fn create(error: CreateError) -> Status {
             let message = "the request_id belongs to a task of another request";
             about(id, Reason::RequestIdReused, message)
         }
-        CreateError::Deleted(id) => about(id, Reason::TaskDeleted, "the task was deleted"),
         CreateError::StorageFull => storage_full(),
         CreateError::NoUpstreamAccount => {
             let message = "no account of the provider can take tasks now; tell the operator";

@@ -239,3 +239,103 @@ fn sources_and_tags_are_checked_one_by_one() {
     }
     assert!(check(&with("gen4_image", vec![tagged("lake"), tagged("Star_2")])).is_ok());
 }
+
+#[test]
+fn a_voice_is_a_place_of_its_own() {
+    let voice = with(
+        "seed_audio",
+        vec![url("https://example.com/a", Role::Voice)],
+    );
+    assert_eq!(check(&voice).unwrap().operation, Operation::TextToSpeech);
+}
+
+#[test]
+fn keyframes_have_a_moment_and_ranges_together() {
+    let frame = |moment: Option<Moment>, range: (Option<u32>, Option<u32>)| DraftInput {
+        keyframe: Some(Keyframe {
+            moment,
+            range_start_seconds: range.0,
+            range_end_seconds: range.1,
+        }),
+        ..url(PICTURE, Role::Keyframe)
+    };
+    let at = Some(Moment::Seconds(30.0));
+    let plain = (None, None);
+    let missing = url(PICTURE, Role::Keyframe);
+    let misplaced = DraftInput {
+        role: Role::Reference,
+        ..frame(at, plain)
+    };
+    for (model, frames, expected) in [
+        (
+            "aleph2",
+            vec![frame(at, plain), frame(Some(Moment::Fraction(1.0)), plain)],
+            vec![],
+        ),
+        ("aleph2", vec![missing], vec!["[0].keyframe"]),
+        ("aleph2", vec![frame(None, plain)], vec!["[0].keyframe"]),
+        (
+            "aleph2",
+            vec![frame(Some(Moment::Seconds(30.5)), plain)],
+            vec!["[0].keyframe.time"],
+        ),
+        (
+            "aleph2",
+            vec![frame(Some(Moment::Fraction(f64::NAN)), plain)],
+            vec!["[0].keyframe.fraction"],
+        ),
+        (
+            "aleph2",
+            vec![frame(at, (Some(2), Some(2)))],
+            vec!["[0].keyframe.range_end_seconds"],
+        ),
+        (
+            "aleph2",
+            vec![frame(at, (None, Some(2)))],
+            vec!["[0].keyframe.range_end_seconds"],
+        ),
+        (
+            "aleph2",
+            vec![frame(at, (Some(1), Some(2))), frame(at, plain)],
+            vec!["[1].keyframe.range_start_seconds"],
+        ),
+        ("klingO3_pro", vec![misplaced], vec!["[0].keyframe"]),
+    ] {
+        let mut draft = with(model, frames);
+        draft
+            .inputs
+            .push(url("https://example.com/a.mp4", Role::Unspecified));
+        let found = check(&draft).map_or_else(|found| found, |_| vec![]);
+        let fields: Vec<_> = found
+            .iter()
+            .map(|invalid| invalid.field.replace("input_references", ""))
+            .collect();
+        assert_eq!(fields, expected, "{found:?}");
+    }
+}
+
+#[test]
+fn an_image_without_a_role_never_becomes_a_keyframe() {
+    let video = url("https://example.com/a.mp4", Role::Unspecified);
+    let draft = with("aleph2", vec![video, url(PICTURE, Role::Unspecified)]);
+    assert_eq!(refused(&draft), ["input_references[1]"]);
+}
+
+#[test]
+fn subjects_are_said_only_where_the_model_asks_and_so_often() {
+    let of = |subject: &str| DraftInput {
+        subject: subject.into(),
+        ..url(PICTURE, Role::Reference)
+    };
+    assert!(check(&with("gemini_image3_pro", vec![of("human"); 5])).is_ok());
+    let six = with("gemini_image3_pro", vec![of("human"); 6]);
+    assert_eq!(refused(&six), ["input_references[5].subject"]);
+    assert_eq!(
+        refused(&with("gemini_image3_pro", vec![of("cat")])),
+        ["input_references[0].subject"]
+    );
+    assert_eq!(
+        refused(&with("gen4_image", vec![of("human")])),
+        ["input_references[0].subject"]
+    );
+}

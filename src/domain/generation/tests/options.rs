@@ -51,17 +51,16 @@ fn options_are_judged_by_the_catalogue_down_to_their_parts() {
     assert_eq!(refused(&ask("eleven_v3")), ["provider_options.voice"]);
     let found = problem(&option("hailuo3", "foo", Value::Bool(true)));
     assert_eq!(found.reason, InvalidReason::OptionUnsupported);
-    let keyframe = |address: &str| {
-        let frame = object(&[("seconds", Value::Int(1)), ("uri", text(address))]);
-        let video = vec![url("https://example.com/a.mp4", Role::Unspecified)];
-        Draft {
-            inputs: video,
-            ..option("aleph2", "keyframes", Value::List(vec![frame]))
-        }
+    let inside = |address: &str| {
+        option(
+            "gen4_image",
+            "x",
+            Value::List(vec![object(&[("uri", text(address))])]),
+        )
     };
-    assert!(check(&keyframe(PICTURE)).is_ok());
-    let found = problem(&keyframe("https://127.0.0.1/a.jpg"));
-    assert_eq!(found.field, "provider_options.keyframes[0].uri");
+    assert!(check(&inside(PICTURE)).is_ok());
+    let found = problem(&inside("https://127.0.0.1/a.jpg"));
+    assert_eq!(found.field, "provider_options.x[0].uri");
     assert_eq!(found.reason, InvalidReason::InputUrlForbidden);
 }
 
@@ -92,6 +91,11 @@ fn rules_across_fields_hold() {
         ..draft
     };
     assert_eq!(refused(&size("adaptive", ask("hailuo3"))), ["size"]);
+    let sound = with(
+        "hailuo3",
+        vec![url("https://example.com/a.mp3", Role::ReferenceAudio)],
+    );
+    assert_eq!(refused(&size("adaptive", sound)), ["size"]);
     assert!(check(&size("adaptive", pictures("hailuo3", &[Role::Reference]))).is_ok());
     assert_eq!(
         refused(&size("1280x720", pictures("wan3", &[Role::FirstFrame]))),

@@ -4,7 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::super::translate::endpoint;
 use crate::config::catalog;
-use crate::domain::generation::{Draft, DraftInput, DraftSource, Operation, Role};
+use crate::domain::generation::{
+    Draft, DraftInput, DraftSource, Keyframe, Moment, Operation, Role,
+};
 use crate::domain::value::Value;
 
 pub(super) type Fields = Map<String, Json>;
@@ -61,7 +63,7 @@ impl Pair {
             draft.prompt = "a".repeat(bound(&self.fields["promptText"], "minLength").unwrap_or(1));
         }
         for (name, field) in self.names().filter(|(_, field)| field["required"] == true) {
-            match slot(name) {
+            match slot(name, field) {
                 Some(roles) => draft.inputs.push(input(roles[0])),
                 None if !TYPED.contains(&name.as_str()) => {
                     draft.options.insert(name.clone(), sample(field, false));
@@ -77,7 +79,7 @@ impl Pair {
         let mut draft = self.minimal();
         draft.inputs.clear();
         for (name, field) in self.names() {
-            match (name.as_str(), slot(name)) {
+            match (name.as_str(), slot(name, field)) {
                 (_, Some(roles)) => draft.inputs.extend(most(name, field, roles)),
                 ("promptText", _) => {
                     draft.prompt = "ä".repeat(bound(field, "maxLength").unwrap_or(32_000));
@@ -115,7 +117,7 @@ impl Pair {
 }
 
 /// The roles of a field that holds media.
-pub(super) fn slot(name: &str) -> Option<&'static [Role]> {
+pub(super) fn slot(name: &str, field: &Json) -> Option<&'static [Role]> {
     Some(match name {
         "promptImage" => &[Role::Unspecified, Role::FirstFrame, Role::LastFrame],
         "promptVideo" | "videoUri" => &[Role::SourceVideo],
@@ -127,6 +129,8 @@ pub(super) fn slot(name: &str) -> Option<&'static [Role]> {
         "referenceVideos" => &[Role::ReferenceVideo],
         "referenceAudio" | "referenceAudios" => &[Role::ReferenceAudio],
         "maskUri" => &[Role::Mask],
+        "keyframes" => &[Role::Keyframe],
+        "voice" if field["object"].get("audioUri").is_some() => &[Role::Voice],
         _ => return None,
     })
 }
@@ -134,13 +138,19 @@ pub(super) fn slot(name: &str) -> Option<&'static [Role]> {
 pub(super) fn input(role: Role) -> DraftInput {
     let ending = match role {
         Role::SourceVideo | Role::ReferenceVideo | Role::Performance => "mp4",
-        Role::SourceAudio | Role::ReferenceAudio => "mp3",
+        Role::SourceAudio | Role::ReferenceAudio | Role::Voice => "mp3",
         _ => "jpg",
     };
     let source = DraftSource::Url(format!("https://example.com/a.{ending}"));
+    let moment = Some(Moment::Seconds(1.0));
+    let keyframe = (role == Role::Keyframe).then(|| Keyframe {
+        moment,
+        ..Keyframe::default()
+    });
     DraftInput {
         source,
         role,
+        keyframe,
         ..DraftInput::default()
     }
 }

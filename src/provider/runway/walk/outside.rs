@@ -23,7 +23,7 @@ pub(super) fn outside(pair: &Pair) -> Vec<(String, Draft)> {
                 change(&mut draft);
                 drafts.push((field_name.to_owned(), draft));
             }
-        } else if let Some(roles) = slot(name) {
+        } else if let Some(roles) = slot(name, field) {
             let mut draft = least();
             let limit = bound(field, "maxItems").or(bound(field, "max_items"));
             if let Some(limit) = limit {

@@ -1,0 +1,299 @@
+//! `Config` → a running server: the only file that names every concrete type.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use crate::archive::Archive;
+use crate::config::{self, Access, Config, OnUnknownOutcome};
+use crate::domain::generation::Limits as InputLimits;
+use crate::domain::model::Catalog;
+use crate::domain::task::UnknownPolicy;
+use crate::egress::Egress;
+use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
+use crate::grpc::{self, Health, LimitLayer, MessageLimits};
+use crate::provider::runway::{Runway, Settings as RunwaySettings};
+use crate::provider::{Account, Accounts, Provider};
+use crate::sandbox::{self, Sandbox};
+use crate::service::{self, Parts, Service};
+use crate::shutdown::Shutdown;
+use crate::store::TaskStore;
+use crate::store::sqlite::SqliteStore;
+use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
+
+/// A server that listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// The bound address.
+    pub address: SocketAddr,
+}
+
+/// Starts a server: store, archive, provider, service, loops, listener, in this order. It lives
+/// until `shutdown` drains or stops; `shutdown.finished()` says when it has ended.
+///
+/// # Errors
+/// Whatever cannot be opened, bound or read, in the operator's words; nothing is left running that
+/// `shutdown.stop()` does not end.
+pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running> {
+    let tls = load_tls(&config)?;
+    let tcp = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let address = tcp.local_addr().context("the listener has no address")?;
+    let work = shutdown.group();
+    let service = start_work(&config, &work, &shutdown).await?;
+    let messages = MessageLimits {
+        create_bytes: config.server.max_create_bytes,
+        other_bytes: config.server.max_message_bytes,
+    };
+    let health = Health::new().await;
+    let router = grpc::routes(service, messages, LimitLayer::default(), &health)
+        .context("the compiled-in descriptors are broken")?;
+    let faces = shutdown.later();
+    if let Some(tls) = &tls {
+        faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
+    }
+    let limits = listener_limits(&config);
+    faces.spawn(listener::serve(tcp, router, limits, tls, faces.clone()));
+    health.serving().await;
+    shutdown.spawn(end(shutdown.clone(), work, faces, health));
+    tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
+    Ok(Running { address })
+}
+
+/// The drain, in its order: say so, finish the work, then close the doors.
+async fn end(shutdown: Shutdown, work: Shutdown, faces: Shutdown, health: Health) {
+    shutdown.draining().await;
+    health.not_serving().await;
+    let settled = async { tokio::join!(work.finished(), tokio::time::sleep(LAME_DUCK)) };
+    tokio::select! {
+        () = shutdown.stopping() => {}
+        _ = settled => {}
+    }
+    faces.drain();
+    faces.finished().await;
+}
+
+/// Opens what the work stands on and starts it.
+async fn start_work(
+    config: &Config,
+    work: &Shutdown,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Service> {
+    make_folder(&config.data_dir)?;
+    let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
+    let archive = Arc::new(open_archive(config, work)?);
+    let catalog = Arc::new(load_catalog(config)?);
+    let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
+    let service = Service::new(Parts {
+        store: Arc::clone(&store),
+        archive: Arc::clone(&archive),
+        catalog,
+        accounts: Arc::clone(&accounts),
+        shutdown: work.clone(),
+        settings: service_settings(config),
+    });
+    let egress = Arc::new(open_egress(&accounts)?);
+    let settings = worker_settings(config);
+    let desk = Desk::new(store, archive, accounts, egress, work.clone(), settings);
+    worker::start(desk).await.context("cannot read the store")?;
+    Ok(service)
+}
+
+fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let Some(files) = &config.server.tls else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        client_ca: files.client_ca.clone(),
+    };
+    Ok(Some(Tls::load(files).context("cannot use the TLS files")?))
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::create_dir_all(path);
+    made.with_context(|| format!("cannot make the data folder {}", path.display()))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Prompts and media are the callers' own: nobody else on this machine reads them.
+        let private = std::fs::Permissions::from_mode(0o700);
+        if let Err(error) = std::fs::set_permissions(path, private) {
+            tracing::warn!(%error, "the data folder could not be made private");
+        }
+    }
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
+    let path = config.store.path.clone();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
+    Ok(opened.context("opening the store died")??)
+}
+
+fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive> {
+    let root = config.data_dir.join("archive");
+    make_folder(&root)?;
+    let archive = Archive::open(&root, config.archive.max_bytes);
+    let archive = archive.with_context(|| format!("cannot use the archive {}", root.display()))?;
+    let counted = archive.clone();
+    shutdown.spawn(async move {
+        if let Err(error) = counted.measure().await {
+            tracing::warn!(%error, "the archive could not be measured");
+        }
+    });
+    Ok(archive)
+}
+
+fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let parsed = config::catalog::parse(config::catalog::EMBEDDED);
+    let mut catalog = parsed.context("the embedded catalogue is broken")?;
+    catalog
+        .default_model
+        .clone_from(&config.defaults.video_model);
+    catalog
+        .default_image_model
+        .clone_from(&config.defaults.image_to_video_model);
+    Ok(catalog)
+}
+
+/// Today one account: the configured one, or the sandbox's.
+async fn open_accounts(
+    config: &Config,
+    catalog: &Arc<Catalog>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Accounts> {
+    let (base_url, key) = match &config.runway.access {
+        Access::Sandbox => start_sandbox(shutdown).await?,
+        Access::Account { api_key, base_url } => (base_url.to_string(), api_key.clone()),
+    };
+    let mut settings = RunwaySettings::new(ACCOUNT, base_url, key);
+    settings.version.clone_from(&config.runway.api_version);
+    settings.create_timeout = config.submit.timeout;
+    settings.trust_503 = config.submit.trust_503;
+    settings.extra_headers = extra_headers(config);
+    let runway = Runway::new(settings, Arc::clone(catalog));
+    let provider: Arc<dyn Provider> = Arc::new(runway.context("the provider's settings")?);
+    Ok(Accounts::new([Account::new(
+        provider,
+        config.submit.concurrency,
+        config.poll.concurrency,
+    )]))
+}
+
+fn extra_headers(config: &Config) -> Vec<(String, SecretString)> {
+    let headers = config.runway.headers.iter();
+    let text = headers.filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
+    text.map(|(name, value)| (name.to_string(), SecretString::from(value)))
+        .collect()
+}
+
+/// A sandbox outlives the service's drain: submits still run to a recorded outcome.
+async fn start_sandbox(shutdown: &Shutdown) -> anyhow::Result<(String, SecretString)> {
+    let life = Shutdown::new();
+    let sandbox = Sandbox::start(sandbox::Config::default(), &life).await;
+    let sandbox = sandbox.context("the sandbox cannot start")?;
+    let (service, own) = (shutdown.clone(), life.clone());
+    life.spawn(async move {
+        service.draining().await;
+        service.finished().await;
+        own.stop();
+    });
+    Ok((
+        sandbox.base_url(),
+        SecretString::from(sandbox::DEFAULT_API_KEY),
+    ))
+}
+
+fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
+    let account = accounts.get(ACCOUNT);
+    let origin = account.and_then(|account| account.provider().output_origin());
+    Egress::new(origin).context("the guarded client cannot be made")
+}
+
+fn service_settings(config: &Config) -> service::Settings {
+    service::Settings {
+        limits: InputLimits {
+            inline_bytes: config.server.max_create_bytes as u64,
+        },
+        task_timeout: config.defaults.task_timeout,
+        quarantine: quarantine(config),
+        heartbeat: config.watch.heartbeat,
+        watch_max_age: config.watch.max_age,
+        reader_timeout: config
+            .watch
+            .reader_timeout
+            .max(config.download.reader_timeout),
+        download_drain: config.server.download_drain,
+    }
+}
+
+fn worker_settings(config: &Config) -> worker::Settings {
+    worker::Settings {
+        submit: SubmitSettings {
+            window: config.submit.window,
+            unknown_deadline: config.submit.unknown_deadline,
+            on_unknown: match config.submit.on_unknown_outcome {
+                OnUnknownOutcome::Fail => UnknownPolicy::Fail,
+                OnUnknownOutcome::Hold => UnknownPolicy::Hold,
+                OnUnknownOutcome::Resubmit => UnknownPolicy::Resubmit,
+            },
+            max_attempts: config.submit.max_attempts,
+            quarantine: quarantine(config),
+        },
+        poll: PollSettings {
+            floor: config.poll.interval,
+            max_backoff: config.poll.max_backoff,
+        },
+        archive: ArchiveSettings {
+            concurrency: config.archive.concurrency,
+            limits: worker::copy::Limits {
+                max_output_bytes: config.archive.max_output_bytes,
+                min_rate: config.archive.min_bytes_per_second,
+                ..worker::copy::Limits::default()
+            },
+            give_up: config.archive.give_up,
+        },
+        keep_content: config.retention.content,
+        keep_records: config.retention.records,
+    }
+}
+
+/// How long a create may still arrive after its intent.
+fn quarantine(config: &Config) -> Duration {
+    config.submit.window + config.submit.timeout + QUARANTINE_SLACK
+}
+
+fn listener_limits(config: &Config) -> Limits {
+    let limits = &config.server.limits;
+    Limits {
+        handshake_timeout: limits.handshake_timeout,
+        preface_timeout: limits.preface_timeout,
+        max_connections: limits.max_connections,
+        max_connections_per_ip: limits.max_connections_per_ip,
+        max_concurrent_streams: limits.max_streams_per_connection,
+        initial_connection_window: limits.connection_window,
+        initial_stream_window: limits.stream_window,
+        max_header_list: limits.max_header_bytes,
+        send_buffer: limits.send_buffer,
+        keepalive_interval: limits.keepalive_interval,
+        keepalive_timeout: limits.keepalive_timeout,
+        ..Limits::default()
+    }
+}
+
+/// How long a draining server still answers, so that its callers hear that it drains.
+const LAME_DUCK: Duration = Duration::from_millis(500);
+/// The name of the one account there is.
+const ACCOUNT: &str = "runwayml";
+/// How often the TLS files are looked at.
+const TLS_RELOAD: Duration = Duration::from_secs(5);
+/// Added to the send window and the create's timeout.
+const QUARANTINE_SLACK: Duration = Duration::from_mins(1);

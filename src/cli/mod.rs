@@ -1,0 +1,190 @@
+//! The command line. `serve` and `sandbox` run servers; every other command is a gRPC client like
+//! any caller's, with `generate` able to bring its own server along.
+//!
+//! What a command prints on standard output is its result; progress, logs and errors go to standard
+//! error; the exit code says how it ended.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the docs of flags are the text of --help"
+)]
+
+mod client;
+mod download;
+mod failure;
+mod follow;
+mod generate;
+mod json;
+mod local;
+mod media;
+mod progress;
+mod request;
+mod sandbox;
+mod serve;
+mod show;
+mod signals;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+use crate::config::{Environment, Log, LogFormat};
+
+/// Generative video and images as a gRPC service: durable tasks, paid once, pushed, archived.
+#[derive(Debug, Parser)]
+#[command(name = "mediagen", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the service
+    #[command(after_help = SERVE_HELP)]
+    Serve(serve::ServeArgs),
+    /// Runs a stand-in for RunwayML's API; nothing it makes is real
+    Sandbox(sandbox::SandboxArgs),
+    /// Makes something and saves it: create, progress, download, in one go
+    #[command(after_help = GENERATE_HELP)]
+    Generate(Box<generate::GenerateArgs>),
+    /// Creates a task and prints it
+    Create(Box<tasks::CreateArgs>),
+    /// Prints a task as last committed
+    Status(tasks::TaskArgs),
+    /// Prints a task's changes until it ends
+    Watch(tasks::WatchArgs),
+    /// Saves an output of a completed task, verified; continues a broken download
+    Download(tasks::DownloadArgs),
+    /// Cancels a task as far as that is still possible
+    Cancel(tasks::TaskArgs),
+    /// Removes an ended task's content, and keeps the record of its cost
+    Delete(tasks::TaskArgs),
+    /// Lists tasks, newest first
+    List(tasks::ListArgs),
+    /// Settles a task whose submission has an unknown outcome, on an operator's word
+    Resolve(tasks::ResolveArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub async fn run(&self, env: &Environment) -> Result<(), Failure> {
+        let filter = env
+            .setting("log.filter")
+            .map_or("warn", |(_, filter)| filter);
+        match &self.command {
+            Command::Serve(args) => return serve::run(args, env).await,
+            Command::Sandbox(args) => return sandbox::run(args, filter).await,
+            Command::Generate(args) => return generate::run(args, env).await,
+            _ => serve::start_logs(&Log {
+                filter: filter.into(),
+                format: LogFormat::Text,
+            }),
+        }
+        match &self.command {
+            Command::Create(args) => tasks::create(args).await,
+            Command::Status(args) => tasks::status(args).await,
+            Command::Watch(args) => tasks::watch(args).await,
+            Command::Download(args) => tasks::download(args).await,
+            Command::Cancel(args) => tasks::cancel(args).await,
+            Command::Delete(args) => tasks::delete(args).await,
+            Command::List(args) => tasks::list(args).await,
+            Command::Resolve(args) => tasks::resolve(args).await,
+            Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
+        }
+    }
+
+    /// Whether the result is for a script, and an error should be too.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            Command::Serve(_) | Command::Sandbox(_) => false,
+            Command::Generate(args) => args.connection.json,
+            Command::Create(args) => args.connection.json,
+            Command::Status(args) | Command::Cancel(args) | Command::Delete(args) => {
+                args.connection.json
+            }
+            Command::Watch(args) => args.connection.json,
+            Command::Download(args) => args.connection.json,
+            Command::List(args) => args.connection.json,
+            Command::Resolve(args) => args.connection.json,
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  mediagen generate --sandbox --output lake.mp4 \"A serene lake at dawn\"
+  mediagen serve --sandbox
+  RUNWAYML_API_SECRET=key_… mediagen serve
+  mediagen create --model gen4.5 --seconds 5 --size 1280x720 \"A serene lake at dawn\"
+  mediagen list --status failed --json
+
+Exit codes:
+    0  done                               6  no such task
+    1  any other error                    7  the server cannot be reached or is too busy
+    2  wrong command line                 8  the wait ended before the task, which goes on
+    3  the request was refused           78  wrong configuration
+    4  the task failed                  130  interrupted
+    5  the task was cancelled           143  stopped by a second SIGTERM";
+
+const SERVE_HELP: &str = "\
+Keys: RUNWAYML_API_SECRET, else RUNWAYML_API_KEY; base URL: RUNWAYML_BASE_URL, else RUNWAYML_API_BASE.
+Every setting has a variable too: `submit.timeout` of the file is MEDIAGEN_SUBMIT_TIMEOUT.
+
+SIGTERM or Ctrl-C drains: no new tasks, submissions run to a recorded outcome, watches end
+resumable. A second signal stops at once. Nothing accepted is lost either way.
+
+Examples:
+  mediagen serve --sandbox
+  RUNWAYML_API_SECRET=key_… mediagen serve --data-dir /var/lib/mediagen
+  mediagen serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca ca.pem";
+
+const GENERATE_HELP: &str = "\
+Without --server it runs in one process: with --sandbox, or with the key in RUNWAYML_API_SECRET.
+Ctrl-C asks to cancel and waits for what comes of it; a second Ctrl-C leaves at once.
+
+Examples:
+  mediagen generate --sandbox --output lake.mp4 \"A serene lake at dawn\"
+  mediagen generate --server http://127.0.0.1:50051 --image first.png --seconds 5 \"It begins to rain\"
+  mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
+
+#[cfg(test)]
+mod command_line {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_read_as_the_readme_writes_them() {
+        let lines = [
+            "mediagen generate --sandbox --output lake.mp4 lake",
+            "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio=true -o a=1 --label k=v lake",
+            "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
+            "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
+            "mediagen download task_1 --output - --index 1 --offset 5",
+            "mediagen list --status completed --label a=b --all --json",
+            "mediagen resolve task_1 --attach abc",
+            "mediagen watch task_1 --after-revision 3",
+        ];
+        for line in lines {
+            Cli::try_parse_from(line.split(' '))
+                .map_err(|error| error.to_string())
+                .unwrap();
+        }
+        for line in [
+            "mediagen resolve task_1",
+            "mediagen resolve task_1 --charged --not-charged",
+            "mediagen list --page-size 0",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

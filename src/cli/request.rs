@@ -1,0 +1,339 @@
+//! The flags that describe a generation, and the request they make.
+//!
+//! What a model accepts is the server's to say; here only the shape of the flags is checked.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::failure::{Exit, Failure};
+use super::media;
+use crate::config::quantity::parse_duration;
+use crate::pb::v1::input_reference::Source;
+use crate::pb::v1::{CreateRequest, InputReference, Operation, Role};
+
+/// A generation, as flags.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Request")]
+pub struct RequestArgs {
+    /// What shall be made, in words
+    #[arg(value_name = "PROMPT", default_value = "", hide_default_value = true)]
+    pub prompt: String,
+    /// The model, as `gen4.5` or `runwayml/gen4_turbo` [default: the server's]
+    #[arg(long, short, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Width and height, as 1280x720, or a name that the model knows
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<String>,
+    /// Length in seconds
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u32>,
+    /// An image to begin with: a file or an https URL; may be repeated
+    #[arg(long, value_name = "FILE_OR_URL")]
+    pub image: Vec<String>,
+    /// Another input in a role of its own, as last_frame=end.png or source_video=https://…; may be
+    /// repeated
+    #[arg(long, value_name = "ROLE=FILE_OR_URL", value_parser = parse_pair)]
+    pub input: Vec<(String, String)>,
+    /// Makes the same again where the model is able to
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many outputs, where the model offers it
+    #[arg(long, value_name = "N")]
+    pub count: Option<u32>,
+    /// With or without sound, where the model offers the choice
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub audio: Option<bool>,
+    /// What shall not be in it, where the model offers that
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// What is made from what, as `video_to_video`, where the inputs leave a choice
+    #[arg(long, value_name = "NAME", value_parser = parse_operation)]
+    pub operation: Option<Operation>,
+    /// A field of the provider's own, as outputFormat=prores or contentModeration='{"…":"…"}'; may
+    /// be repeated
+    #[arg(long = "option", short = 'o', value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub options: Vec<(String, String)>,
+    /// A label to find the task by; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub labels: Vec<(String, String)>,
+    /// Names this request: the same id again gives the same task and never pays twice
+    /// [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    pub request_id: Option<String>,
+    /// How long the provider may take, as 30m [default: the server's]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+impl RequestArgs {
+    /// The request; reads local files.
+    pub fn to_request(&self) -> Result<CreateRequest, Failure> {
+        let mut inputs = Vec::new();
+        for image in &self.image {
+            inputs.push(to_input(image, Role::Unspecified)?);
+        }
+        for (role, place) in &self.input {
+            inputs.push(to_input(
+                place,
+                parse_role(role).map_err(usage("--input"))?,
+            )?);
+        }
+        check_total(&inputs)?;
+        Ok(CreateRequest {
+            request_id: self.request_id.clone().unwrap_or_else(fresh_request_id),
+            model: self.model.clone().unwrap_or_default(),
+            prompt: self.prompt.clone(),
+            input_references: inputs,
+            seconds: self.seconds,
+            size: self.size.clone().unwrap_or_default(),
+            count: self.count,
+            seed: self.seed,
+            audio: self.audio,
+            negative_prompt: self.negative_prompt.clone().unwrap_or_default(),
+            operation: self.operation.unwrap_or_default().into(),
+            provider_options: to_options(&self.options)?,
+            labels: self.labels.iter().cloned().collect(),
+            timeout: self
+                .timeout
+                .map(prost_types::Duration::try_from)
+                .transpose()
+                .context("--timeout")?,
+        })
+    }
+}
+
+/// Splits `key=value` at the first `=`.
+pub fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err(format!("`{text}` is not of the form KEY=VALUE")),
+    }
+}
+
+fn parse_operation(text: &str) -> Result<Operation, String> {
+    let name = format!("OPERATION_{}", text.to_uppercase().replace('-', "_"));
+    Operation::from_str_name(&name)
+        .ok_or_else(|| format!("`{text}` is no operation, such as image_to_video"))
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    let name = format!("ROLE_{}", text.to_uppercase().replace('-', "_"));
+    Role::from_str_name(&name)
+        .ok_or_else(|| format!("`{text}` is no role, such as first_frame or last_frame"))
+}
+
+fn usage(flag: &'static str) -> impl Fn(String) -> Failure {
+    move |problem| Failure::new(Exit::Usage, format!("{flag}: {problem}"))
+}
+
+fn fresh_request_id() -> String {
+    format!("cli-{:032x}", rand::random::<u128>())
+}
+
+fn to_input(place: &str, role: Role) -> Result<InputReference, Failure> {
+    let is_url = place.contains("://") || place.starts_with("data:");
+    let (source, content_type) = if is_url {
+        (Source::Url(place.into()), String::new())
+    } else {
+        let (bytes, content_type) = read_media(Path::new(place))?;
+        (Source::Data(bytes.into()), content_type.to_owned())
+    };
+    Ok(InputReference {
+        source: Some(source),
+        content_type,
+        role: role.into(),
+        ..Default::default()
+    })
+}
+
+fn read_media(file: &Path) -> Result<(Vec<u8>, &'static str), Failure> {
+    use std::io::Read as _;
+    let name = file.display();
+    let opened = std::fs::File::open(file).with_context(|| format!("{name} cannot be opened"))?;
+    let mut bytes = Vec::new();
+    opened
+        .take(MAX_INLINE + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("{name} cannot be read"))?;
+    if bytes.len() as u64 > MAX_INLINE {
+        return Err(too_large(&name.to_string()));
+    }
+    match media::sniff(&bytes) {
+        Some(content_type) => Ok((bytes, content_type)),
+        None => Err(Failure::new(
+            Exit::Refused,
+            format!("{name} is no image, video or sound that is known here"),
+        )),
+    }
+}
+
+fn check_total(inputs: &[InputReference]) -> Result<(), Failure> {
+    let length = |input: &InputReference| match &input.source {
+        Some(Source::Data(bytes)) => bytes.len() as u64,
+        _ => 0,
+    };
+    let total: u64 = inputs.iter().map(length).sum();
+    if total > MAX_INLINE {
+        Err(too_large("all local files together"))
+    } else {
+        Ok(())
+    }
+}
+
+fn too_large(what: &str) -> Failure {
+    let text =
+        format!("{what}: more than 15MiB; a request holds no more, so give an https URL instead");
+    Failure::new(Exit::Refused, text)
+}
+
+fn to_options(pairs: &[(String, String)]) -> Result<Option<prost_types::Struct>, Failure> {
+    let mut fields = std::collections::BTreeMap::new();
+    for (key, text) in pairs {
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone()));
+        if fields.insert(key.clone(), to_proto(value)).is_some() {
+            return Err(usage("--option")(format!("`{key}` is given twice")));
+        }
+    }
+    Ok((!fields.is_empty()).then_some(prost_types::Struct { fields }))
+}
+
+fn to_proto(value: Json) -> prost_types::Value {
+    use prost_types::value::Kind;
+    let kind = match value {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(flag) => Kind::BoolValue(flag),
+        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::MAX)),
+        Json::String(text) => Kind::StringValue(text),
+        Json::Array(items) => {
+            let values = items.into_iter().map(to_proto).collect();
+            Kind::ListValue(prost_types::ListValue { values })
+        }
+        Json::Object(entries) => {
+            let fields = entries
+                .into_iter()
+                .map(|(key, value)| (key, to_proto(value)))
+                .collect();
+            Kind::StructValue(prost_types::Struct { fields })
+        }
+    };
+    prost_types::Value { kind: Some(kind) }
+}
+
+/// A server takes 16 MiB in one Create; the rest is left to the other fields.
+const MAX_INLINE: u64 = 15 << 20;
+
+/// Where an output goes and what it is called; shared by `generate` and `download`.
+pub fn output_path(given: Option<&Path>, task_id: &str, index: u32, content_type: &str) -> PathBuf {
+    let extension = media::extension(content_type);
+    match given {
+        Some(path) => path.to_owned(),
+        None if index == 0 => PathBuf::from(format!("{task_id}.{extension}")),
+        None => PathBuf::from(format!("{task_id}-{index}.{extension}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::value::Kind;
+
+    use super::*;
+
+    #[test]
+    fn options_are_json_where_they_can_be_and_text_otherwise() {
+        let pairs = [
+            ("a", "1.5"),
+            ("b", "true"),
+            ("c", "hello"),
+            ("d", r#"{"x":[null,"y"]}"#),
+            ("e", "\"7\""),
+        ];
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        let options = to_options(&pairs).unwrap().unwrap().fields;
+        assert_eq!(options["a"].kind, Some(Kind::NumberValue(1.5)));
+        assert_eq!(options["b"].kind, Some(Kind::BoolValue(true)));
+        assert_eq!(options["c"].kind, Some(Kind::StringValue("hello".into())));
+        assert!(matches!(options["d"].kind, Some(Kind::StructValue(_))));
+        assert_eq!(options["e"].kind, Some(Kind::StringValue("7".into())));
+        assert_eq!(to_options(&[]).unwrap(), None);
+        let twice = [
+            ("a".to_owned(), "1".to_owned()),
+            ("a".to_owned(), "2".to_owned()),
+        ];
+        assert_eq!(to_options(&twice).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_pair_is_split_at_its_first_equals_sign() {
+        assert_eq!(parse_pair("k=a=b"), Ok(("k".into(), "a=b".into())));
+        assert_eq!(parse_pair("k="), Ok(("k".into(), String::new())));
+        assert!(parse_pair("k").is_err() && parse_pair("=v").is_err());
+    }
+
+    #[test]
+    fn a_request_always_has_an_id_and_no_two_the_same() {
+        let args = RequestArgs::default();
+        let (one, other) = (args.to_request().unwrap(), args.to_request().unwrap());
+        assert!(one.request_id.len() <= 128 && one.request_id != other.request_id);
+    }
+
+    #[test]
+    fn files_become_inline_data_of_their_type_and_urls_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, text) = (folder.path().join("a"), folder.path().join("b.png"));
+        std::fs::write(&image, b"\x89PNG\r\n\x1a\n....").unwrap();
+        std::fs::write(&text, b"not an image").unwrap();
+        let args = RequestArgs {
+            image: vec![image.display().to_string()],
+            input: vec![("last-frame".into(), "https://x.example/y.png".into())],
+            ..RequestArgs::default()
+        };
+        let inputs = args.to_request().unwrap().input_references;
+        assert_eq!(inputs[0].content_type, "image/png");
+        assert!(matches!(inputs[0].source, Some(Source::Data(_))));
+        assert_eq!(inputs[1].role(), Role::LastFrame);
+        assert!(matches!(inputs[1].source, Some(Source::Url(_))));
+        let wrong = RequestArgs {
+            image: vec![text.display().to_string()],
+            ..RequestArgs::default()
+        };
+        assert!(wrong.to_request().unwrap_err().message.contains("no image"));
+    }
+
+    #[test]
+    fn a_file_too_large_to_send_is_refused_before_it_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("big");
+        std::fs::File::create(&file)
+            .unwrap()
+            .set_len(MAX_INLINE + 1)
+            .unwrap();
+        let args = RequestArgs {
+            image: vec![file.display().to_string()],
+            ..RequestArgs::default()
+        };
+        assert!(args.to_request().unwrap_err().message.contains("15MiB"));
+    }
+
+    #[test]
+    fn an_output_is_called_after_its_task_unless_it_is_given_a_name() {
+        assert_eq!(
+            output_path(None, "task_1", 0, "video/mp4"),
+            Path::new("task_1.mp4")
+        );
+        assert_eq!(
+            output_path(None, "task_1", 2, "image/png"),
+            Path::new("task_1-2.png")
+        );
+        assert_eq!(
+            output_path(Some(Path::new("x.y")), "task_1", 2, "image/png"),
+            Path::new("x.y")
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! While the provider has the task.
+
+use super::Step;
+use crate::domain::money::Charge;
+use crate::domain::task::{Failure, FailureReason, Observation, State, Task, UpstreamStatus};
+use crate::domain::time::Timestamp;
+
+impl Task {
+    pub(super) fn observed(&mut self, seen: &Observation, now: Timestamp) -> Step {
+        let Some(rank) = self.state.upstream_rank() else {
+            let before = matches!(
+                self.state,
+                State::Queued { .. } | State::Submitting { .. } | State::SubmissionUnknown { .. }
+            );
+            return if before { Step::Illegal } else { Step::Nothing };
+        };
+        match &seen.status {
+            UpstreamStatus::Throttled if rank < 1 => Step::To(State::Throttled),
+            UpstreamStatus::Running if rank < 2 => {
+                self.times.started = Some(now);
+                Step::To(State::Running)
+            }
+            UpstreamStatus::Pending
+            | UpstreamStatus::Throttled
+            | UpstreamStatus::Running
+            | UpstreamStatus::Unrecognised(_) => Step::Nothing,
+            UpstreamStatus::Succeeded if seen.outputs.is_empty() => {
+                self.close_attempt(seen, Charge::Charged, now);
+                let message = "the provider finished without an output";
+                Step::To(State::Failed(Failure::ours(
+                    FailureReason::BadOutput,
+                    message,
+                )))
+            }
+            UpstreamStatus::Succeeded => {
+                self.change_current(|a| a.bill(seen.cost, Charge::Charged));
+                Step::To(State::Archiving)
+            }
+            UpstreamStatus::Failed(failure) => {
+                self.close_attempt(seen, Charge::Charged, now);
+                Step::To(State::Failed(failure.clone()))
+            }
+            UpstreamStatus::Cancelled => {
+                self.close_attempt(seen, Charge::ChargedOrUnknown, now);
+                Step::To(State::Cancelled {
+                    before_submit: false,
+                })
+            }
+        }
+    }
+
+    pub(super) fn gone(&mut self, now: Timestamp) -> Step {
+        if self.cancel_requested {
+            return self.cancel_confirmed(now);
+        }
+        if self.state.upstream_rank().is_none() {
+            return Step::Illegal;
+        }
+        self.change_current(|a| {
+            a.bill(None, Charge::ChargedOrUnknown);
+            a.end(now);
+        });
+        let message = "the provider no longer knows the task";
+        Step::To(State::Failed(Failure::ours(
+            FailureReason::ProviderTaskGone,
+            message,
+        )))
+    }
+
+    pub(super) fn cancel_confirmed(&mut self, now: Timestamp) -> Step {
+        if self.state.upstream_rank().is_none() {
+            return Step::Illegal;
+        }
+        self.change_current(|a| {
+            a.bill(None, Charge::ChargedOrUnknown);
+            a.end(now);
+        });
+        Step::To(State::Cancelled {
+            before_submit: false,
+        })
+    }
+
+    pub(super) fn timed_out(&mut self, book_until: Timestamp) -> Step {
+        if self.state.upstream_rank().is_none() {
+            return Step::Illegal;
+        }
+        self.change_current(|a| {
+            a.cost.charge = Charge::ChargedOrUnknown;
+            a.book_until = Some(book_until);
+        });
+        let message =
+            "the generation ran longer than its timeout; the provider may still finish it";
+        Step::To(State::Failed(Failure::ours(
+            FailureReason::TimedOut,
+            message,
+        )))
+    }
+
+    pub(super) fn close_attempt(&mut self, seen: &Observation, charge: Charge, now: Timestamp) {
+        self.change_current(|a| {
+            a.bill(seen.cost, charge);
+            a.end(now);
+        });
+    }
+}
