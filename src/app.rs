@@ -17,7 +17,7 @@ use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, MessageLimits};
-use crate::provider::runway::{CatalogWording, Runway, Settings as RunwaySettings};
+use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, Provider};
 use crate::sandbox::{self, Sandbox};
 use crate::service::{self, Parts, Service};
@@ -59,7 +59,14 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
         settings: service_settings(&config),
     });
     let egress = Arc::new(open_egress(&accounts)?);
-    let desk = Desk::new(store, archive, accounts, egress, shutdown.clone(), worker_settings(&config));
+    let desk = Desk::new(
+        store,
+        archive,
+        accounts,
+        egress,
+        shutdown.clone(),
+        worker_settings(&config),
+    );
     worker::start(desk).await.context("cannot read the store")?;
     let limits = MessageLimits {
         create_bytes: config.server.max_create_bytes,
@@ -76,7 +83,9 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let Some(files) = &config.server.tls else { return Ok(None) };
+    let Some(files) = &config.server.tls else {
+        return Ok(None);
+    };
     let files = TlsFiles {
         cert: files.cert.clone(),
         key: files.key.clone(),
@@ -123,8 +132,12 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
 fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
     let parsed = config::catalog::parse(config::catalog::EMBEDDED);
     let mut catalog = parsed.context("the embedded catalogue is broken")?;
-    catalog.default_model.clone_from(&config.defaults.video_model);
-    catalog.default_image_model.clone_from(&config.defaults.image_to_video_model);
+    catalog
+        .default_model
+        .clone_from(&config.defaults.video_model);
+    catalog
+        .default_image_model
+        .clone_from(&config.defaults.image_to_video_model);
     Ok(catalog)
 }
 
@@ -143,7 +156,7 @@ async fn open_accounts(
     settings.create_timeout = config.submit.timeout;
     settings.trust_503 = config.submit.trust_503;
     settings.extra_headers = extra_headers(config);
-    let runway = Runway::new(settings, Arc::new(CatalogWording(Arc::clone(catalog))));
+    let runway = Runway::new(settings, Arc::clone(catalog));
     let provider: Arc<dyn Provider> = Arc::new(runway.context("the provider's settings")?);
     Ok(Accounts::new([Account::new(
         provider,
@@ -155,7 +168,8 @@ async fn open_accounts(
 fn extra_headers(config: &Config) -> Vec<(String, SecretString)> {
     let headers = config.runway.headers.iter();
     let text = headers.filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
-    text.map(|(name, value)| (name.to_string(), SecretString::from(value))).collect()
+    text.map(|(name, value)| (name.to_string(), SecretString::from(value)))
+        .collect()
 }
 
 /// A sandbox outlives the service's drain: submits still run to a recorded outcome.
@@ -169,7 +183,10 @@ async fn start_sandbox(shutdown: &Shutdown) -> anyhow::Result<(String, SecretStr
         service.finished().await;
         own.stop();
     });
-    Ok((sandbox.base_url(), SecretString::from(sandbox::DEFAULT_API_KEY)))
+    Ok((
+        sandbox.base_url(),
+        SecretString::from(sandbox::DEFAULT_API_KEY),
+    ))
 }
 
 fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
@@ -180,12 +197,17 @@ fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
 
 fn service_settings(config: &Config) -> service::Settings {
     service::Settings {
-        limits: InputLimits { inline_bytes: config.server.max_create_bytes as u64 },
+        limits: InputLimits {
+            inline_bytes: config.server.max_create_bytes as u64,
+        },
         task_timeout: config.defaults.task_timeout,
         quarantine: quarantine(config),
         heartbeat: config.watch.heartbeat,
         watch_max_age: config.watch.max_age,
-        reader_timeout: config.watch.reader_timeout.max(config.download.reader_timeout),
+        reader_timeout: config
+            .watch
+            .reader_timeout
+            .max(config.download.reader_timeout),
         download_drain: config.server.download_drain,
     }
 }
@@ -203,7 +225,10 @@ fn worker_settings(config: &Config) -> worker::Settings {
             max_attempts: config.submit.max_attempts,
             quarantine: quarantine(config),
         },
-        poll: PollSettings { floor: config.poll.interval, max_backoff: config.poll.max_backoff },
+        poll: PollSettings {
+            floor: config.poll.interval,
+            max_backoff: config.poll.max_backoff,
+        },
         archive: ArchiveSettings {
             concurrency: config.archive.concurrency,
             limits: worker::copy::Limits {

@@ -61,9 +61,14 @@ pub enum Reaction {
 impl Follow {
     /// What there is to follow of a task; `None` when no provider is to be asked about it.
     pub fn of(task: &Task) -> Option<Self> {
-        let live = matches!(task.state, State::Submitted | State::Throttled | State::Running);
+        let live = matches!(
+            task.state,
+            State::Submitted | State::Throttled | State::Running
+        );
         let attempt = if live {
-            task.attempts.iter().find(|a| a.outcome == AttemptOutcome::Accepted)
+            task.attempts
+                .iter()
+                .find(|a| a.outcome == AttemptOutcome::Accepted)
         } else {
             task.unbooked()
         }?;
@@ -96,7 +101,11 @@ impl Follow {
                 self.poll.failures = 0;
                 self.poll.retry_after = None;
                 self.misses = 0;
-                if self.book_until.is_some() { self.book(seen, now) } else { self.seen(seen, now) }
+                if self.book_until.is_some() {
+                    self.book(seen, now)
+                } else {
+                    self.seen(seen, now)
+                }
             }
             Answer::NotFound => self.missed(now, patience),
             Answer::Trouble { retry_after } => {
@@ -119,7 +128,9 @@ impl Follow {
                 return record();
             }
             _ if self.cancel_requested => return Reaction::Cancel,
-            UpstreamStatus::Throttled if !self.poll.throttled && self.poll.running_since.is_none() => {
+            UpstreamStatus::Throttled
+                if !self.poll.throttled && self.poll.running_since.is_none() =>
+            {
                 self.poll.throttled = true;
                 return record();
             }
@@ -132,7 +143,9 @@ impl Follow {
             UpstreamStatus::Running => {}
             UpstreamStatus::Pending
             | UpstreamStatus::Throttled
-            | UpstreamStatus::Unrecognised(_) => return self.overdue(now).unwrap_or(Reaction::Keep),
+            | UpstreamStatus::Unrecognised(_) => {
+                return self.overdue(now).unwrap_or(Reaction::Keep);
+            }
         }
         if let Some(overdue) = self.overdue(now) {
             return overdue;
@@ -148,9 +161,16 @@ impl Follow {
 
     /// The limit counts time in generation only: a task that never ran has none.
     fn overdue(&self, now: Timestamp) -> Option<Reaction> {
-        let since = self.poll.running_since.filter(|_| self.book_until.is_none())?;
+        let since = self
+            .poll
+            .running_since
+            .filter(|_| self.book_until.is_none())?;
         let late = now.since(since) >= self.timeout && !self.cancel_requested;
-        late.then(|| Reaction::Record(Event::TimedOut { book_until: now.after(BOOKING) }))
+        late.then(|| {
+            Reaction::Record(Event::TimedOut {
+                book_until: now.after(BOOKING),
+            })
+        })
     }
 
     fn missed(&mut self, now: Timestamp, patience: Duration) -> Reaction {
@@ -162,7 +182,11 @@ impl Follow {
         if self.misses < MISSES || now.since(first) < patience {
             return Reaction::Keep;
         }
-        if self.book_until.is_some() { self.give_up_booking() } else { Reaction::Record(Event::Gone) }
+        if self.book_until.is_some() {
+            self.give_up_booking()
+        } else {
+            Reaction::Record(Event::Gone)
+        }
     }
 
     fn book(&self, seen: &Observation, now: Timestamp) -> Reaction {
@@ -171,7 +195,10 @@ impl Follow {
             UpstreamStatus::Succeeded | UpstreamStatus::Failed(_) | UpstreamStatus::Cancelled
         );
         if ended {
-            return Reaction::Record(Event::Booked { attempt: self.attempt, actual: seen.cost });
+            return Reaction::Record(Event::Booked {
+                attempt: self.attempt,
+                actual: seen.cost,
+            });
         }
         if self.book_until.is_some_and(|until| now >= until) {
             return self.give_up_booking();
@@ -180,7 +207,10 @@ impl Follow {
     }
 
     const fn give_up_booking(&self) -> Reaction {
-        Reaction::Record(Event::Booked { attempt: self.attempt, actual: None })
+        Reaction::Record(Event::Booked {
+            attempt: self.attempt,
+            actual: None,
+        })
     }
 }
 

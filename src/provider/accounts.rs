@@ -76,8 +76,12 @@ impl Account {
 impl Accounts {
     /// Accounts by their own names; a later one replaces an earlier one of the same name.
     pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
-        let named = accounts.into_iter().map(|a| (a.name().to_owned(), Arc::new(a)));
-        Self { accounts: named.collect() }
+        let named = accounts
+            .into_iter()
+            .map(|a| (a.name().to_owned(), Arc::new(a)));
+        Self {
+            accounts: named.collect(),
+        }
     }
 
     /// The account of a name.
@@ -90,8 +94,17 @@ impl Accounts {
         self.accounts.values().next().cloned()
     }
 
+    /// Whether any has room for a create call.
+    pub fn have_room(&self) -> bool {
+        self.accounts
+            .values()
+            .any(|account| account.creates.available_permits() > 0)
+    }
+
     /// Whether none is fit for new requests.
     pub fn all_out(&self, now: Timestamp) -> bool {
-        self.accounts.values().all(|account| account.health.lock().is_out(now))
+        self.accounts
+            .values()
+            .all(|account| account.health.lock().is_out(now))
     }
 }

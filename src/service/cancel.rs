@@ -60,8 +60,12 @@ impl Service {
 
 const fn outcome(state: &State) -> CancelOutcome {
     match state {
-        State::Cancelled { before_submit: true } => CancelOutcome::BeforeSubmit,
-        State::Cancelled { before_submit: false } => CancelOutcome::Upstream,
+        State::Cancelled {
+            before_submit: true,
+        } => CancelOutcome::BeforeSubmit,
+        State::Cancelled {
+            before_submit: false,
+        } => CancelOutcome::Upstream,
         State::Archiving | State::Completed | State::Failed(_) => CancelOutcome::TooLate,
         State::Queued { .. }
         | State::Submitting { .. }

@@ -77,7 +77,9 @@ impl Service {
         tenant: TenantId,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
-        let timeout = request.timeout.unwrap_or(self.parts().settings.task_timeout);
+        let timeout = request
+            .timeout
+            .unwrap_or(self.parts().settings.task_timeout);
         let print = fingerprint(&request.draft, &request.labels, request.timeout.map(millis));
         let mut wrong = check_frame(&request);
         if let Some(key) = RequestId::parse(&request.request_id) {
@@ -106,7 +108,12 @@ impl Service {
                 .unwrap_or_else(|| RequestId::for_task(id)),
             fingerprint: print,
             status_detail: generation.notes.join(" "),
-            order: Order { model, generation, labels: request.labels, timeout },
+            order: Order {
+                model,
+                generation,
+                labels: request.labels,
+                timeout,
+            },
         };
         self.commit(Task::create(new, self.now())).await
     }
@@ -126,7 +133,11 @@ impl Service {
     async fn spool(&self, id: TaskId, draft: &Draft) -> Result<(), CreateError> {
         for (index, input) in (0_u32..).zip(&draft.inputs) {
             if let DraftSource::Data(bytes) = &input.source {
-                let kept = self.parts().archive.put_input(id, index, bytes.clone()).await;
+                let kept = self
+                    .parts()
+                    .archive
+                    .put_input(id, index, bytes.clone())
+                    .await;
                 if let Err(error) = kept {
                     self.unspool(id).await;
                     return Err(CreateError::Archive(error));
@@ -173,31 +184,50 @@ impl Service {
 }
 
 fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {
-    if task.fingerprint == *print { Ok(task) } else { Err(CreateError::RequestIdReused(task.id)) }
+    if task.fingerprint == *print {
+        Ok(task)
+    } else {
+        Err(CreateError::RequestIdReused(task.id))
+    }
 }
 
 /// The model as asked; the default that stood in when nothing was.
 fn asked_model(asked: &str, generation: &Generation) -> String {
-    if asked.is_empty() { generation.model.clone() } else { asked.to_owned() }
+    if asked.is_empty() {
+        generation.model.clone()
+    } else {
+        asked.to_owned()
+    }
 }
 
 /// What is checked beside the generation itself.
 fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
     let mut wrong = Vec::new();
     let mut say = |field: String, problem: String| {
-        wrong.push(InvalidField { field, reason: InvalidReason::FieldInvalid, problem });
+        wrong.push(InvalidField {
+            field,
+            reason: InvalidReason::FieldInvalid,
+            problem,
+        });
     };
     if !request.request_id.is_empty() && RequestId::parse(&request.request_id).is_none() {
         let problem = format!("takes 1 to {} visible ASCII characters", RequestId::MAX_LEN);
         say("request_id".to_owned(), problem);
     }
     if request.labels.len() > MAX_LABELS {
-        let problem = format!("takes at most {MAX_LABELS} labels, not {}", request.labels.len());
+        let problem = format!(
+            "takes at most {MAX_LABELS} labels, not {}",
+            request.labels.len()
+        );
         say("labels".to_owned(), problem);
     }
     for (name, value) in request.labels.iter().take(MAX_LABELS) {
         if !is_text(name, 1, MAX_LABEL_NAME) || !is_text(value, 0, MAX_LABEL_VALUE) {
-            let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
+            let shown: String = name
+                .chars()
+                .take(64)
+                .flat_map(char::escape_default)
+                .collect();
             let problem = format!(
                 "takes names of 1 to {MAX_LABEL_NAME} and values of at most {MAX_LABEL_VALUE} \
                  bytes, without control characters"

@@ -91,15 +91,25 @@ impl Service {
         &self,
         tenant: &TenantId,
         request: DownloadRequest,
-    ) -> Result<Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>, DownloadError>
-    {
+    ) -> Result<
+        Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>,
+        DownloadError,
+    > {
         let task = self.status(tenant, request.id).await?;
         let artifact = find(&task, &request)?;
         let left = artifact.size_bytes - request.offset;
-        let length = if request.limit == 0 { left } else { left.min(request.limit) };
+        let length = if request.limit == 0 {
+            left
+        } else {
+            left.min(request.limit)
+        };
         let key = crate::archive::Key::output(task.id, artifact.index);
         let size = artifact.size_bytes;
-        let source = self.parts().archive.read(key, request.offset, length, size).boxed();
+        let source = self
+            .parts()
+            .archive
+            .read(key, request.offset, length, size)
+            .boxed();
         let reading = Reading {
             source,
             next_offset: request.offset,
@@ -115,7 +125,11 @@ impl Service {
             Some((item, reading))
         });
         let file_name = format!("{}{}", task.id, extension(&artifact));
-        Ok(Download { artifact, file_name, bytes })
+        Ok(Download {
+            artifact,
+            file_name,
+            bytes,
+        })
     }
 }
 
@@ -127,14 +141,21 @@ fn find(task: &Task, request: &DownloadRequest) -> Result<Artifact, DownloadErro
         }
         _ => return Err(DownloadError::NotReady(task.status())),
     }
-    let found = task.outputs.iter().find(|output| output.index == request.index);
-    let artifact = found.ok_or(DownloadError::Index { count: task.outputs.len() })?;
+    let found = task
+        .outputs
+        .iter()
+        .find(|output| output.index == request.index);
+    let artifact = found.ok_or(DownloadError::Index {
+        count: task.outputs.len(),
+    })?;
     let expected = request.expected_sha256.to_ascii_lowercase();
     if !expected.is_empty() && expected != hex::encode(artifact.sha256) {
         return Err(DownloadError::Changed);
     }
     if request.offset > artifact.size_bytes {
-        return Err(DownloadError::Offset { size: artifact.size_bytes });
+        return Err(DownloadError::Offset {
+            size: artifact.size_bytes,
+        });
     }
     Ok(artifact.clone())
 }
@@ -156,7 +177,11 @@ fn extension(artifact: &Artifact) -> String {
         "application/zip" => "zip",
         _ => "bin",
     };
-    if artifact.index == 0 { format!(".{suffix}") } else { format!("-{}.{suffix}", artifact.index) }
+    if artifact.index == 0 {
+        format!(".{suffix}")
+    } else {
+        format!("-{}.{suffix}", artifact.index)
+    }
 }
 
 struct Reading {

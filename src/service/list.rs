@@ -81,7 +81,10 @@ impl Service {
         tasks.truncate(size);
         let last = tasks.last().filter(|_| more);
         let next_page_token = last.map(|task| token(task.id, &seal)).unwrap_or_default();
-        Ok(Page { tasks, next_page_token })
+        Ok(Page {
+            tasks,
+            next_page_token,
+        })
     }
 }
 
@@ -114,12 +117,18 @@ fn seal(tenant: &TenantId, request: &ListRequest) -> [u8; SEAL] {
     };
     add(tenant.as_str());
     add(&request.model);
-    request.statuses.iter().for_each(|status| add(status.as_str()));
+    request
+        .statuses
+        .iter()
+        .for_each(|status| add(status.as_str()));
     for (name, value) in &request.labels {
         add(name);
         add(value);
     }
-    add(&format!("{:?} {:?}", request.created_from, request.created_before));
+    add(&format!(
+        "{:?} {:?}",
+        request.created_from, request.created_before
+    ));
     short(digest)
 }
 
@@ -148,7 +157,10 @@ mod tests {
         let good = token(id, &seal(&mine, &request));
         assert_eq!(open(&good, &seal(&mine, &request)), Some(id));
         assert_eq!(open(&good, &seal(&TenantId::named("b"), &request)), None);
-        let filtered = ListRequest { model: "gen4.5".to_owned(), ..ListRequest::default() };
+        let filtered = ListRequest {
+            model: "gen4.5".to_owned(),
+            ..ListRequest::default()
+        };
         assert_eq!(open(&good, &seal(&mine, &filtered)), None);
         for forged in ["", "x", "AAAA", &good[1..], &format!("{good}A")] {
             assert_eq!(open(forged, &seal(&mine, &request)), None, "{forged}");

@@ -98,14 +98,26 @@ impl Service {
     /// A service on its parts. Starts the one heartbeat timer that all watches share.
     pub fn new(parts: Parts) -> Self {
         let beats = watch::Beats::start(&parts.shutdown, parts.settings.heartbeat);
-        Self { inner: Arc::new(Inner { parts, clock: Clock, beats }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                clock: Clock,
+                beats,
+            }),
+        }
     }
 
     /// The task as last committed.
     pub async fn status(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
         let found = self.inner.parts.store.get(id).await?;
-        let task = found.filter(|task| task.tenant == *tenant).ok_or(LookupError::NotFound)?;
-        if task.deleted { Err(LookupError::Deleted) } else { Ok(task) }
+        let task = found
+            .filter(|task| task.tenant == *tenant)
+            .ok_or(LookupError::NotFound)?;
+        if task.deleted {
+            Err(LookupError::Deleted)
+        } else {
+            Ok(task)
+        }
     }
 
     /// How far a running task is, between commits.

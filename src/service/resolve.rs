@@ -67,11 +67,22 @@ impl Service {
 
     /// A provider's task may be attached only if it exists and serves nobody else.
     async fn check_upstream(&self, task: &Task, upstream_id: &str) -> Result<(), ResolveError> {
-        let account = task.current_attempt().map_or("", |attempt| attempt.account.as_str());
-        if self.parts().store.upstream_in_use(account, upstream_id).await? {
+        let account = task
+            .current_attempt()
+            .map_or("", |attempt| attempt.account.as_str());
+        if self
+            .parts()
+            .store
+            .upstream_in_use(account, upstream_id)
+            .await?
+        {
             return Err(ResolveError::UpstreamIdInUse);
         }
-        let account = self.parts().accounts.get(account).ok_or(ResolveError::UpstreamIdUnknown)?;
+        let account = self
+            .parts()
+            .accounts
+            .get(account)
+            .ok_or(ResolveError::UpstreamIdUnknown)?;
         match account.provider().observe(upstream_id).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind == ProviderErrorKind::NotFound => {
@@ -82,9 +93,15 @@ impl Service {
     }
 
     fn check_quarantine(&self, task: &Task) -> Result<(), ResolveError> {
-        let Some(attempt) = task.current_attempt() else { return Err(ResolveError::NotUnknown) };
+        let Some(attempt) = task.current_attempt() else {
+            return Err(ResolveError::NotUnknown);
+        };
         let over = attempt.started.after(self.parts().settings.quarantine);
         let left = over.since(self.now());
-        if left.is_zero() { Ok(()) } else { Err(ResolveError::Quarantine(left)) }
+        if left.is_zero() {
+            Ok(())
+        } else {
+            Err(ResolveError::Quarantine(left))
+        }
     }
 }

@@ -87,7 +87,9 @@ impl Service {
         let subscription = self.parts().store.changes().subscribe(id);
         let task = self.status(tenant, id).await?;
         if after_revision > task.revision {
-            return Err(WatchError::RevisionInFuture { current: task.revision });
+            return Err(WatchError::RevisionInFuture {
+                current: task.revision,
+            });
         }
         let settings = &self.parts().settings;
         let watcher = Watcher {
@@ -145,7 +147,10 @@ impl Watcher {
         if self.known.state.is_terminal() {
             return None;
         }
-        if self.yielded.is_some_and(|at| at.elapsed() > self.reader_timeout) {
+        if self
+            .yielded
+            .is_some_and(|at| at.elapsed() > self.reader_timeout)
+        {
             return Some(Err(WatchEnd::TooSlow));
         }
         self.idle().await

@@ -224,7 +224,12 @@ impl From<&Keyframe> for StoredKeyframe {
             None => (None, None),
         };
         let (from, to) = (keyframe.range_start_seconds, keyframe.range_end_seconds);
-        Self { seconds, fraction, from, to }
+        Self {
+            seconds,
+            fraction,
+            from,
+            to,
+        }
     }
 }
 

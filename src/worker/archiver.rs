@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::Desk;
-use super::copy::{CopyError, Copied, copy_output};
+use super::copy::{Copied, CopyError, copy_output};
 use crate::archive::Key;
 use crate::domain::artifact::Artifact;
 use crate::domain::id::TaskId;
@@ -58,14 +58,23 @@ enum Ended {
 
 async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
     let mut cursor = None;
-    while let Ok(page) = desk.store.due(Lane::Archive, Timestamp::NEVER, cursor, PAGE).await {
+    if room.available_permits() == 0 {
+        return;
+    }
+    while let Ok(page) = desk
+        .store
+        .due(Lane::Archive, Timestamp::NEVER, cursor, PAGE)
+        .await
+    {
         let Some(last) = page.last() else { return };
         cursor = Some((last.next_step().1, last.id));
         for task in page {
-            if !tries.may_start(task.id, desk.now()) {
+            if !tries.may_start(desk, task.id) {
                 continue;
             }
-            let Ok(permit) = Arc::clone(room).try_acquire_owned() else { return };
+            let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
+                return;
+            };
             tries.0.lock().entry(task.id).or_default().busy = true;
             let (desk, tries) = (Arc::clone(desk), Arc::clone(tries));
             desk.shutdown.clone().spawn(async move {
@@ -120,22 +129,38 @@ async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
 async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Copied, CopyError> {
     let kind = task.order.generation.operation.output();
     let limits = desk.settings.archive.limits;
-    copy_output(&desk.egress, &desk.archive, Key::output(task.id, index), url, limits, kind).await
+    copy_output(
+        &desk.egress,
+        &desk.archive,
+        Key::output(task.id, index),
+        url,
+        limits,
+        kind,
+    )
+    .await
 }
 
 /// Reads the task again for URLs that live.
 async fn fresh_urls(desk: &Desk, task: &Task) -> Result<Vec<String>, Ended> {
-    let served = task.attempts.iter().find(|a| a.outcome == AttemptOutcome::Accepted);
-    let known = served.and_then(|a| Some((desk.accounts.get(&a.account)?, a.upstream_id.as_ref()?)));
-    let Some((account, upstream_id)) = known else { return Err(Ended::Later) };
+    let served = task
+        .attempts
+        .iter()
+        .find(|a| a.outcome == AttemptOutcome::Accepted);
+    let known =
+        served.and_then(|a| Some((desk.accounts.get(&a.account)?, a.upstream_id.as_ref()?)));
+    let Some((account, upstream_id)) = known else {
+        return Err(Ended::Later);
+    };
     match account.provider().observe(upstream_id).await {
-        Ok(seen) if matches!(seen.status, UpstreamStatus::Succeeded) && !seen.outputs.is_empty() => {
+        Ok(seen)
+            if matches!(seen.status, UpstreamStatus::Succeeded) && !seen.outputs.is_empty() =>
+        {
             Ok(seen.outputs)
         }
         Ok(_) => Err(Ended::Refused(lost("the provider took the output back"))),
-        Err(error) if error.kind == ProviderErrorKind::NotFound => {
-            Err(Ended::Refused(lost("the provider deleted the output before it was copied")))
-        }
+        Err(error) if error.kind == ProviderErrorKind::NotFound => Err(Ended::Refused(lost(
+            "the provider deleted the output before it was copied",
+        ))),
         Err(error) => {
             tracing::warn!(task = %task.id, %error, "could not read the task for fresh URLs");
             Err(Ended::Later)
@@ -159,8 +184,21 @@ fn ended(task: &Task, error: &CopyError) -> Ended {
 }
 
 impl Tries {
-    fn may_start(&self, id: TaskId, now: Timestamp) -> bool {
-        self.0.lock().get(&id).is_none_or(|known| !known.busy && known.not_before <= now)
+    /// Whether a task may be copied now. One whose URLs nobody has just seen must be read at the
+    /// provider first, and a process before this one may have done so a moment ago.
+    fn may_start(&self, desk: &Desk, id: TaskId) -> bool {
+        let now = desk.now();
+        let fresh = desk.outputs.lock().contains(&id);
+        let mut tries = self.0.lock();
+        let known = tries.entry(id).or_insert_with(|| Try {
+            not_before: if fresh {
+                now
+            } else {
+                now.after(desk.settings.poll.floor)
+            },
+            ..Try::default()
+        });
+        !known.busy && known.not_before <= now
     }
 
     /// Plans the next try, or says with what the task fails.

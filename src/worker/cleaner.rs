@@ -52,7 +52,11 @@ async fn expire(desk: &Desk) {
 async fn forget(desk: &Desk) {
     let kept = i64::try_from(desk.settings.keep_records.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp(desk.now().0.saturating_sub(kept));
-    let ids: Vec<_> = page(desk, Lane::Rest, before).await.iter().map(|task| task.id).collect();
+    let ids: Vec<_> = page(desk, Lane::Rest, before)
+        .await
+        .iter()
+        .map(|task| task.id)
+        .collect();
     if !ids.is_empty() {
         match desk.store.remove(ids).await {
             Ok(count) => tracing::info!(count, "forgot records past their retention"),
@@ -85,7 +89,9 @@ async fn page(desk: &Desk, lane: Lane, until: Timestamp) -> Vec<Arc<Task>> {
 }
 
 fn settled(id: TaskId, removed: Result<(), ArchiveError>) -> bool {
-    removed.inspect_err(|error| tracing::warn!(task = %id, %error, "objects not removed")).is_ok()
+    removed
+        .inspect_err(|error| tracing::warn!(task = %id, %error, "objects not removed"))
+        .is_ok()
 }
 
 /// Tasks taken in one pass.

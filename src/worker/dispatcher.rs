@@ -52,7 +52,14 @@ impl Drop for Place {
 
 async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
     let mut cursor = None;
-    while let Ok(page) = desk.store.due(Lane::Dispatch, desk.now(), cursor, PAGE).await {
+    if !desk.accounts.have_room() {
+        return;
+    }
+    while let Ok(page) = desk
+        .store
+        .due(Lane::Dispatch, desk.now(), cursor, PAGE)
+        .await
+    {
         let Some(last) = page.last() else { return };
         cursor = Some((last.next_step().1, last.id));
         for task in page {
@@ -74,7 +81,10 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
     };
     if let Some(until) = account.cooling_until(model, desk.now()) {
         let why = "waiting for the provider's quota";
-        let deferred = Event::Deferred { not_before: until, why: why.to_owned() };
+        let deferred = Event::Deferred {
+            not_before: until,
+            why: why.to_owned(),
+        };
         let _ = desk.record(task.id, &deferred).await;
         return true;
     }
@@ -82,7 +92,10 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
         return false;
     };
     if busy.0.lock().insert(task.id) {
-        let place = Place { busy: Arc::clone(busy), id: task.id };
+        let place = Place {
+            busy: Arc::clone(busy),
+            id: task.id,
+        };
         let desk = Arc::clone(desk);
         let task = Arc::clone(task);
         let shutdown = desk.shutdown.clone();
@@ -105,7 +118,9 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
     let media = media(desk, task).await;
     let prepared = provider.prepare(&task.order.generation, &media).await;
-    let Some(attempt) = claim(desk, account, task).await else { return };
+    let Some(attempt) = claim(desk, account, task).await else {
+        return;
+    };
     let outcome = match prepared {
         Ok(prepared) => send(desk, account, prepared).await,
         Err(rejection) => SubmitOutcome::Rejected(rejection),
@@ -116,7 +131,10 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
 /// Commits the intent. `None`: the create must not be sent.
 async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<u32> {
     let deployment = Deployment::of_model(account.name(), &task.order.generation.model);
-    let event = Event::Claimed { deployment: deployment.id, account: deployment.account };
+    let event = Event::Claimed {
+        deployment: deployment.id,
+        account: deployment.account,
+    };
     match desk.record(task.id, &event).await {
         Ok(Update::Saved(claimed)) => claimed.current_attempt().map(|attempt| attempt.number),
         // Cancelled meanwhile, or the write's fate is not known: then the rescuer parks it.
@@ -133,19 +151,21 @@ async fn send(desk: &Desk, account: &Account, prepared: Prepared) -> SubmitOutco
     provider.submit(prepared).await
 }
 
-async fn settle(
-    desk: &Desk,
-    account: &Account,
-    task: &Task,
-    attempt: u32,
-    outcome: SubmitOutcome,
-) {
+async fn settle(desk: &Desk, account: &Account, task: &Task, attempt: u32, outcome: SubmitOutcome) {
     let model = &task.order.generation.model;
     let event = match outcome {
-        SubmitOutcome::Accepted { upstream_id, estimated } => {
+        SubmitOutcome::Accepted {
+            upstream_id,
+            estimated,
+        } => {
             account.accepted(model);
             let book_until = desk.now().after(BOOKING);
-            Event::Accepted { attempt, upstream_id, estimated, book_until }
+            Event::Accepted {
+                attempt,
+                upstream_id,
+                estimated,
+                book_until,
+            }
         }
         SubmitOutcome::Rejected(rejection) => {
             tracing::warn!(task = %task.id, attempt, kind = ?rejection.kind, code = rejection.code,
@@ -156,7 +176,11 @@ async fn settle(
         SubmitOutcome::Unknown { evidence } => {
             tracing::error!(task = %task.id, attempt, evidence, "outcome of the create is unknown");
             let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
-            Event::Ambiguous { attempt, evidence, deadline }
+            Event::Ambiguous {
+                attempt,
+                evidence,
+                deadline,
+            }
         }
     };
     let recorded = desk.record_evidence(task.id, &event).await;
@@ -167,7 +191,11 @@ async fn settle(
         tracing::error!(task = %task.id, attempt, upstream_id, "the provider's id is in use");
         let evidence = format!("the provider answered with the id of another task: {upstream_id}");
         let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
-        let doubt = Event::Ambiguous { attempt, evidence, deadline };
+        let doubt = Event::Ambiguous {
+            attempt,
+            evidence,
+            deadline,
+        };
         let _ = desk.record_evidence(task.id, &doubt).await;
     }
 }
@@ -175,7 +203,11 @@ async fn settle(
 fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Event {
     let most = desk.settings.submit.max_attempts;
     let verdict = verdict(&rejection, &task.attempts, most, desk.now(), rand::random());
-    Event::Rejected { attempt, rejection, verdict }
+    Event::Rejected {
+        attempt,
+        rejection,
+        verdict,
+    }
 }
 
 /// Openers of the spooled inputs, aligned with the generation's inputs.
@@ -215,6 +247,6 @@ fn not_sent(message: &str) -> Rejection {
 }
 
 /// Tasks read at once.
-const PAGE: usize = 128;
+const PAGE: usize = 64;
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

@@ -117,7 +117,10 @@ impl Desk {
     /// the drain has begun.
     async fn next_pass(&self, lane: Lane, at_most: Duration) -> bool {
         let due = self.store.next_due(lane).await.ok().flatten();
-        let wait = due.map_or(at_most, |due| due.since(self.now()).clamp(SHORTEST_REST, at_most));
+        // What is still due after a pass waits for room or for work that runs: a nudge ends that.
+        let wait = due.map_or(at_most, |due| {
+            due.since(self.now()).max(SHORTEST_REST).min(at_most)
+        });
         tokio::select! {
             () = self.shutdown.draining() => return false,
             _ = timeout(wait, self.store.changes().nudged(lane)) => {}
@@ -146,8 +149,8 @@ pub async fn start(desk: Desk) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The least time between two passes of a loop.
-const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// The least time between two passes of a loop that nothing nudges.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
 /// First pause of a write that the store refused.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// Longest pause of such a write.

@@ -97,7 +97,12 @@ impl Poller {
 
     async fn scan(&mut self, lane: Lane) {
         let mut cursor = None;
-        while let Ok(page) = self.desk.store.due(lane, Timestamp::NEVER, cursor, PAGE).await {
+        while let Ok(page) = self
+            .desk
+            .store
+            .due(lane, Timestamp::NEVER, cursor, PAGE)
+            .await
+        {
             let Some(last) = page.last() else { return };
             cursor = Some((last.next_step().1, last.id));
             for task in &page {
@@ -109,10 +114,17 @@ impl Poller {
     }
 
     fn take_up(&mut self, task: &Task) {
-        let Some(follow) = Follow::of(task) else { return };
+        let Some(follow) = Follow::of(task) else {
+            return;
+        };
         match self.followed.get_mut(&task.id) {
             None => {
-                let entry = Entry { follow: None, turn: 0, asked: None, stale: false };
+                let entry = Entry {
+                    follow: None,
+                    turn: 0,
+                    asked: None,
+                    stale: false,
+                };
                 self.followed.insert(task.id, entry);
                 self.put_back(task.id, follow);
             }
@@ -131,15 +143,30 @@ impl Poller {
     fn put_back(&mut self, id: TaskId, follow: Follow) {
         let now = self.desk.now();
         let poll = &self.desk.settings.poll;
-        let pace = PollPace { floor: poll.floor, max_backoff: poll.max_backoff };
+        let pace = PollPace {
+            floor: poll.floor,
+            max_backoff: poll.max_backoff,
+        };
         let at = {
             let learned = self.desk.run_times.lock();
-            next_poll(now, &follow.poll, &pace, &learned.of(&follow.model), rand::random())
+            next_poll(
+                now,
+                &follow.poll,
+                &pace,
+                &learned.of(&follow.model),
+                rand::random(),
+            )
         };
         let urgent = follow.cancel_requested;
-        let Some(entry) = self.followed.get_mut(&id) else { return };
+        let Some(entry) = self.followed.get_mut(&id) else {
+            return;
+        };
         let floor = entry.asked.map_or(now, |asked| asked.after(poll.floor));
-        let at = if urgent && follow.poll.failures == 0 { floor } else { at.max(floor) };
+        let at = if urgent && follow.poll.failures == 0 {
+            floor
+        } else {
+            at.max(floor)
+        };
         entry.turn = entry.turn.wrapping_add(1);
         entry.follow = Some(follow);
         self.due.push(Reverse((at, id, entry.turn)));
@@ -147,7 +174,10 @@ impl Poller {
 
     /// Brings the next question forward, as far as the floor allows.
     fn hurry(&mut self, id: TaskId) {
-        let follow = self.followed.get_mut(&id).and_then(|entry| entry.follow.take());
+        let follow = self
+            .followed
+            .get_mut(&id)
+            .and_then(|entry| entry.follow.take());
         if let Some(follow) = follow {
             self.put_back(id, follow);
         }
@@ -160,13 +190,18 @@ impl Poller {
                 break;
             }
             self.due.pop();
-            let current = self.followed.get(&id).is_some_and(|e| e.turn == turn && e.follow.is_some());
+            let current = self
+                .followed
+                .get(&id)
+                .is_some_and(|e| e.turn == turn && e.follow.is_some());
             if current {
                 self.ready.push_back(id);
             }
         }
         for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else { break };
+            let Some(id) = self.ready.pop_front() else {
+                break;
+            };
             if !self.ask(id) {
                 self.ready.push_back(id);
             }
@@ -176,8 +211,12 @@ impl Poller {
     /// Asks about one task; false when its account has no room now.
     fn ask(&mut self, id: TaskId) -> bool {
         let now = self.desk.now();
-        let Some(entry) = self.followed.get_mut(&id) else { return true };
-        let Some(follow) = entry.follow.take() else { return true };
+        let Some(entry) = self.followed.get_mut(&id) else {
+            return true;
+        };
+        let Some(follow) = entry.follow.take() else {
+            return true;
+        };
         let Some(account) = self.desk.accounts.get(&follow.account) else {
             tracing::error!(task = %id, account = follow.account, "the account is not configured");
             entry.follow = Some(follow);
@@ -190,7 +229,11 @@ impl Poller {
         entry.asked = Some(now);
         let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
         self.desk.shutdown.spawn(async move {
-            let question = Question { desk: &desk, account: &account, id };
+            let question = Question {
+                desk: &desk,
+                account: &account,
+                id,
+            };
             let mut follow = follow;
             let done = question.ask(&mut follow).await;
             drop(permit);
@@ -221,8 +264,12 @@ impl Poller {
         if !self.ready.is_empty() {
             return BUSY_REST;
         }
-        let next = self.due.peek().map(|Reverse((at, ..))| at.since(self.desk.now()));
-        next.unwrap_or(LONGEST_REST).clamp(SHORTEST_REST, LONGEST_REST)
+        let next = self
+            .due
+            .peek()
+            .map(|Reverse((at, ..))| at.since(self.desk.now()));
+        next.unwrap_or(LONGEST_REST)
+            .clamp(SHORTEST_REST, LONGEST_REST)
     }
 }
 
@@ -257,14 +304,22 @@ impl Question<'_> {
 
     /// The archiver finds fresh URLs here, so that it need not ask again.
     fn keep_outputs(&self, answer: &Answer) {
-        if let Answer::Seen(Observation { status: UpstreamStatus::Succeeded, outputs, .. }) = answer {
+        if let Answer::Seen(Observation {
+            status: UpstreamStatus::Succeeded,
+            outputs,
+            ..
+        }) = answer
+        {
             self.desk.outputs.lock().put(self.id, outputs.clone());
         }
     }
 
     async fn cancel(&self, follow: &mut Follow) -> Done {
         match self.account.provider().cancel(&follow.upstream_id).await {
-            Ok(CancelAnswer::Done) => self.record(&Event::CancelConfirmed, &Answer::NotFound).await,
+            Ok(CancelAnswer::Done) => {
+                self.record(&Event::CancelConfirmed, &Answer::NotFound)
+                    .await
+            }
             // It may just have finished: the next question decides.
             Ok(CancelAnswer::NotFound) => Done::Again,
             Err(error) => {
@@ -277,7 +332,10 @@ impl Question<'_> {
     }
 
     async fn record(&self, event: &Event, answer: &Answer) -> Done {
-        let Ok(updated) = self.desk.record(self.id, event).await else { return Done::Again };
+        // What could not be recorded is read anew, and so seen again.
+        let Ok(updated) = self.desk.record(self.id, event).await else {
+            return Done::Ended;
+        };
         let task = updated.task();
         if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
             self.learn(task, seen);
@@ -295,7 +353,10 @@ impl Question<'_> {
     fn learn(&self, task: &Task, seen: &Observation) {
         if let (UpstreamStatus::Succeeded, Some(started)) = (&seen.status, task.times.started) {
             let ran = task.times.updated.since(started);
-            self.desk.run_times.lock().record(&task.order.generation.model, ran);
+            self.desk
+                .run_times
+                .lock()
+                .record(&task.order.generation.model, ran);
         }
     }
 }
@@ -311,7 +372,9 @@ fn answer(result: Result<Observation, ProviderError>, id: TaskId) -> Answer {
         Err(error) if error.kind == ProviderErrorKind::NotFound => Answer::NotFound,
         Err(error) => {
             tracing::warn!(task = %id, kind = ?error.kind, %error, "poll failed");
-            Answer::Trouble { retry_after: error.retry_after }
+            Answer::Trouble {
+                retry_after: error.retry_after,
+            }
         }
     }
 }

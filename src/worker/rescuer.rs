@@ -13,8 +13,13 @@ use crate::store::StoreError;
 pub(super) async fn park_all(desk: &Desk) -> Result<(), StoreError> {
     let mut cursor = None;
     loop {
-        let page = desk.store.due(Lane::Settle, Timestamp::NEVER, cursor, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let page = desk
+            .store
+            .due(Lane::Settle, Timestamp::NEVER, cursor, PAGE)
+            .await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
         cursor = Some((last.next_step().1, last.id));
         for task in &page {
             if matches!(task.state, State::Submitting { .. }) {
@@ -51,7 +56,9 @@ async fn settle(desk: &Desk, task: &Task) {
         State::SubmissionUnknown { .. } => {
             tracing::error!(task = %task.id, policy = ?submit.on_unknown, "submission stays unknown");
             // A failure was logged; the next pass is the retry.
-            let _ = desk.record(task.id, &Event::DeadlinePassed(submit.on_unknown)).await;
+            let _ = desk
+                .record(task.id, &Event::DeadlinePassed(submit.on_unknown))
+                .await;
         }
         State::Submitting { .. } if desk.now().since(task.times.updated) > submit.quarantine => {
             park(desk, task, "its create was abandoned").await;
@@ -61,10 +68,16 @@ async fn settle(desk: &Desk, task: &Task) {
 }
 
 async fn park(desk: &Desk, task: &Task, why: &str) {
-    let State::Submitting { attempt } = task.state else { return };
+    let State::Submitting { attempt } = task.state else {
+        return;
+    };
     let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
     tracing::warn!(task = %task.id, attempt, why, "outcome of the create is unknown");
-    let event = Event::Ambiguous { attempt, evidence: why.to_owned(), deadline };
+    let event = Event::Ambiguous {
+        attempt,
+        evidence: why.to_owned(),
+        deadline,
+    };
     let _ = desk.record_evidence(task.id, &event).await;
 }
 

@@ -53,7 +53,10 @@ impl Health {
 
     /// Not before when `model` may be tried again; `None` when it may be tried now.
     pub fn cooling_until(&self, model: &str, now: Timestamp) -> Option<Timestamp> {
-        self.cooling.get(model).map(|cooling| cooling.until).filter(|until| now < *until)
+        self.cooling
+            .get(model)
+            .map(|cooling| cooling.until)
+            .filter(|until| now < *until)
     }
 
     fn cool(&mut self, model: &str, rejection: &Rejection, now: Timestamp) {
@@ -61,9 +64,12 @@ impl Health {
             return;
         }
         let known = self.cooling.get(model).copied();
-        let strikes = known.map_or(0, |cooling| cooling.strikes);
+        let strikes = known.map_or(1, |cooling| cooling.strikes.saturating_add(1));
         let rest = crate::domain::schedule::quota_cooldown(strikes, rejection.retry_after);
-        let cooling = Cooling { strikes: strikes.saturating_add(1), until: now.after(rest) };
+        let cooling = Cooling {
+            strikes,
+            until: now.after(rest),
+        };
         self.cooling.insert(model.to_owned(), cooling);
     }
 }
@@ -80,7 +86,12 @@ mod tests {
     use super::*;
 
     fn rejection(kind: RejectionKind) -> Rejection {
-        Rejection { kind, message: String::new(), code: String::new(), retry_after: None }
+        Rejection {
+            kind,
+            message: String::new(),
+            code: String::new(),
+            retry_after: None,
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Deployment {
 impl Deployment {
     /// The deployment that the provider's own model names mean when none is configured.
     pub fn of_model(account: &str, model: &str) -> Self {
-        Self { id: format!("{account}/{model}"), account: account.to_owned() }
+        Self {
+            id: format!("{account}/{model}"),
+            account: account.to_owned(),
+        }
     }
 }

@@ -47,6 +47,8 @@ pub fn order() -> Order {
         content_type: "image/png".to_owned(),
         role: Role::FirstFrame,
         tag: "cat".to_owned(),
+        subject: String::new(),
+        keyframe: None,
     };
     let inline = InputSource::Inline {
         size_bytes: 9,

@@ -13,9 +13,10 @@ mod verdict;
 mod wire;
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod walk;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,23 +62,13 @@ pub struct Settings {
 #[error("cannot be used: {0}")]
 pub struct InvalidSettings(&'static str);
 
-/// How a generation is said in Runway's words; the seam to `translate`.
-pub trait Wording: Send + Sync + fmt::Debug {
-    /// The path of the generation's operation, with the leading `/v1`.
-    fn endpoint(&self, generation: &Generation) -> &'static str;
-    /// The body; `uris` is aligned with `generation.inputs`.
-    fn body(&self, generation: &Generation, uris: &[String]) -> serde_json::Value;
-    /// Longest data URI that Runway takes, in characters.
-    fn data_uri_limit_chars(&self) -> usize;
-}
-
 /// One account at Runway.
 #[derive(Debug)]
 pub struct Runway {
     account: String,
     client: Client,
     egress: Egress,
-    wording: Arc<dyn Wording>,
+    catalog: Arc<Catalog>,
     trust_503: bool,
 }
 
@@ -98,27 +89,9 @@ impl Settings {
     }
 }
 
-/// Runway's words as the catalogue has them.
-#[derive(Debug)]
-pub struct CatalogWording(pub Arc<Catalog>);
-
-impl Wording for CatalogWording {
-    fn endpoint(&self, generation: &Generation) -> &'static str {
-        translate::endpoint(generation.operation)
-    }
-
-    fn body(&self, generation: &Generation, uris: &[String]) -> serde_json::Value {
-        translate::body(generation, uris, &self.0)
-    }
-
-    fn data_uri_limit_chars(&self) -> usize {
-        translate::data_uri_limit_chars()
-    }
-}
-
 impl Runway {
-    /// An account, ready to talk. Opens no connection.
-    pub fn new(settings: Settings, wording: Arc<dyn Wording>) -> Result<Self, InvalidSettings> {
+    /// An account, ready to talk, that says generations as `catalog` has it. Opens no connection.
+    pub fn new(settings: Settings, catalog: Arc<Catalog>) -> Result<Self, InvalidSettings> {
         let client = Client::new(&settings)?;
         let egress = Egress::new(client.origin())
             .map_err(|_| InvalidSettings("the TLS configuration of this machine"))?;
@@ -129,7 +102,7 @@ impl Runway {
             account,
             client,
             egress,
-            wording,
+            catalog,
             trust_503,
         })
     }
@@ -137,7 +110,7 @@ impl Runway {
     async fn uri(&self, source: &InputSource, media: Option<&Media>) -> Result<String, Rejection> {
         match (source, media) {
             (_, Some(media)) => {
-                let data_uri_limit = self.wording.data_uri_limit_chars();
+                let data_uri_limit = translate::data_uri_limit_chars();
                 Uploader {
                     client: &self.client,
                     egress: &self.egress,
@@ -173,8 +146,8 @@ impl Provider for Runway {
             let media = media.get(index).and_then(Option::as_ref);
             uris.push(self.uri(&input.source, media).await?);
         }
-        let body = self.wording.body(generation, &uris).to_string();
-        let endpoint = self.wording.endpoint(generation).to_owned();
+        let body = translate::body(generation, &uris, &self.catalog).to_string();
+        let endpoint = translate::endpoint(generation.operation).to_owned();
         Ok(Prepared {
             endpoint,
             body: Bytes::from(body),

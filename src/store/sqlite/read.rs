@@ -94,7 +94,7 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
 
 /// A page of a tenant's tasks, newest first.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
-    let mut filter = "WHERE tenant = ?".to_owned();
+    let mut filter = "WHERE tenant = ? AND deleted = 0".to_owned();
     let mut values = vec![Value::from(query.tenant.as_str().to_owned())];
     let mut also = |clause: &str, value: Value| {
         filter.push_str(clause);

@@ -251,7 +251,7 @@ resolve-attach         x  x  x  x  P  P  P  x  x  x  x  x  x  x  x  x
 resolve-not-charged    x  x  x  x  Q  X  Q  x  x  x  x  x  x  x  x  x
 resolve-charged        x  x  x  x  F  F  F  x  x  x  x  x  x  x  x  x
 no-route               F  F  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-deferred               =  =  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+deferred               Q  Q  x  x  x  x  x  x  x  x  x  x  x  x  x  x
 seen-pending           x  x  x  x  x  x  x  .  .  .  .  .  .  .  .  .
 seen-throttled         x  x  x  x  x  x  x  T  .  .  .  .  .  .  .  .
 seen-running           x  x  x  x  x  x  x  R  R  .  .  .  .  .  .  .
