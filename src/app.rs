@@ -16,7 +16,7 @@ use crate::domain::model::Catalog;
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
-use crate::grpc::{self, MessageLimits};
+use crate::grpc::{self, Health, LimitLayer, MessageLimits};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, Provider};
 use crate::sandbox::{self, Sandbox};
@@ -45,41 +45,64 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = tcp.local_addr().context("the listener has no address")?;
+    let work = shutdown.group();
+    let service = start_work(&config, &work, &shutdown).await?;
+    let messages = MessageLimits {
+        create_bytes: config.server.max_create_bytes,
+        other_bytes: config.server.max_message_bytes,
+    };
+    let health = Health::new().await;
+    let router = grpc::routes(service, messages, LimitLayer::default(), &health)
+        .context("the compiled-in descriptors are broken")?;
+    let faces = shutdown.later();
+    if let Some(tls) = &tls {
+        faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
+    }
+    let limits = listener_limits(&config);
+    faces.spawn(listener::serve(tcp, router, limits, tls, faces.clone()));
+    health.serving().await;
+    shutdown.spawn(end(shutdown.clone(), work, faces, health));
+    tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
+    Ok(Running { address })
+}
+
+/// The drain, in its order: say so, finish the work, then close the doors.
+async fn end(shutdown: Shutdown, work: Shutdown, faces: Shutdown, health: Health) {
+    shutdown.draining().await;
+    health.not_serving().await;
+    let settled = async { tokio::join!(work.finished(), tokio::time::sleep(LAME_DUCK)) };
+    tokio::select! {
+        () = shutdown.stopping() => {}
+        _ = settled => {}
+    }
+    faces.drain();
+    faces.finished().await;
+}
+
+/// Opens what the work stands on and starts it.
+async fn start_work(
+    config: &Config,
+    work: &Shutdown,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Service> {
     make_folder(&config.data_dir)?;
-    let store: Arc<dyn TaskStore> = Arc::new(open_store(&config).await?);
-    let archive = Arc::new(open_archive(&config, &shutdown)?);
-    let catalog = Arc::new(load_catalog(&config)?);
-    let accounts = Arc::new(open_accounts(&config, &catalog, &shutdown).await?);
+    let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
+    let archive = Arc::new(open_archive(config, work)?);
+    let catalog = Arc::new(load_catalog(config)?);
+    let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
         catalog,
         accounts: Arc::clone(&accounts),
-        shutdown: shutdown.clone(),
-        settings: service_settings(&config),
+        shutdown: work.clone(),
+        settings: service_settings(config),
     });
     let egress = Arc::new(open_egress(&accounts)?);
-    let desk = Desk::new(
-        store,
-        archive,
-        accounts,
-        egress,
-        shutdown.clone(),
-        worker_settings(&config),
-    );
+    let settings = worker_settings(config);
+    let desk = Desk::new(store, archive, accounts, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
-    let limits = MessageLimits {
-        create_bytes: config.server.max_create_bytes,
-        other_bytes: config.server.max_message_bytes,
-    };
-    let router = grpc::routes(service, limits, &shutdown).await;
-    if let Some(tls) = &tls {
-        shutdown.spawn(tls.clone().follow(TLS_RELOAD, shutdown.clone()));
-    }
-    let limits = listener_limits(&config);
-    shutdown.spawn(listener::serve(tcp, router, limits, tls, shutdown.clone()));
-    tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    Ok(Running { address })
+    Ok(service)
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
@@ -266,6 +289,8 @@ fn listener_limits(config: &Config) -> Limits {
     }
 }
 
+/// How long a draining server still answers, so that its callers hear that it drains.
+const LAME_DUCK: Duration = Duration::from_millis(500);
 /// The name of the one account there is.
 const ACCOUNT: &str = "runwayml";
 /// How often the TLS files are looked at.

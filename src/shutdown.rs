@@ -24,6 +24,23 @@ impl Shutdown {
         Self::default()
     }
 
+    /// A handle with the same stages whose tasks are tracked apart, to wait for them alone.
+    #[must_use]
+    pub fn group(&self) -> Self {
+        Self { tasks: TaskTracker::new(), ..self.clone() }
+    }
+
+    /// A handle that stops with this one but drains when it is told to: for what must still answer
+    /// while this one drains.
+    #[must_use]
+    pub fn later(&self) -> Self {
+        Self {
+            drain: self.stop.child_token(),
+            stop: self.stop.clone(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
     /// Spawns a tracked task on the current runtime.
     #[expect(
         clippy::disallowed_methods,

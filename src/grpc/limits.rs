@@ -203,7 +203,7 @@ fn repaired<Out: Default>(response: Response<Out>, method: &str) -> Response<Out
 }
 
 /// A bug: logged here under an id, which is all that the client learns.
-fn incident(method: &str, what: &str) -> Status {
+pub(super) fn incident(method: &str, what: &str) -> Status {
     let id = format!("{:016x}", rand::random::<u64>());
     tracing::error!(incident = %id, method, what, "a call ended in a bug");
     Refusal::bug(&id).into_status()

@@ -1,8 +1,19 @@
 //! The gRPC face: how calls come in, and how refusals go out.
 //!
-//! [`listener`] accepts connections, [`limits`] bounds calls and repairs tonic's own answers, and
-//! [`status`] is the only place where an error status is made. What the calls do is `service`'s.
+//! [`listener`] accepts connections, `routes` says which service answers, [`limits`] bounds calls
+//! and repairs tonic's own answers, `generation` and `convert` put the contract's words into the
+//! service's and back, and [`status`] is the only place where an error status is made. What the
+//! calls do is `service`'s.
 
+mod convert;
+mod generation;
+mod health;
 pub mod limits;
 pub mod listener;
+mod routes;
 pub mod status;
+
+pub use generation::MediaGeneration;
+pub use health::Health;
+pub use limits::LimitLayer;
+pub use routes::{MessageLimits, routes};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{LookupError, Service};
 use crate::domain::id::{TaskId, TenantId};
 use crate::domain::task::{Event, State, Task};
-use crate::store::{StoreError, UpdateError, update};
+use crate::store::{StoreError, Update, UpdateError, update};
 
 /// What a cancel achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum CancelOutcome {
     Requested,
     /// It was cancelled at the provider; it may have been charged.
     Upstream,
-    /// The task had ended, or its content was being copied already.
+    /// The task had ended (cancelled or not), or its content was being copied already.
     TooLate,
 }
 
@@ -51,8 +51,13 @@ impl Service {
         };
         let gone = |_| StoreError::Unavailable("the cancel died".to_owned());
         let updated = self.parts().shutdown.spawn(work).await.map_err(gone)?;
-        let task = Arc::clone(updated.map_err(CancelError::from)?.task());
-        let outcome = outcome(&task.state);
+        let updated = updated.map_err(CancelError::from)?;
+        let task = Arc::clone(updated.task());
+        let outcome = match &updated {
+            // It had ended before: whoever ended it, this call did nothing.
+            Update::Refused(task, _) if task.state.is_terminal() => CancelOutcome::TooLate,
+            Update::Refused(..) | Update::Saved(_) => outcome(&task.state),
+        };
         tracing::info!(task = %id, ?outcome, "cancel asked for");
         Ok(Cancelled { task, outcome })
     }

@@ -57,6 +57,13 @@ pub enum CreateError {
 }
 
 impl Service {
+    /// What is wrong with a request, for a face that could read only a part of it.
+    pub fn check(&self, request: &NewRequest) -> Vec<InvalidField> {
+        let mut wrong = check_frame(request);
+        wrong.extend(self.generation(&request.draft).err().unwrap_or_default());
+        wrong
+    }
+
     /// Makes a task, or finds the one that this request made before.
     pub async fn create(
         &self,
@@ -82,14 +89,12 @@ impl Service {
             .unwrap_or(self.parts().settings.task_timeout);
         let print = fingerprint(&request.draft, &request.labels, request.timeout.map(millis));
         let mut wrong = check_frame(&request);
-        if let Some(key) = RequestId::parse(&request.request_id) {
-            if let Some(task) = self.parts().store.find(&tenant, &key).await? {
-                return same_or_reused(task, &print);
-            }
+        if let Some(key) = RequestId::parse(&request.request_id)
+            && let Some(task) = self.parts().store.find(&tenant, &key).await?
+        {
+            return same_or_reused(task, &print);
         }
-        let settings = &self.parts().settings;
-        let checked = Generation::new(&request.draft, &self.parts().catalog, &settings.limits);
-        let generation = match checked {
+        let generation = match self.generation(&request.draft) {
             Ok(generation) if wrong.is_empty() => generation,
             Ok(_) => return Err(CreateError::Invalid(wrong)),
             Err(more) => {
@@ -116,6 +121,10 @@ impl Service {
             },
         };
         self.commit(Task::create(new, self.now())).await
+    }
+
+    fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
+        Generation::new(draft, &self.parts().catalog, &self.parts().settings.limits)
     }
 
     /// Refuses early what could not be finished.
@@ -230,31 +239,31 @@ fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
                 .collect();
             let problem = format!(
                 "takes names of 1 to {MAX_LABEL_NAME} and values of at most {MAX_LABEL_VALUE} \
-                 bytes, without control characters"
+                 characters, without control characters"
             );
             say(format!("labels[{shown}]"), problem);
         }
     }
-    if let Some(timeout) = request.timeout {
-        if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
-            let (least, most) = (MIN_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs());
-            say("timeout".to_owned(), format!("takes {least} s to {most} s"));
-        }
+    let fits = |timeout: Duration| (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout);
+    if !request.timeout.is_none_or(fits) {
+        let (least, most) = (MIN_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs());
+        say("timeout".to_owned(), format!("takes {least} s to {most} s"));
     }
     wrong
 }
 
 fn is_text(text: &str, least: usize, most: usize) -> bool {
-    (least..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+    let length = text.chars().take(most + 1).count();
+    (least..=most).contains(&length) && !text.chars().any(char::is_control)
 }
 
 /// Labels on one task.
 const MAX_LABELS: usize = 64;
-/// Bytes of a label's name.
-const MAX_LABEL_NAME: usize = 128;
-/// Bytes of a label's value.
+/// Characters of a label's name.
+const MAX_LABEL_NAME: usize = 64;
+/// Characters of a label's value.
 const MAX_LABEL_VALUE: usize = 256;
 /// The shortest task timeout.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest task timeout.
-const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);

@@ -77,8 +77,9 @@ impl Service {
             limit: size + 1,
         };
         let mut tasks = self.parts().store.list(&query).await?;
-        let more = tasks.len() > size;
-        tasks.truncate(size);
+        let kept = fitting(&tasks).min(size);
+        let more = tasks.len() > kept;
+        tasks.truncate(kept);
         let last = tasks.last().filter(|_| more);
         let next_page_token = last.map(|task| token(task.id, &seal)).unwrap_or_default();
         Ok(Page {
@@ -86,6 +87,25 @@ impl Service {
             next_page_token,
         })
     }
+}
+
+/// How many tasks, at least one, a page has room for.
+fn fitting(tasks: &[Arc<Task>]) -> usize {
+    let mut bytes = 0;
+    let fits = tasks.iter().take_while(|task| {
+        bytes += weight(task);
+        bytes <= MAX_PAGE_BYTES
+    });
+    fits.count().max(1)
+}
+
+/// About how many bytes a task takes in an answer.
+fn weight(task: &Task) -> usize {
+    let labels = task.order.labels.iter().map(|(name, value)| name.len() + value.len() + ENTRY);
+    let attempts = task.attempts.iter().map(|attempt| attempt.reason.len() + 4 * ENTRY);
+    let texts = task.order.generation.prompt.len() + task.status_detail.len();
+    let entries = task.history.len() + 4 * task.outputs.len() + 16;
+    labels.sum::<usize>() + attempts.sum::<usize>() + texts + entries * ENTRY
 }
 
 fn token(id: TaskId, seal: &[u8; SEAL]) -> String {
@@ -145,6 +165,10 @@ const SEAL: usize = 12;
 const DEFAULT_PAGE: usize = 50;
 /// Tasks on a page at most.
 const MAX_PAGE: usize = 1000;
+/// Bytes on a page, about: gRPC clients take messages of 4 MiB unless told otherwise.
+const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
+/// Bytes of a small part of a task in an answer, about.
+const ENTRY: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -92,14 +92,19 @@ impl Service {
             });
         }
         let settings = &self.parts().settings;
+        let progress = self.progress(id);
+        // A copy of a receiver has seen what its original has: nothing.
+        let mut beats = self.inner.beats.count.clone();
+        beats.mark_unchanged();
         let watcher = Watcher {
             known: task,
-            progress: self.progress(id),
+            progress,
             subscription,
-            beats: self.inner.beats.count.clone(),
+            beats,
             shutdown: self.parts().shutdown.clone(),
             sent: after_revision,
-            sent_progress: Progress::default(),
+            // Who resumes at the current revision is told what comes next, not what is.
+            sent_progress: progress,
             born: Instant::now(),
             yielded: None,
             max_age: settings.watch_max_age,

@@ -54,7 +54,8 @@ pub trait TaskStore: Send + Sync + 'static {
 
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
-    /// input is needed to recover.
+    /// input is needed to recover. A task whose stored form makes no sense is left out and logged:
+    /// it must not keep the others of its lane from their loop.
     async fn due(
         &self,
         lane: Lane,
@@ -66,7 +67,8 @@ pub trait TaskStore: Send + Sync + 'static {
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A page of a tenant's tasks, newest first.
+    /// A page of a tenant's tasks, newest first; of deleted ones only the record is left, and they
+    /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
     /// Whether a provider's task already serves an attempt of the account.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lru::LruCache;
 use parking_lot::Mutex;
+use rusqlite::Connection;
 
 use super::changes::Changes;
 use super::{Created, ListQuery, StoreError, TaskStore};
@@ -80,11 +81,15 @@ impl SqliteStore {
     /// [`OpenError`]; a damaged or newer file is never replaced.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let lock = FileLock::take(path)?;
+        Self::with(schema::open(path)?, lock, path)
+    }
+
+    /// A store over the writing connection to the file.
+    fn with(connection: Connection, lock: FileLock, path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Database {
             path: path.to_owned(),
             source,
         };
-        let connection = schema::open(path)?;
         let changes = Changes::new();
         let recent = Arc::new(Recent::default());
         let readers = Readers::open(path, READERS).map_err(failed)?;
@@ -101,6 +106,11 @@ impl SqliteStore {
             changes,
             _lock: lock,
         })
+    }
+
+    /// How many transactions were tried since the start: writes beyond that shared one.
+    pub fn transactions(&self) -> u64 {
+        self.writer.transactions()
     }
 }
 

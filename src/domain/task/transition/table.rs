@@ -33,27 +33,23 @@ fn the_table_covers_every_state() {
 }
 
 fn print_table() -> String {
-    let mut text = String::new();
     let starts: Vec<_> = situations()
         .into_iter()
         .map(|(name, events)| (name, walk(task(1), &events)))
         .collect();
-    for (column, (name, _)) in starts.iter().enumerate() {
-        text += &format!("{column:2}  {name}\n");
-    }
-    text += &format!("{:21}", "");
-    for column in 0..starts.len() {
-        text += &format!(" {column:>2}");
-    }
-    text.push('\n');
-    for event in events() {
-        text += &format!("{:21}", label(&event));
-        for (_, start) in &starts {
-            text += &format!(" {:>2}", cell(start, &event));
-        }
-        text.push('\n');
-    }
-    text
+    let legend = starts
+        .iter()
+        .enumerate()
+        .map(|(column, (name, _))| format!("{column:2}  {name}\n"));
+    let numbers = (0..starts.len()).map(|column| format!(" {column:>2}"));
+    let rows = events().into_iter().map(|event| {
+        let cells = starts
+            .iter()
+            .map(|(_, start)| format!(" {:>2}", cell(start, &event)));
+        format!("{:21}{}\n", label(&event), cells.collect::<String>())
+    });
+    let (legend, rows) = (legend.collect::<String>(), rows.collect::<String>());
+    format!("{legend}{:21}{}\n{rows}", "", numbers.collect::<String>())
 }
 
 fn label(event: &Event) -> String {

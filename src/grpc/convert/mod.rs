@@ -1,0 +1,19 @@
+//! Between the messages of the contract and the words of the service.
+//!
+//! Requests come in total: whatever is in them is either taken or named as a bad field, and all
+//! bad fields of a request are found before it is refused. What a field's value means for a model is
+//! not judged here but in the domain. Answers go out total as well: every field of a task is set or
+//! left absent on purpose.
+
+mod create;
+mod names;
+mod options;
+mod request;
+mod task;
+mod time;
+mod violations;
+
+pub(super) use create::new_request;
+pub(super) use request::{download, list, resolve, task_id, watch};
+pub(super) use task::{cancel_outcome, task};
+pub(super) use violations::Violations;

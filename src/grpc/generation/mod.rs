@@ -1,0 +1,212 @@
+//! The service `MediaGeneration`: each call converts, calls the service, and converts back.
+//!
+//! No rule of its own lives here: what is refused and why is the service's and the domain's, and
+//! [`super::convert`] and `refusal` only say it in the contract's words. A stream is the service's
+//! stream, mapped: no task and no channel stands behind it.
+
+mod refusal;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::convert::{self, Violations};
+use crate::domain::id::TenantId;
+use crate::domain::task::Task;
+use crate::pb::v1;
+use crate::pb::v1::download_content_response::{Chunk, Metadata, Part};
+use crate::pb::v1::media_generation_server::MediaGeneration as Contract;
+use crate::pb::v1::watch_task_response::{Event, Heartbeat};
+use crate::service::{Download, DownloadRequest, Service, WatchEvent};
+
+/// The gRPC face of the service. Cheap to clone.
+#[derive(Clone)]
+pub struct MediaGeneration {
+    service: Service,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[async_trait]
+impl Contract for MediaGeneration {
+    async fn create(&self, request: Request<v1::CreateRequest>) -> Answer<v1::CreateResponse> {
+        let tenant = tenant(&request);
+        let mut found = Violations::default();
+        let asked = convert::new_request(request.into_inner(), &mut found);
+        if !found.is_empty() {
+            found.join(self.service.check(&asked));
+            return Err(found.into_status());
+        }
+        let made = self.service.create(tenant, asked).await;
+        let task = made.map_err(refusal::create)?;
+        let task = Some(self.show(&task));
+        Ok(Response::new(v1::CreateResponse { task }))
+    }
+
+    async fn status(&self, request: Request<v1::StatusRequest>) -> Answer<v1::StatusResponse> {
+        let tenant = tenant(&request);
+        let id = convert::task_id(&request.get_ref().task_id)?;
+        let task = self.service.status(&tenant, id).await;
+        let task = task.map_err(|error| refusal::lookup(id, error))?;
+        let task = Some(self.show(&task));
+        Ok(Response::new(v1::StatusResponse { task }))
+    }
+
+    type WatchTaskStream = BoxStream<'static, Result<v1::WatchTaskResponse, Status>>;
+
+    async fn watch_task(
+        &self,
+        request: Request<v1::WatchTaskRequest>,
+    ) -> Answer<Self::WatchTaskStream> {
+        let tenant = tenant(&request);
+        let (id, after) = convert::watch(request.get_ref())?;
+        let opened = self.service.watch(&tenant, id, after).await;
+        let events = opened.map_err(|error| refusal::watch(id, error))?;
+        let mut last_revision = after;
+        let told = events.map(move |event| {
+            let event = event.map_err(|end| refusal::watch_end(last_revision, end))?;
+            if let WatchEvent::Task(task, _) = &event {
+                last_revision = task.revision;
+            }
+            Ok(watched(&event))
+        });
+        Ok(Response::new(told.boxed()))
+    }
+
+    type DownloadContentStream = BoxStream<'static, Result<v1::DownloadContentResponse, Status>>;
+
+    async fn download_content(
+        &self,
+        request: Request<v1::DownloadContentRequest>,
+    ) -> Answer<Self::DownloadContentStream> {
+        let tenant = tenant(&request);
+        let asked = convert::download(request.into_inner())?;
+        let (id, mut offset) = (asked.id, asked.offset);
+        let opened = self.service.download(&tenant, asked.clone()).await;
+        let opened = opened.map_err(|error| refusal::download(id, error))?;
+        let first = part(Part::Metadata(metadata(&asked, &opened)));
+        let chunks = opened.bytes.map(move |read| {
+            let data = read.map_err(|end| refusal::download_end(id, offset, end))?;
+            let chunk = Chunk { offset, data };
+            offset += chunk.data.len() as u64;
+            Ok(part(Part::Chunk(chunk)))
+        });
+        Ok(Response::new(
+            stream::iter([Ok(first)]).chain(chunks).boxed(),
+        ))
+    }
+
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Answer<v1::CancelResponse> {
+        let tenant = tenant(&request);
+        let id = convert::task_id(&request.get_ref().task_id)?;
+        let cancelled = self.service.cancel(tenant, id).await;
+        let cancelled = cancelled.map_err(|error| refusal::cancel(id, error))?;
+        Ok(Response::new(v1::CancelResponse {
+            task: Some(self.show(&cancelled.task)),
+            outcome: convert::cancel_outcome(cancelled.outcome) as i32,
+        }))
+    }
+
+    async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
+        let tenant = tenant(&request);
+        let asked = convert::list(request.into_inner())?;
+        let page = self.service.list(tenant, asked).await;
+        let page = page.map_err(refusal::list)?;
+        Ok(Response::new(v1::ListResponse {
+            tasks: page.tasks.iter().map(|task| self.show(task)).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
+        let tenant = tenant(&request);
+        let id = convert::task_id(&request.get_ref().task_id)?;
+        let deleted = self.service.delete(&tenant, id).await;
+        deleted.map_err(|error| refusal::delete(id, error))?;
+        Ok(Response::new(v1::DeleteResponse {}))
+    }
+
+    async fn resolve_unknown(
+        &self,
+        request: Request<v1::ResolveUnknownRequest>,
+    ) -> Answer<v1::ResolveUnknownResponse> {
+        let tenant = tenant(&request);
+        let (id, resolution) = convert::resolve(request.into_inner())?;
+        let settled = self.service.resolve(&tenant, id, resolution).await;
+        let task = settled.map_err(|error| refusal::resolve(id, error))?;
+        let task = Some(self.show(&task));
+        Ok(Response::new(v1::ResolveUnknownResponse { task }))
+    }
+
+    async fn upload_input(
+        &self,
+        _: Request<Streaming<v1::UploadInputRequest>>,
+    ) -> Answer<v1::UploadInputResponse> {
+        Err(later("UploadInput"))
+    }
+
+    async fn cost_report(
+        &self,
+        _: Request<v1::CostReportRequest>,
+    ) -> Answer<v1::CostReportResponse> {
+        Err(later("CostReport"))
+    }
+
+    async fn estimate_cost(
+        &self,
+        _: Request<v1::EstimateCostRequest>,
+    ) -> Answer<v1::EstimateCostResponse> {
+        Err(later("EstimateCost"))
+    }
+
+    async fn list_models(
+        &self,
+        _: Request<v1::ListModelsRequest>,
+    ) -> Answer<v1::ListModelsResponse> {
+        Err(later("ListModels"))
+    }
+}
+
+impl MediaGeneration {
+    /// The face of a service.
+    pub fn new(service: Service) -> Self {
+        Self { service }
+    }
+
+    fn show(&self, task: &Task) -> v1::Task {
+        convert::task(task, self.service.progress(task.id))
+    }
+}
+
+/// Whose call it is. One tenant owns everything until keys tell callers apart.
+fn tenant<T>(_request: &Request<T>) -> TenantId {
+    TenantId::local()
+}
+
+fn watched(event: &WatchEvent) -> v1::WatchTaskResponse {
+    let event = match event {
+        WatchEvent::Task(task, progress) => Event::Task(convert::task(task, *progress)),
+        WatchEvent::Heartbeat(revision) => Event::Heartbeat(Heartbeat {
+            revision: *revision,
+        }),
+    };
+    v1::WatchTaskResponse { event: Some(event) }
+}
+
+fn metadata<S>(asked: &DownloadRequest, opened: &Download<S>) -> Metadata {
+    Metadata {
+        content_type: opened.artifact.content_type.clone(),
+        size_bytes: opened.artifact.size_bytes,
+        sha256: hex::encode(opened.artifact.sha256),
+        offset: asked.offset,
+        file_name: opened.file_name.clone(),
+    }
+}
+
+const fn part(part: Part) -> v1::DownloadContentResponse {
+    v1::DownloadContentResponse { part: Some(part) }
+}
+
+fn later(call: &str) -> Status {
+    Status::unimplemented(format!("{call} comes with the next release"))
+}

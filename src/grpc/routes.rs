@@ -1,0 +1,72 @@
+//! The gRPC services on one router: ours, health, and reflection in both its versions.
+
+use tonic::server::NamedService as _;
+use tonic::service::Routes;
+use tonic_reflection::server::Builder;
+use tower::ServiceExt as _;
+
+use super::generation::MediaGeneration;
+use super::{Health, LimitLayer};
+use crate::pb;
+use crate::pb::v1::media_generation_server::MediaGenerationServer;
+use crate::service::Service;
+
+/// The largest request messages.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimits {
+    /// Of Create, which carries media inline. Default 16 MiB.
+    pub create_bytes: usize,
+    /// Of every other call. Default 1 MiB.
+    pub other_bytes: usize,
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        Self {
+            create_bytes: 16 * MIB,
+            other_bytes: MIB,
+        }
+    }
+}
+
+/// The routes of every gRPC service, within the limits. Nothing is ever compressed.
+///
+/// # Errors
+/// When a compiled-in descriptor cannot be read: a broken build.
+pub fn routes(
+    service: Service,
+    messages: MessageLimits,
+    calls: LimitLayer,
+    health: &Health,
+) -> Result<axum::Router, tonic_reflection::server::Error> {
+    let face = MediaGenerationServer::new(MediaGeneration::new(service));
+    let larger = face
+        .clone()
+        .max_decoding_message_size(messages.create_bytes);
+    let create = larger.map_request(|request: http::Request<axum::body::Body>| {
+        request.map(tonic::body::Body::new)
+    });
+    let router = Routes::new(face.max_decoding_message_size(messages.other_bytes))
+        .add_service(health.server())
+        .add_service(described().build_v1()?)
+        .add_service(described().build_v1alpha()?)
+        .into_axum_router()
+        // tonic has one limit per service; a path of its own gives Create its larger one.
+        .route_service(&create_path(), create);
+    Ok(router.layer(calls))
+}
+
+/// Everything that a client may want to decode, the details of errors among it.
+fn described() -> Builder<'static> {
+    Builder::configure()
+        .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+fn create_path() -> String {
+    format!("/{}/Create", MediaGenerationServer::<MediaGeneration>::NAME)
+}
+
+/// Bytes in a mebibyte.
+const MIB: usize = 1024 * 1024;
