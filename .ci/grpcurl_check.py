@@ -109,8 +109,8 @@ def refusals(server: Server) -> None:
     assert "InvalidArgument" in told_why, told_why
     for field in ("prompt", "seconds", "size"):
         assert f'"{field}"' in told_why, told_why
-    unknown = server.refused("Status", {"task_id": "task_" + "0" * 32})
-    assert "InvalidArgument" in unknown or "NotFound" in unknown, unknown
+    unknown = server.refused("Status", {"task_id": "task_01900000000070008000000000000000"})
+    assert "NotFound" in unknown and "TASK_NOT_FOUND" in unknown, unknown
     told("a bad request names every bad field; an unknown task is refused")
 
 
