@@ -27,7 +27,10 @@ impl Shutdown {
     /// A handle with the same stages whose tasks are tracked apart, to wait for them alone.
     #[must_use]
     pub fn group(&self) -> Self {
-        Self { tasks: TaskTracker::new(), ..self.clone() }
+        Self {
+            tasks: TaskTracker::new(),
+            ..self.clone()
+        }
     }
 
     /// A handle that stops with this one but drains when it is told to: for what must still answer

@@ -101,8 +101,15 @@ fn fitting(tasks: &[Arc<Task>]) -> usize {
 
 /// About how many bytes a task takes in an answer.
 fn weight(task: &Task) -> usize {
-    let labels = task.order.labels.iter().map(|(name, value)| name.len() + value.len() + ENTRY);
-    let attempts = task.attempts.iter().map(|attempt| attempt.reason.len() + 4 * ENTRY);
+    let labels = task
+        .order
+        .labels
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + ENTRY);
+    let attempts = task
+        .attempts
+        .iter()
+        .map(|attempt| attempt.reason.len() + 4 * ENTRY);
     let texts = task.order.generation.prompt.len() + task.status_detail.len();
     let entries = task.history.len() + 4 * task.outputs.len() + 16;
     labels.sum::<usize>() + attempts.sum::<usize>() + texts + entries * ENTRY

@@ -68,6 +68,7 @@ struct Entry {
 }
 
 /// What became of one question.
+#[derive(Clone, Copy)]
 enum Done {
     /// Ask again.
     Again,

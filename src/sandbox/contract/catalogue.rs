@@ -51,7 +51,7 @@ pub struct Model {
 pub struct Field {
     /// Whether the member must be present.
     pub required: bool,
-    /// A scalar's JSON type: `string`, `integer`, `number`, `boolean`.
+    /// A scalar's JSON type: `string`, `integer`, `number`, `boolean`; or [`UNTYPED_OBJECT`].
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// The values allowed.
@@ -84,6 +84,13 @@ pub struct Field {
     pub max_items: Option<usize>,
     /// Present on members that hold a media URI.
     pub max_data_uri_mb: Option<f64>,
+}
+
+impl Field {
+    /// Whether all that is known of it is that it is an object.
+    pub fn is_untyped_object(&self) -> bool {
+        self.kind.as_deref() == Some(UNTYPED_OBJECT)
+    }
 }
 
 #[derive(Deserialize)]
@@ -160,3 +167,6 @@ fn model(name: &str, members: BTreeMap<String, Value>) -> serde_json::Result<Mod
 fn is_strict_by_prose(model: &str) -> bool {
     model.starts_with("veo")
 }
+
+/// How the file writes a member that its source declares as a bare object.
+const UNTYPED_OBJECT: &str = "<class 'object'>";

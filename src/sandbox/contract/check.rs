@@ -65,6 +65,8 @@ impl Check<'_> {
             self.object(members, value);
         } else if let Some(element) = &field.array_of {
             self.array(element, value);
+        } else if field.is_untyped_object() {
+            self.untyped(value);
         } else {
             self.scalar(field.kind.as_deref().unwrap_or("string"), value);
         }
@@ -100,6 +102,18 @@ impl Check<'_> {
             other => self
                 .issues
                 .push(Issue::wrong_type(&self.path, "object", Some(other))),
+        }
+    }
+
+    /// An object of which the catalogue knows only that it is one. All that the documents show in
+    /// such places are `{uri, position?}`, so a `uri` in it is held to the shape of one.
+    fn untyped(&mut self, value: &Value) {
+        let members = BTreeMap::new();
+        self.object(&members, value);
+        if let Some(uri) = value.get("uri") {
+            self.path.push(json!("uri"));
+            self.value(&Field::default(), uri);
+            self.path.pop();
         }
     }
 
@@ -186,7 +200,7 @@ fn may_be(branch: &Field, value: &Value) -> bool {
         return values.contains(value);
     }
     match value {
-        Value::Object(_) => branch.object.is_some(),
+        Value::Object(_) => branch.object.is_some() || branch.is_untyped_object(),
         Value::Array(_) => branch.array_of.is_some(),
         Value::String(_) => branch.kind.as_deref() == Some("string"),
         Value::Number(_) => matches!(branch.kind.as_deref(), Some("integer" | "number")),
@@ -196,7 +210,7 @@ fn may_be(branch: &Field, value: &Value) -> bool {
 }
 
 fn expected(field: &Field) -> &str {
-    if field.object.is_some() {
+    if field.object.is_some() || field.is_untyped_object() {
         "object"
     } else if field.array_of.is_some() {
         "array"

@@ -33,6 +33,7 @@ fn value(name: &str, field: &Field) -> Value {
     match field.kind.as_deref() {
         Some("integer" | "number") => json!(field.minimum.unwrap_or(5.0)),
         Some("boolean") => json!(true),
+        _ if field.is_untyped_object() => json!({ "uri": "https://example.com/input" }),
         _ if name.ends_with("ri") || name.starts_with("promptImage") || name == "promptVideo" => {
             json!("https://example.com/input")
         }

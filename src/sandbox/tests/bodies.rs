@@ -191,6 +191,25 @@ fn nested_members_and_counts_are_checked() {
 }
 
 #[test]
+fn an_object_of_unknown_members_is_taken_as_one_and_its_uri_is_checked() {
+    let video = |item: Value| {
+        let body = json!({"model": "kling_4", "promptText": "a lake", "referenceVideos": [item]});
+        refusals("/v1/text_to_video", &body).len()
+    };
+    let image = |item: Value| {
+        let body = json!({"model": "kling_4", "promptImage": [item]});
+        refusals("/v1/image_to_video", &body).len()
+    };
+    let uri = "https://example.com/a";
+    assert_eq!(video(json!({"uri": uri})), 0);
+    assert_eq!(image(json!({"uri": uri, "position": "last"})), 0);
+    for wrong in [json!(uri), json!({"uri": 5}), json!({"uri": "ftp://a"})] {
+        assert_eq!(video(wrong.clone()), 1, "{wrong}");
+        assert_eq!(image(wrong.clone()), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn bodies_that_are_no_objects_or_name_no_model_are_refused() {
     for body in [
         json!(null),
