@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use super::{create, lead, one_of_each};
 use crate::domain::money::Charge;
 use crate::domain::task::samples::{
-    NOW, accepted, ambiguous, archived, booked, claimed, succeeded, task, task_of,
+    NOW, accepted, ambiguous, archived, booked, claimed, rejected, succeeded, task, task_of,
 };
-use crate::domain::task::{Attempt, Event, Lane, Purge, Resolution, State};
+use crate::domain::task::{Attempt, Event, Lane, Purge, Resolution, State, Verdict};
 use crate::domain::time::Timestamp;
 use crate::store::{Created, StoreError, TaskStore, Update, UpdateError, update};
 
@@ -224,6 +224,9 @@ where
         )
         .await,
     );
+    let turned_down = create(&store, task(702)).await;
+    let again = rejected(1, Verdict::Retry(NOW));
+    tasks.push(lead(&store, turned_down, &[claimed(), again]).await);
     for task in &tasks {
         let found = store.find(&task.tenant, &task.request_id).await;
         assert_eq!(found.expect("a read").as_ref(), Some(task));
