@@ -1,0 +1,15 @@
+//! The whole server, tested from outside: real gRPC, a real HTTP upstream, real files.
+//!
+//! One binary, so that it links once. What is pure is tested beside its code; here is only what
+//! needs the parts together. [`harness`] starts servers; every other module is a list of facts.
+//! Nothing here touches a network beyond loopback, and every wait has a deadline.
+
+#[cfg(test)]
+mod harness;
+
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod life;
