@@ -35,7 +35,7 @@ impl Home {
     }
 
     fn open(&self) -> SqliteStore {
-        SqliteStore::open(&self.path()).expect("a store")
+        SqliteStore::open(&self.path(), BATCH).expect("a store")
     }
 }
 
@@ -88,7 +88,7 @@ async fn every_field_survives_a_restart() {
 fn a_file_in_use_is_refused() {
     let home = Home::new();
     let first = home.open();
-    let second = SqliteStore::open(&home.path());
+    let second = SqliteStore::open(&home.path(), BATCH);
     assert!(matches!(second, Err(OpenError::InUse(path)) if path == home.path()));
     drop(first);
     home.open();
@@ -100,7 +100,7 @@ fn a_newer_schema_is_refused() {
     drop(home.open());
     edit(&home.path(), "PRAGMA user_version = 99");
     let before = std::fs::read(home.path()).expect("the file");
-    let refused = SqliteStore::open(&home.path());
+    let refused = SqliteStore::open(&home.path(), BATCH);
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })));
     assert!(before == std::fs::read(home.path()).expect("the file"));
 }
@@ -110,7 +110,7 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
     let home = Home::new();
     let words = b"these are the notes of somebody, and no database at all".repeat(100);
     std::fs::write(home.path(), &words).expect("a file");
-    let refused = SqliteStore::open(&home.path());
+    let refused = SqliteStore::open(&home.path(), BATCH);
     assert!(matches!(refused, Err(OpenError::Database { .. })));
     assert!(words == std::fs::read(home.path()).expect("the file"));
 }
@@ -217,7 +217,7 @@ async fn a_full_disk_is_said_leaves_reads_working_and_passes() {
     connection
         .execute_batch("PRAGMA max_page_count = 40")
         .expect("a limit");
-    let store = SqliteStore::with(connection, home.lock(), &home.path()).expect("a store");
+    let store = SqliteStore::with(connection, home.lock(), &home.path(), BATCH).expect("a store");
     let (mut kept, mut refused) = (Vec::new(), 0);
     for n in 1..300 {
         match store.create(task(n)).await {
@@ -244,3 +244,6 @@ fn edit(path: &Path, sql: &str) {
     let connection = Connection::open(path).expect("the file");
     connection.execute_batch(sql).expect("the edit");
 }
+
+/// Writes that share one transaction at most.
+const BATCH: usize = 256;

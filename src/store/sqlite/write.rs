@@ -43,13 +43,14 @@ impl Writer {
         connection: Connection,
         changes: Arc<Changes>,
         recent: Arc<Recent>,
+        batch: usize,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let transactions = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&transactions);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&connection, jobs, &counter, &changes, &recent))?;
+            .spawn(move || run(&connection, jobs, batch, &counter, &changes, &recent))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -96,12 +97,13 @@ impl Drop for Writer {
 fn run(
     connection: &Connection,
     mut jobs: mpsc::Receiver<Job>,
+    most: usize,
     transactions: &AtomicU64,
     changes: &Changes,
     recent: &Recent,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+    let mut batch = Vec::with_capacity(most);
+    while jobs.blocking_recv_many(&mut batch, most) > 0 {
         transactions.fetch_add(1, Ordering::Relaxed);
         let (done, committed) = transact(connection, &mut batch);
         for write in done {
@@ -247,5 +249,3 @@ fn clone_error(error: &rusqlite::Error) -> StoreError {
 const UNDONE: &str = "the transaction was undone under the write";
 /// Writes that may wait; more wait at their caller.
 const QUEUE: usize = 4096;
-/// Writes that share one transaction at most.
-const BATCH: usize = 256;

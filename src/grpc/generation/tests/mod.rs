@@ -58,7 +58,7 @@ impl Server {
     /// A server whose watches say so often that they live.
     async fn beating(heartbeat: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("tasks.db")).unwrap();
+        let store = SqliteStore::open(&folder.path().join("tasks.db"), 256).unwrap();
         let store: Arc<dyn TaskStore> = Arc::new(store);
         let archive = Archive::open(&folder.path().join("archive"), None).unwrap();
         let archive = Arc::new(archive);
@@ -206,7 +206,11 @@ fn settings(heartbeat: Duration) -> Settings {
         quarantine: Duration::from_mins(10),
         heartbeat,
         watch_max_age: Duration::from_hours(1),
-        reader_timeout: Duration::from_mins(1),
+        watch_reader_timeout: Duration::from_mins(1),
+        max_watches: 100,
+        download_reader_timeout: Duration::from_mins(1),
+        max_downloads: 100,
+        chunk: 64 * 1024,
         download_drain: Duration::from_secs(5),
     }
 }
