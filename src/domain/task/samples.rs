@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Event, Failure, FailureReason, NewTask, Observation, Order, Progress, Rejection, RejectionKind,
-    Resolution, Task, UnknownPolicy, UpstreamStatus, Verdict,
+    Event, Failure, FailureReason, NewTask, Observation, Order, Progress, Purge, Rejection,
+    RejectionKind, Resolution, Task, UnknownPolicy, UpstreamStatus, Verdict,
 };
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::{Generation, Input, InputSource, Operation, Role};
@@ -198,7 +198,8 @@ pub fn events() -> Vec<Event> {
         booked(None),
         Event::Deleted,
         Event::ContentExpired,
-        Event::Purged,
+        Event::Purged(Purge::Inputs),
+        Event::Purged(Purge::All),
     ]);
     all
 }

@@ -140,7 +140,12 @@ pub async fn only_tasks_at_rest_are_removed(store: &dyn TaskStore) {
         );
     }
     let cancelled = tasks.last().expect("the cancelled one");
-    let rested = lead(store, Arc::clone(cancelled), &[Event::Purged]).await;
+    let rested = lead(
+        store,
+        Arc::clone(cancelled),
+        &[Event::Purged(cancelled.purge)],
+    )
+    .await;
     assert_eq!(rested.purge, Purge::Nothing);
     assert_eq!(store.remove(vec![rested.id]).await.expect("a write"), 1);
     assert_eq!(store.remove(vec![rested.id]).await.expect("a write"), 0);

@@ -207,6 +207,7 @@ fn settings(heartbeat: Duration) -> Settings {
         heartbeat,
         watch_max_age: Duration::from_hours(1),
         reader_timeout: Duration::from_mins(1),
+        download_drain: Duration::from_secs(5),
     }
 }
 
