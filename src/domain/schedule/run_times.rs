@@ -27,7 +27,7 @@ struct Samples {
 impl RunTimes {
     /// Notes how long one generation ran, from first seen running to seen done.
     ///
-    /// A model beyond [`MAX_MODELS`] is not learned.
+    /// A model beyond `MAX_MODELS` is not learned.
     pub fn record(&mut self, model: &str, ran: Duration) {
         if let Some(samples) = self.models.get_mut(model) {
             samples.push(ran);
