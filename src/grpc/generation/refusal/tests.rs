@@ -172,6 +172,7 @@ fn a_download_is_refused_in_the_contracts_words() {
             "OUTPUT_NOT_READY taskId",
         ),
         (DownloadError::NoOutput, "NO_OUTPUT taskId"),
+        (DownloadError::TooMany { limit: 2 }, "STREAM_LIMIT_REACHED"),
         (
             DownloadError::Index { count: 1 },
             "OUTPUT_INDEX_OUT_OF_RANGE taskId",
