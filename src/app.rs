@@ -134,7 +134,8 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
 
 async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
     let path = config.store.path.clone();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
+    let batch = config.store.group_commit_max;
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, batch)).await;
     Ok(opened.context("opening the store died")??)
 }
 
@@ -227,10 +228,11 @@ fn service_settings(config: &Config) -> service::Settings {
         quarantine: quarantine(config),
         heartbeat: config.watch.heartbeat,
         watch_max_age: config.watch.max_age,
-        reader_timeout: config
-            .watch
-            .reader_timeout
-            .max(config.download.reader_timeout),
+        watch_reader_timeout: config.watch.reader_timeout,
+        max_watches: config.watch.max_streams,
+        download_reader_timeout: config.download.reader_timeout,
+        max_downloads: config.download.max_streams,
+        chunk: config.download.chunk,
         download_drain: config.server.download_drain,
     }
 }

@@ -44,7 +44,8 @@ impl Download {
         };
         let part = part_of(file);
         let mut sink = self.open(&part)?;
-        if sink.next > self.offset {
+        let continued = sink.next > self.offset;
+        if continued {
             progress.say(&format!(
                 "continuing {} at byte {}",
                 part.display(),
@@ -52,7 +53,15 @@ impl Download {
             ));
         }
         self.fill(client, &mut sink, progress).await?;
-        if let Err(failure) = self.verify(sink) {
+        let mut verdict = self.verify(sink);
+        if verdict.is_err() && continued {
+            progress.say("what an earlier run left was part of something else; beginning again");
+            let _ = fs::remove_file(&part); // if it stays, the second verdict is as the first
+            let mut sink = self.open(&part)?;
+            self.fill(client, &mut sink, progress).await?;
+            verdict = self.verify(sink);
+        }
+        if let Err(failure) = verdict {
             let _ = fs::remove_file(&part); // it holds wrong bytes: nothing to continue from
             return Err(failure);
         }

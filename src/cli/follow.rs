@@ -6,7 +6,7 @@
 use tonic::Status;
 
 use super::client::{Client, MAX_REPEATS, explain, pause, task_of};
-use super::failure::{Failure, is_passing};
+use super::failure::{Exit, Failure, is_passing};
 use crate::pb::v1::watch_task_response::Event;
 use crate::pb::v1::{StatusRequest, Task, TaskStatus, WatchTaskRequest};
 
@@ -20,29 +20,32 @@ pub async fn follow(
     let mut failures = 0;
     loop {
         let (from, mut heard) = (after_revision, false);
-        let end = watch(client, task_id, from, |task| {
+        let mut report = |task: &Task| {
             after_revision = after_revision.max(task.revision);
-            heard = true;
             seen(task)
-        });
-        match end.await {
+        };
+        let passing = match watch(client, task_id, from, &mut heard, &mut report).await {
             Ok(Some(task)) => return Ok(task),
             Ok(None) => {
                 let task = status(client, task_id).await?;
                 if is_terminal(&task) {
-                    seen(&task)?;
+                    report(&task)?;
                     return Ok(task);
                 }
+                Failure::new(
+                    Exit::Unavailable,
+                    "the server ends the watch early each time",
+                )
             }
             Err(End::Ours(failure)) => return Err(failure),
-            Err(End::Status(status)) if !is_passing(&status) || failures >= MAX_REPEATS => {
-                return Err(explain(*status));
-            }
-            Err(End::Status(status)) => {
-                tracing::debug!(task_id, code = ?status.code(), after_revision, "the watch is resumed");
-            }
-        }
+            Err(End::Status(status)) if is_passing(&status) => explain(*status),
+            Err(End::Status(status)) => return Err(explain(*status)),
+        };
         failures = if heard { 0 } else { failures + 1 };
+        if failures > MAX_REPEATS {
+            return Err(passing);
+        }
+        tracing::debug!(task_id, %passing, after_revision, "the watch is resumed");
         tokio::time::sleep(pause(failures)).await;
     }
 }
@@ -76,12 +79,14 @@ impl From<Status> for End {
     }
 }
 
-/// One watch. `None` when it ended well without a terminal task.
+/// One watch. `None` when it ended well without a terminal task; `heard` says whether anything came,
+/// be it a heartbeat.
 async fn watch(
     client: &mut Client,
     task_id: &str,
     after_revision: u64,
-    mut seen: impl FnMut(&Task) -> Result<(), Failure>,
+    heard: &mut bool,
+    seen: &mut impl FnMut(&Task) -> Result<(), Failure>,
 ) -> Result<Option<Task>, End> {
     let request = WatchTaskRequest {
         task_id: task_id.into(),
@@ -89,6 +94,7 @@ async fn watch(
     };
     let mut stream = client.watch_task(request).await?.into_inner();
     while let Some(message) = stream.message().await? {
+        *heard = true;
         let Some(Event::Task(task)) = message.event else {
             continue;
         };

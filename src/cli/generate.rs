@@ -63,7 +63,7 @@ async fn generate(
     wait: Duration,
     args: &GenerateArgs,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + wait;
+    let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     let mut signals = Signals::take().context("signals cannot be taken over")?;
     let mut progress = Progress::new();
     let created = create(client, request).await?;
@@ -257,6 +257,8 @@ fn with_hint(mut failure: Failure, task_id: &str) -> Failure {
 }
 
 const DEFAULT_WAIT: Duration = Duration::from_mins(10);
+/// A clock cannot count further than some hundred years; nobody waits that long.
+const LONGEST_WAIT: Duration = Duration::from_hours(24 * 3_650);
 const WAIT_VARIABLE: &str = "RUNWAYML_POLLING_TIMEOUT";
 const WAYS_OUT: &str = "nowhere to generate: add --sandbox to try without an account (nothing it makes is real), \
     set RUNWAYML_API_SECRET to use your account from this process, or name a server with --server";

@@ -59,7 +59,7 @@ impl SandboxArgs {
             api_keys: self.api_key.clone(),
             concurrency_per_model: self.concurrency,
             credits: self.credits,
-            output_url_lifetime: self.url_lifetime,
+            output_url_lifetime: self.url_lifetime.min(LONGEST_LIFETIME),
             seed: self.seed,
             ledger_path: self.ledger.clone(),
             ..Config::default()
@@ -109,6 +109,8 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Keeps expiry times within what clocks can count.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 3_650);
 /// What open connections get to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 

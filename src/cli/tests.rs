@@ -340,6 +340,25 @@ async fn a_download_of_wrong_bytes_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn an_earlier_part_of_something_else_is_dropped_once_it_shows() {
+    let downloads = [vec![chunk(6, b"world")], vec![chunk(0, b"hello world")]];
+    let (script, mut client, _life) = play(Scenes {
+        downloads: downloads.into(),
+        ..Scenes::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x");
+    std::fs::write(folder.path().join("x.part"), b"jello ").unwrap();
+    download(&file)
+        .run(&mut client, &mut Progress::new())
+        .await
+        .unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), b"hello world");
+    assert_eq!(script.0.lock().offsets, [6, 0]);
+}
+
+#[tokio::test]
 async fn bytes_at_the_wrong_place_are_refused() {
     let downloads = [vec![chunk(3, b"lo world")]].into();
     let (_script, mut client, _life) = play(Scenes {

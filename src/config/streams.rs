@@ -23,6 +23,8 @@ pub struct Watch {
 pub struct Download {
     /// Bytes per message.
     pub chunk: usize,
+    /// Downloads open at once.
+    pub max_streams: usize,
     /// A reader that takes nothing for this long is let go.
     pub reader_timeout: Duration,
 }
@@ -41,7 +43,8 @@ impl Watch {
 impl Download {
     pub(super) fn read(section: &Section<'_>) -> Self {
         Self {
-            chunk: section.bytes("chunk", 4 << 10..=1 << 20),
+            chunk: section.bytes("chunk", 4 << 10..=64 << 10),
+            max_streams: section.count("max_streams", 1..=100_000),
             reader_timeout: section.duration("reader_timeout", SECOND..=HOUR),
         }
     }

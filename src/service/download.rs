@@ -1,10 +1,12 @@
 //! Download: the archived bytes of an output, from any offset, each block checked on the way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, unfold};
 use futures_util::{Stream, StreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::{LookupError, Service};
@@ -51,6 +53,12 @@ pub enum DownloadError {
     /// It ended without content, or its content's retention ended.
     #[error("the task has no content")]
     NoOutput,
+    /// As many downloads are open as may be.
+    #[error("{limit} downloads are open, as many as may be")]
+    TooMany {
+        /// How many may be.
+        limit: usize,
+    },
     /// There is no output of that index.
     #[error("the task has {count} output(s)")]
     Index {
@@ -97,6 +105,10 @@ impl Service {
     > {
         let task = self.status(tenant, request.id).await?;
         let artifact = find(&task, &request)?;
+        let settings = &self.parts().settings;
+        let limit = settings.max_downloads;
+        let place = Arc::clone(&self.inner.downloads).try_acquire_owned();
+        let place = place.map_err(|_| DownloadError::TooMany { limit })?;
         let left = artifact.size_bytes - request.offset;
         let length = if request.limit == 0 {
             left
@@ -114,8 +126,11 @@ impl Service {
             source,
             next_offset: request.offset,
             yielded: None,
-            timeout: self.parts().settings.reader_timeout,
-            drain_after: self.parts().settings.download_drain,
+            timeout: settings.download_reader_timeout,
+            chunk: settings.chunk,
+            rest: Bytes::new(),
+            _place: place,
+            drain_after: settings.download_drain,
             drained: None,
             shutdown: self.parts().shutdown.clone(),
             ended: false,
@@ -189,10 +204,15 @@ struct Reading {
     next_offset: u64,
     yielded: Option<Instant>,
     timeout: Duration,
+    chunk: usize,
+    /// Of the last block, what did not fit in one message.
+    rest: Bytes,
     drain_after: Duration,
     drained: Option<Instant>,
     shutdown: Shutdown,
     ended: bool,
+    /// One of the downloads that may be open; given back with the stream.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Reading {
@@ -220,10 +240,20 @@ impl Reading {
                 return Some(Err(DownloadEnd::Draining { next_offset }));
             }
         }
-        tokio::select! {
-            biased;
-            () = self.shutdown.stopping() => Some(Err(DownloadEnd::Draining { next_offset })),
-            item = self.source.next() => item.map(|read| read.map_err(DownloadEnd::Archive)),
+        if self.rest.is_empty() {
+            let block = tokio::select! {
+                biased;
+                () = self.shutdown.stopping() => {
+                    return Some(Err(DownloadEnd::Draining { next_offset }));
+                }
+                block = self.source.next() => block?,
+            };
+            match block {
+                Ok(block) => self.rest = block,
+                Err(error) => return Some(Err(DownloadEnd::Archive(error))),
+            }
         }
+        let length = self.rest.len().min(self.chunk);
+        Some(Ok(self.rest.split_to(length)))
     }
 }

@@ -22,6 +22,8 @@ pub use list::{ListError, ListRequest, Page};
 pub use resolve::ResolveError;
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
+use tokio::sync::Semaphore;
+
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::domain::generation::Limits;
@@ -70,14 +72,24 @@ pub struct Settings {
     pub watch_max_age: Duration,
     /// How long a download may go on once the drain has begun.
     pub download_drain: Duration,
-    /// How long a reader may take for one message before its stream is ended.
-    pub reader_timeout: Duration,
+    /// How long a watcher may take for one message before its stream is ended.
+    pub watch_reader_timeout: Duration,
+    /// Watches open at once.
+    pub max_watches: usize,
+    /// How long a downloader may take for one message before its stream is ended.
+    pub download_reader_timeout: Duration,
+    /// Downloads open at once.
+    pub max_downloads: usize,
+    /// Bytes of one message of a download at most.
+    pub chunk: usize,
 }
 
 struct Inner {
     parts: Parts,
     clock: Clock,
     beats: watch::Beats,
+    watches: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -97,12 +109,17 @@ pub enum LookupError {
 impl Service {
     /// A service on its parts. Starts the one heartbeat timer that all watches share.
     pub fn new(parts: Parts) -> Self {
-        let beats = watch::Beats::start(&parts.shutdown, parts.settings.heartbeat);
+        let settings = &parts.settings;
+        let beats = watch::Beats::start(&parts.shutdown, settings.heartbeat);
+        let watches = Arc::new(Semaphore::new(settings.max_watches));
+        let downloads = Arc::new(Semaphore::new(settings.max_downloads));
         Self {
             inner: Arc::new(Inner {
                 parts,
                 clock: Clock,
                 beats,
+                watches,
+                downloads,
             }),
         }
     }

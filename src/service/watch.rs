@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::{LookupError, Service};
@@ -32,6 +32,12 @@ pub enum WatchError {
     /// No such task.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// As many watches are open as may be.
+    #[error("{limit} watches are open, as many as may be")]
+    TooMany {
+        /// How many may be.
+        limit: usize,
+    },
     /// The caller claims a revision that does not exist yet.
     #[error("the task is at revision {current}")]
     RevisionInFuture {
@@ -83,6 +89,9 @@ impl Service {
         id: TaskId,
         after_revision: u64,
     ) -> Result<impl Stream<Item = Result<WatchEvent, WatchEnd>> + Send + use<>, WatchError> {
+        let limit = self.parts().settings.max_watches;
+        let place = Arc::clone(&self.inner.watches).try_acquire_owned();
+        let place = place.map_err(|_| WatchError::TooMany { limit })?;
         // Subscribing first and reading after loses nothing.
         let subscription = self.parts().store.changes().subscribe(id);
         let task = self.status(tenant, id).await?;
@@ -108,7 +117,8 @@ impl Service {
             born: Instant::now(),
             yielded: None,
             max_age: settings.watch_max_age,
-            reader_timeout: settings.reader_timeout,
+            reader_timeout: settings.watch_reader_timeout,
+            _place: place,
             ended: false,
         };
         Ok(unfold(watcher, |mut watcher| async move {
@@ -131,6 +141,8 @@ struct Watcher {
     max_age: Duration,
     reader_timeout: Duration,
     ended: bool,
+    /// One of the watches that may be open; given back with the stream.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Watcher {

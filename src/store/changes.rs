@@ -166,20 +166,77 @@ impl Subscription {
     pub fn latest(&mut self) -> Latest {
         self.receiver.borrow_and_update().clone()
     }
-}
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
+    fn leave(&mut self) {
         let mut cells = self.feed.cells.lock();
-        // Ours is one receiver; under the lock nobody can subscribe meanwhile.
+        // Ours goes under the lock: of two that leave at once the second must see itself alone.
+        self.receiver = watch::Sender::new(Latest::default()).subscribe();
         if cells
             .get(&self.id)
-            .is_some_and(|cell| cell.receiver_count() <= 1)
+            .is_some_and(|cell| cell.receiver_count() == 0)
         {
             cells.remove(&self.id);
         }
     }
 }
 
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 /// Ids remembered for each lane between two looks.
 const MAX_ENTERED: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::task::samples::{claimed, task, walk};
+
+    /// Between leaving and being gone a subscription must not count any more.
+    #[test]
+    fn a_cell_is_freed_when_the_last_two_leave_at_once() {
+        let feed = Changes::new();
+        let (mut one, mut other) = (feed.subscribe(task(1).id), feed.subscribe(task(1).id));
+        one.leave();
+        assert_eq!(feed.watched(), 1);
+        other.leave();
+        assert_eq!(feed.watched(), 0);
+        drop((one, other));
+        assert_eq!(feed.watched(), 0);
+    }
+
+    #[test]
+    fn a_slow_reader_finds_the_newest_and_nothing_queues() {
+        let feed = Changes::new();
+        let mut slow = feed.subscribe(task(1).id);
+        for events in [vec![], vec![claimed()]] {
+            feed.committed(&Arc::new(walk(task(1), &events)));
+        }
+        let latest = slow.latest().task.expect("a commit");
+        assert_eq!(latest.version, 2);
+    }
+
+    #[test]
+    fn progress_never_steps_back() {
+        let feed = Changes::new();
+        let id = task(1).id;
+        let mut watch = feed.subscribe(id);
+        for share in [0.2, 0.5, 0.3] {
+            feed.tick(id, Progress::from_share(share));
+        }
+        assert_eq!(feed.progress(id), Progress::from_share(0.5));
+        assert_eq!(watch.latest().progress, Progress::from_share(0.5));
+    }
+
+    #[test]
+    fn more_than_can_be_remembered_says_so() {
+        let feed = Changes::new();
+        let lane = &feed.lanes[usize::from(Lane::Poll.code())];
+        (0..=MAX_ENTERED).for_each(|_| lane.remember(task(1).id));
+        let entered = feed.take(Lane::Poll);
+        assert!(entered.overflowed && entered.ids.len() == MAX_ENTERED);
+        assert!(!feed.take(Lane::Poll).overflowed);
+    }
+}

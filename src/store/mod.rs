@@ -54,7 +54,8 @@ pub trait TaskStore: Send + Sync + 'static {
 
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
-    /// input is needed to recover.
+    /// input is needed to recover. A task whose stored form makes no sense is left out and logged:
+    /// it must not keep the others of its lane from their loop.
     async fn due(
         &self,
         lane: Lane,

@@ -298,7 +298,7 @@ mod tests {
                 notes: vec!["note".to_owned()],
             },
             labels: [("team".to_owned(), "x".to_owned())].into(),
-            timeout: Duration::from_millis(3_600_000),
+            timeout: Duration::from_hours(1),
         };
         assert_eq!(decode(&encode(&order)), Some(order));
     }

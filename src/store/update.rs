@@ -41,7 +41,7 @@ pub enum UpdateError {
 /// `event` sees the current task and may decline with `None`, which reads as a refusal.
 ///
 /// # Errors
-/// [`UpdateError::Store`] with [`StoreError::Conflict`] when [`MAX_RACES`] writes in a row came
+/// [`UpdateError::Store`] with [`StoreError::Conflict`] when `MAX_RACES` writes in a row came
 /// first, or when a unique index refuses the change for good.
 pub async fn update(
     store: &dyn TaskStore,

@@ -115,7 +115,7 @@ async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
     while outputs.len() < urls.len() {
         let index = u32::try_from(outputs.len()).unwrap_or(u32::MAX);
         match copy_one(desk, task, index, &urls[outputs.len()]).await {
-            Ok(copied) => outputs.push(artifact(index, copied, expires)),
+            Ok(copied) => outputs.push(artifact(index, &copied, expires)),
             Err(CopyError::Expired(_)) if refreshed < REFRESHES => {
                 refreshed += 1;
                 urls = fresh_urls(desk, task).await?;
@@ -233,7 +233,7 @@ impl Tries {
     }
 }
 
-fn artifact(index: u32, copied: Copied, expires: Timestamp) -> Artifact {
+fn artifact(index: u32, copied: &Copied, expires: Timestamp) -> Artifact {
     Artifact {
         index,
         content_type: copied.content_type.to_owned(),

@@ -36,7 +36,7 @@ async fn purge(desk: &Desk) {
             Purge::All => desk.archive.remove_task(task.id).await,
         };
         if settled(task.id, removed) {
-            let _ = desk.record(task.id, &Event::Purged).await;
+            let _ = desk.record(task.id, &Event::Purged(task.purge)).await;
         }
     }
 }

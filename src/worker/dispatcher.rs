@@ -18,10 +18,9 @@ use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, State, SubmitOutcome, Task,
-    verdict,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
 };
-use crate::provider::{Account, Media, Prepared};
+use crate::provider::{Account, Media};
 use crate::store::{StoreError, Update, UpdateError};
 
 /// Offers what is due to its account until the drain.
@@ -119,18 +118,22 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
     let media = media(desk, task).await;
     let prepared = provider.prepare(&task.order.generation, &media).await;
+    // The window opens before the intent can be on disk: what waits longer is not sent.
+    let begun = Instant::now();
     let Some(claimed) = claim(desk, account, task).await else {
         return;
     };
     let outcome = match prepared {
-        Ok(prepared) => send(desk, account, prepared).await,
         Err(rejection) => SubmitOutcome::Rejected(rejection),
+        Ok(_) if begun.elapsed() > desk.settings.submit.window => {
+            SubmitOutcome::Rejected(not_sent("the send window had passed"))
+        }
+        Ok(prepared) => provider.submit(prepared).await,
     };
     settle(desk, account, &claimed, outcome).await;
 }
 
-/// Commits the intent, and gives the task with its new attempt. `None`: the create must not be
-/// sent.
+/// Commits the intent. `None`: the create must not be sent.
 async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>> {
     let deployment = Deployment::of_model(account.name(), &task.order.generation.model);
     let event = Event::Claimed {
@@ -144,19 +147,9 @@ async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>>
     }
 }
 
-async fn send(desk: &Desk, account: &Account, prepared: Prepared) -> SubmitOutcome {
-    let begun = Instant::now();
-    let provider = account.provider();
-    if begun.elapsed() > desk.settings.submit.window {
-        return SubmitOutcome::Rejected(not_sent("the send window had passed"));
-    }
-    provider.submit(prepared).await
-}
-
+/// Records what became of the create; `task` is the claimed one.
 async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutcome) {
-    let State::Submitting { attempt } = task.state else {
-        return;
-    };
+    let attempt = task.current_attempt().map_or(0, |attempt| attempt.number);
     let model = &task.order.generation.model;
     let event = match outcome {
         SubmitOutcome::Accepted {

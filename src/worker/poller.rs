@@ -68,6 +68,7 @@ struct Entry {
 }
 
 /// What became of one question.
+#[derive(Clone, Copy)]
 enum Done {
     /// Ask again.
     Again,
@@ -339,7 +340,7 @@ impl Question<'_> {
         let task = updated.task();
         if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
             self.learn(task, seen);
-            if let Some(progress) = seen.progress {
+            if let (false, Some(progress)) = (task.state.is_terminal(), seen.progress) {
                 self.desk.store.changes().tick(self.id, progress);
             }
         }

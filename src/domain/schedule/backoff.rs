@@ -40,11 +40,11 @@ pub(super) fn spread(base: Duration, share: f64, random: f64) -> Duration {
 pub(super) const SPREAD: f64 = 0.25;
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
-const COOLDOWN_FIRST: Duration = Duration::from_secs(60);
-const COOLDOWN_MAX: Duration = Duration::from_secs(3600);
+const RETRY_MAX: Duration = Duration::from_mins(1);
+const COOLDOWN_FIRST: Duration = Duration::from_mins(1);
+const COOLDOWN_MAX: Duration = Duration::from_hours(1);
 const ASKED_MIN: Duration = Duration::from_secs(1);
-const ASKED_MAX: Duration = Duration::from_secs(3600);
+const ASKED_MAX: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests {

@@ -83,9 +83,8 @@ fn before_running(
     let most = match (state.throttled, learned.earliest) {
         (true, Some(_)) => SPARSE,
         (true, None) => SETTLING,
-        (false, _) if fresh => 1,
-        (false, Some(_)) => SETTLING,
-        (false, None) => 1,
+        (false, Some(_)) if !fresh => SETTLING,
+        (false, _) => 1,
     };
     let room = learned.earliest.map_or(floor * SETTLING, |e| e + floor);
     let wait = room.min(floor * most).max(floor);
@@ -147,7 +146,7 @@ fn in_step(ran: Duration, left: Option<Duration>, floor: Duration, random: f64) 
 }
 
 /// The longest backoff, whatever is configured.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A sparse step, in floors.
 const SPARSE: u32 = 4;
 /// The longest step in which a start may go unnoticed, in floors.
@@ -174,11 +173,11 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
     const PACE: PollPace = PollPace {
         floor: Duration::from_secs(5),
-        max_backoff: Duration::from_secs(60),
+        max_backoff: Duration::from_mins(1),
     };
     const SLOW: Learned = Learned {
         earliest: Some(Duration::from_secs(100)),
-        usual: Some(Duration::from_secs(120)),
+        usual: Some(Duration::from_mins(2)),
     };
 
     fn submitted(ago: i64) -> PollState {

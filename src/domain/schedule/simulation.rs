@@ -11,7 +11,7 @@ use crate::domain::time::{Timestamp, millis};
 
 const PACE: PollPace = PollPace {
     floor: Duration::from_secs(5),
-    max_backoff: Duration::from_secs(60),
+    max_backoff: Duration::from_mins(1),
 };
 const FLOOR: i64 = 5_000;
 

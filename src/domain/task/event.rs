@@ -1,5 +1,6 @@
 //! What can happen to a task.
 
+use super::Purge;
 use super::failure::{Failure, Rejection};
 use crate::domain::artifact::Artifact;
 use crate::domain::money::Millicredits;
@@ -85,8 +86,8 @@ pub enum Event {
     Deleted,
     /// Retention took the content; the record stays.
     ContentExpired,
-    /// The task's objects are gone from the archive.
-    Purged,
+    /// So much of the task is gone from the archive; more may have to go by now.
+    Purged(Purge),
 }
 
 /// What follows a proved rejection.
@@ -227,7 +228,7 @@ impl Event {
             Self::Booked { .. } => "booked",
             Self::Deleted => "deleted",
             Self::ContentExpired => "content-expired",
-            Self::Purged => "purged",
+            Self::Purged(_) => "purged",
         }
     }
 }

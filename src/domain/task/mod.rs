@@ -8,6 +8,8 @@ mod event;
 mod failure;
 mod lane;
 #[cfg(test)]
+mod protocol_model;
+#[cfg(test)]
 pub(crate) mod samples;
 mod state;
 mod transition;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Event, Failure, FailureReason, NewTask, Observation, Order, Progress, Rejection, RejectionKind,
-    Resolution, Task, UnknownPolicy, UpstreamStatus, Verdict,
+    Event, Failure, FailureReason, NewTask, Observation, Order, Progress, Purge, Rejection,
+    RejectionKind, Resolution, Task, UnknownPolicy, UpstreamStatus, Verdict,
 };
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::{Generation, Input, InputSource, Operation, Role};
@@ -77,7 +77,7 @@ pub fn order() -> Order {
             ("team".to_owned(), "röd".to_owned()),
             ("empty".to_owned(), String::new()),
         ]),
-        timeout: Duration::from_secs(3600),
+        timeout: Duration::from_hours(1),
     }
 }
 
@@ -102,7 +102,10 @@ pub fn situations() -> Vec<(&'static str, Vec<Event>)> {
         ("submitting", vec![claimed()]),
         ("submitting, cancel", vec![claimed(), cancel.clone()]),
         ("unknown", unknown.to_vec()),
-        ("unknown, cancel", join(&unknown, &[cancel.clone()])),
+        (
+            "unknown, cancel",
+            join(&unknown, std::slice::from_ref(&cancel)),
+        ),
         (
             "unknown, held",
             join(&unknown, &[Event::DeadlinePassed(UnknownPolicy::Hold)]),
@@ -113,7 +116,10 @@ pub fn situations() -> Vec<(&'static str, Vec<Event>)> {
             vec![claimed(), accepted(1), seen(UpstreamStatus::Throttled)],
         ),
         ("running", running.to_vec()),
-        ("running, cancel", join(&running, &[cancel.clone()])),
+        (
+            "running, cancel",
+            join(&running, std::slice::from_ref(&cancel)),
+        ),
         ("archiving", archiving.to_vec()),
         ("completed", join(&archiving, &[archived()])),
         (
@@ -192,7 +198,8 @@ pub fn events() -> Vec<Event> {
         booked(None),
         Event::Deleted,
         Event::ContentExpired,
-        Event::Purged,
+        Event::Purged(Purge::Inputs),
+        Event::Purged(Purge::All),
     ]);
     all
 }

@@ -67,7 +67,7 @@ fn count(length: usize) -> u32 {
 /// The waits after an account's faults; no third one.
 const ACCOUNT_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// What a provider may ask for in a `Retry-After`.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const LONGEST_WISH: Duration = Duration::from_hours(1);
 const REFUSED: &str = "the provider refused the request";
 const ACCOUNTS: &str = "no provider account could take the task";
 const EXHAUSTED: &str = "no provider took the task in as many attempts as are allowed";

@@ -136,6 +136,7 @@ mod tests {
             content_type: "image/png".to_owned(),
             role,
             tag: "cat".to_owned(),
+            ..DraftInput::default()
         };
         let draft = Draft {
             model: "gen4.5".to_owned(),
@@ -182,9 +183,14 @@ mod tests {
             nanos: 0,
         });
         given.input_references[0].role = 99;
-        given.input_references[1].role = v1::Role::Keyframe as i32;
-        given.input_references[1].keyframe = Some(v1::Keyframe::default());
-        given.input_references[3].subject = "human".to_owned();
+        let backwards = prost_types::Duration {
+            seconds: -1,
+            nanos: 0,
+        };
+        given.input_references[1].keyframe = Some(v1::Keyframe {
+            position: Some(Position::Time(backwards)),
+            ..v1::Keyframe::default()
+        });
         let mut found = Violations::default();
         new_request(given, &mut found);
         let details = found.into_status().get_error_details();
@@ -198,9 +204,7 @@ mod tests {
         fields.sort_unstable();
         let expected = [
             "input_references[0].role",
-            "input_references[1].keyframe",
-            "input_references[1].role",
-            "input_references[3].subject",
+            "input_references[1].keyframe.time",
             "operation",
             "timeout",
         ];

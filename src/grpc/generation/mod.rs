@@ -5,6 +5,8 @@
 //! stream, mapped: no task and no channel stands behind it.
 
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};

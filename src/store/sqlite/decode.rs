@@ -16,7 +16,8 @@ use crate::domain::time::Timestamp;
 
 /// The task of a row that [`super::read`] selected, with its attempts, history and outputs.
 pub(super) fn task(c: &Connection, row: &Row<'_>) -> Result<Task, StoreError> {
-    let id = TaskId::from_bytes(row.get(0)?).ok_or_else(|| corrupt("?", "tasks", "id"))?;
+    let id = row.get(0).ok().and_then(TaskId::from_bytes);
+    let id = id.ok_or_else(|| corrupt("?", "tasks", "id"))?;
     let at = Cells {
         row,
         id,

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lru::LruCache;
 use parking_lot::Mutex;
+use rusqlite::Connection;
 
 use super::changes::Changes;
 use super::{Created, ListQuery, StoreError, TaskStore};
@@ -74,26 +75,36 @@ pub enum OpenError {
 }
 
 impl SqliteStore {
-    /// Opens or makes the store at `path`; the folder must exist.
+    /// Opens or makes the store at `path`; the folder must exist. At most `group_commit_max` writes
+    /// share one fsync.
     ///
     /// # Errors
     /// [`OpenError`]; a damaged or newer file is never replaced.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, group_commit_max: usize) -> Result<Self, OpenError> {
         let lock = FileLock::take(path)?;
+        Self::with(schema::open(path)?, lock, path, group_commit_max)
+    }
+
+    /// A store over the writing connection to the file.
+    fn with(
+        connection: Connection,
+        lock: FileLock,
+        path: &Path,
+        group_commit_max: usize,
+    ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Database {
             path: path.to_owned(),
             source,
         };
-        let connection = schema::open(path)?;
         let changes = Changes::new();
         let recent = Arc::new(Recent::default());
         let readers = Readers::open(path, READERS).map_err(failed)?;
-        let writer = Writer::start(connection, Arc::clone(&changes), Arc::clone(&recent)).map_err(
-            |source| OpenError::Io {
-                path: path.to_owned(),
-                source,
-            },
-        )?;
+        let (feed, kept) = (Arc::clone(&changes), Arc::clone(&recent));
+        let writer = Writer::start(connection, feed, kept, group_commit_max);
+        let writer = writer.map_err(|source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Self {
             writer,
             readers,
@@ -101,6 +112,11 @@ impl SqliteStore {
             changes,
             _lock: lock,
         })
+    }
+
+    /// How many transactions were tried since the start: writes beyond that shared one.
+    pub fn transactions(&self) -> u64 {
+        self.writer.transactions()
     }
 }
 

@@ -77,11 +77,18 @@ pub(super) fn due(
 ) -> Result<Vec<Arc<Task>>, StoreError> {
     let (from, id) = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.0, *id.as_bytes()));
     let filter = "WHERE lane = ?1 AND due <= ?2 AND (due, id) > (?3, ?4) ORDER BY due, id LIMIT ?5";
-    many(
-        c,
-        filter,
-        params![lane.code(), until.0, from, id, clamp(limit)],
-    )
+    let bounds = params![lane.code(), until.0, from, id, clamp(limit)];
+    let sql = format!("{SELECT} {filter}");
+    let mut statement = c.prepare_cached(&sql)?;
+    let rows = statement.query_map(bounds, |row| Ok(decode_row(c, row)))?;
+    let mut tasks = Vec::new();
+    for row in rows {
+        match row? {
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "task left out"),
+            task => tasks.push(task?),
+        }
+    }
+    Ok(tasks)
 }
 
 /// When the first of a lane is due.

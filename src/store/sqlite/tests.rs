@@ -1,1 +1,249 @@
+//! The store's promises on a real file, and what only SQLite promises.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::lock::FileLock;
+use super::{OpenError, SqliteStore};
+use crate::domain::task::Lane;
+use crate::domain::task::samples::task;
+use crate::domain::time::Timestamp;
+use crate::store::conformance::{create, reading, writing};
+use crate::store::{StoreError, TaskStore};
+
+/// A store in a folder of its own.
+struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("tasks.db")
+    }
+
+    fn lock(&self) -> FileLock {
+        FileLock::take(&self.path()).expect("the lock")
+    }
+
+    fn open(&self) -> SqliteStore {
+        SqliteStore::open(&self.path(), BATCH).expect("a store")
+    }
+}
+
+/// Runs a promise of every store on an empty one.
+macro_rules! promises {
+    ($($room:ident: $($name:ident($($kind:ident)?)),+ $(,)?;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                let home = Home::new();
+                promises!(@run home, $room::$name $($kind)?);
+            }
+        )+)+
+    };
+    (@run $home:ident, $room:ident::$name:ident shared) => {
+        $room::$name(Arc::new($home.open())).await;
+    };
+    (@run $home:ident, $room:ident::$name:ident) => {
+        $room::$name(&$home.open()).await;
+    };
+}
+
+promises! {
+    writing:
+        racing_duplicates_get_one_task(shared),
+        a_key_belongs_to_its_tenant(),
+        a_save_on_an_old_version_is_refused(),
+        a_second_live_attempt_is_refused(),
+        an_upstream_id_serves_one_attempt(),
+        an_attempt_may_come_back_as_the_live_one(),
+        only_tasks_at_rest_are_removed(),
+        commits_are_announced_in_order(),
+        racing_updates_all_find_their_place(shared);
+    reading:
+        what_is_not_there_is_not_found(),
+        every_task_is_due_in_its_lane_only(),
+        what_is_due_comes_in_order_and_in_pages(),
+        a_list_is_filtered(),
+        a_list_is_paged_while_it_grows(),
+        run_times_are_those_of_completed_tasks();
+}
+
+#[tokio::test]
+async fn every_field_survives_a_restart() {
+    let home = Home::new();
+    writing::every_field_survives_a_restart(|| async { home.open() }).await;
+}
+
+#[test]
+fn a_file_in_use_is_refused() {
+    let home = Home::new();
+    let first = home.open();
+    let second = SqliteStore::open(&home.path(), BATCH);
+    assert!(matches!(second, Err(OpenError::InUse(path)) if path == home.path()));
+    drop(first);
+    home.open();
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let home = Home::new();
+    drop(home.open());
+    edit(&home.path(), "PRAGMA user_version = 99");
+    let before = std::fs::read(home.path()).expect("the file");
+    let refused = SqliteStore::open(&home.path(), BATCH);
+    assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })));
+    assert!(before == std::fs::read(home.path()).expect("the file"));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
+    let home = Home::new();
+    let words = b"these are the notes of somebody, and no database at all".repeat(100);
+    std::fs::write(home.path(), &words).expect("a file");
+    let refused = SqliteStore::open(&home.path(), BATCH);
+    assert!(matches!(refused, Err(OpenError::Database { .. })));
+    assert!(words == std::fs::read(home.path()).expect("the file"));
+}
+
+#[tokio::test]
+async fn a_value_without_sense_is_named_and_hides_no_other_task() {
+    for (sql, table, column) in [
+        ("UPDATE tasks SET state = 'dreaming'", "tasks", "state"),
+        ("UPDATE tasks SET request = '{'", "tasks", "request"),
+        ("UPDATE tasks SET version = 'x'", "tasks", "version"),
+        ("UPDATE tasks SET purge = 9", "tasks", "purge"),
+        (
+            "UPDATE tasks SET fingerprint = x'00'",
+            "tasks",
+            "fingerprint",
+        ),
+        ("UPDATE history SET status = 'ODD'", "history", "status"),
+    ] {
+        let home = Home::new();
+        let store = home.open();
+        let broken = create(&store, task(1)).await;
+        let sound = create(&store, task(2)).await;
+        drop(store);
+        let key = if table == "tasks" { "id" } else { "task_id" };
+        let id = hex::encode(broken.id.as_bytes());
+        edit(&home.path(), &format!("{sql} WHERE {key} = x'{id}'"));
+        let store = home.open();
+        let error = store.get(broken.id).await.expect_err("it makes no sense");
+        let StoreError::Corrupt {
+            table: in_table,
+            row,
+            column: in_column,
+        } = error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!((in_table, in_column), (table, column));
+        assert_eq!(row, broken.id.to_string());
+        assert_eq!(
+            store.get(sound.id).await.expect("a read"),
+            Some(sound.clone())
+        );
+        let due = store.due(Lane::Dispatch, Timestamp::NEVER, None, 10).await;
+        assert_eq!(due.expect("a read"), [sound]);
+    }
+}
+
+#[test]
+fn commits_reach_the_disk() {
+    let home = Home::new();
+    let connection = super::schema::open(&home.path()).expect("a store");
+    let pragma = |name: &str| -> String {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| {
+                let value: rusqlite::types::Value = row.get(0)?;
+                Ok(format!("{value:?}"))
+            })
+            .expect("a setting")
+    };
+    assert_eq!(pragma("journal_mode"), r#"Text("wal")"#);
+    assert_eq!(pragma("synchronous"), "Integer(2)");
+    assert_eq!(pragma("foreign_keys"), "Integer(1)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_creates_share_transactions() {
+    let home = Home::new();
+    let store = home.open();
+    let creates = (1..=640).map(|n| create(&store, task(n)));
+    assert_eq!(join_all(creates).await.len(), 640);
+    let transactions = store.transactions();
+    println!("640 creates took {transactions} transactions");
+    assert!(transactions <= 160, "{transactions}");
+}
+
+/// One refused write of a batch undoes itself alone.
+#[tokio::test]
+async fn a_refused_write_does_not_undo_its_neighbours() {
+    let home = Home::new();
+    let store = home.open();
+    let first = create(&store, task(1)).await;
+    let stale = first
+        .apply(&crate::domain::task::Event::CancelRequested, Timestamp(1))
+        .expect("legal");
+    store.save(stale.clone()).await.expect("the first");
+    let creates = (2..40).map(|n| create(&store, task(n)));
+    let late = (0..40).map(|_| store.save(stale.clone()));
+    let (neighbours, answers) = tokio::join!(join_all(creates), join_all(late));
+    assert!(
+        answers
+            .into_iter()
+            .all(|r| matches!(r, Err(StoreError::Conflict)))
+    );
+    for task in neighbours {
+        let found = store.find(&task.tenant, &task.request_id).await;
+        assert_eq!(found.expect("a read"), Some(task));
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_leaves_reads_working_and_passes() {
+    let home = Home::new();
+    let connection = super::schema::open(&home.path()).expect("a store");
+    connection
+        .execute_batch("PRAGMA max_page_count = 40")
+        .expect("a limit");
+    let store = SqliteStore::with(connection, home.lock(), &home.path(), BATCH).expect("a store");
+    let (mut kept, mut refused) = (Vec::new(), 0);
+    for n in 1..300 {
+        match store.create(task(n)).await {
+            Ok(_) => kept.push(task(n)),
+            Err(StoreError::Full) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("{} kept, {refused} refused", kept.len());
+    assert!(kept.len() > 10 && refused > 50);
+    for task in &kept {
+        let found = store.find(&task.tenant, &task.request_id).await;
+        assert_eq!(found.expect("a read").as_deref(), Some(task));
+    }
+    // Space again: what was refused left nothing, and passes now.
+    drop(store);
+    let store = home.open();
+    assert_eq!(store.get(task(299).id).await.expect("a read"), None);
+    create(&store, task(299)).await;
+}
+
+/// Changes the file behind the store's back.
+fn edit(path: &Path, sql: &str) {
+    let connection = Connection::open(path).expect("the file");
+    connection.execute_batch(sql).expect("the edit");
+}
+
+/// Writes that share one transaction at most.
+const BATCH: usize = 256;

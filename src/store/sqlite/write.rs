@@ -1,6 +1,7 @@
 //! The writer thread: waiting writes share a transaction, and so an fsync.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use rusqlite::Connection;
@@ -12,9 +13,12 @@ use super::{Recent, rows};
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 
-/// A handle on the writer thread, which ends when the last handle is dropped.
+/// The handle on the writer thread. Dropping it waits until every write begun is answered: only
+/// then may the file lock go.
 pub(super) struct Writer {
-    queue: mpsc::Sender<Job>,
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+    transactions: Arc<AtomicU64>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -39,12 +43,24 @@ impl Writer {
         connection: Connection,
         changes: Arc<Changes>,
         recent: Arc<Recent>,
+        batch: usize,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        thread::Builder::new()
+        let transactions = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&transactions);
+        let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&connection, jobs, &changes, &recent))?;
-        Ok(Self { queue })
+            .spawn(move || run(&connection, jobs, batch, &counter, &changes, &recent))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            transactions,
+        })
+    }
+
+    /// How many transactions were tried: each is one fsync, whatever it holds.
+    pub(super) fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::Relaxed)
     }
 
     pub(super) async fn create(&self, task: Task) -> Result<Created, StoreError> {
@@ -62,14 +78,33 @@ impl Writer {
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let gone = || StoreError::Unavailable("the writer has stopped".to_owned());
-        self.queue.send(job(reply)).await.map_err(|_| gone())?;
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(job(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
-fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changes: &Changes, recent: &Recent) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // It only panics with a bug, which the panic hook has told already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Job>,
+    most: usize,
+    transactions: &AtomicU64,
+    changes: &Changes,
+    recent: &Recent,
+) {
+    let mut batch = Vec::with_capacity(most);
+    while jobs.blocking_recv_many(&mut batch, most) > 0 {
+        transactions.fetch_add(1, Ordering::Relaxed);
         let (done, committed) = transact(connection, &mut batch);
         for write in done {
             match &committed {
@@ -88,10 +123,16 @@ fn transact(connection: &Connection, batch: &mut Vec<Job>) -> (Vec<Done>, rusqli
         }
         return (Vec::new(), Ok(()));
     }
-    let done = batch
-        .drain(..)
-        .filter_map(|job| job.perform(connection))
-        .collect();
+    let mut done = Vec::with_capacity(batch.len());
+    for job in batch.drain(..) {
+        if connection.is_autocommit() {
+            job.fail(StoreError::Unavailable(UNDONE.to_owned()));
+        } else {
+            done.extend(job.perform(connection));
+        }
+    }
+    // A full or failing disk may end the whole transaction under one of its writes. This COMMIT then
+    // finds none and fails, which tells everybody whose write went with it.
     let committed = connection.execute_batch("COMMIT");
     if committed.is_err() {
         // A failed commit may leave the transaction open; what it held is then undone.
@@ -148,7 +189,9 @@ impl Done {
                 drop(reply.send(Ok(task)));
             }
             Self::Removed(ids, count, reply) => {
-                ids.into_iter().for_each(|id| recent.forget(id));
+                for id in ids {
+                    recent.forget(id);
+                }
                 drop(reply.send(Ok(count)));
             }
         }
@@ -184,8 +227,13 @@ fn apart<T>(
 ) -> Result<T, StoreError> {
     connection.prepare_cached("SAVEPOINT one")?.execute([])?;
     let result = write(connection);
-    if result.is_err() {
-        connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    if connection.is_autocommit() {
+        return result.and_then(|_| Err(StoreError::Unavailable(UNDONE.to_owned())));
+    }
+    if result.is_err() && connection.execute_batch("ROLLBACK TO one").is_err() {
+        // Half a write must not be committed with the others.
+        connection.execute_batch("ROLLBACK")?;
+        return result;
     }
     connection.prepare_cached("RELEASE one")?.execute([])?;
     result
@@ -198,7 +246,6 @@ fn clone_error(error: &rusqlite::Error) -> StoreError {
     }
 }
 
+const UNDONE: &str = "the transaction was undone under the write";
 /// Writes that may wait; more wait at their caller.
 const QUEUE: usize = 4096;
-/// Writes that share one transaction at most.
-const BATCH: usize = 256;

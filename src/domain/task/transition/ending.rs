@@ -101,8 +101,8 @@ impl Task {
         Step::Stay
     }
 
-    pub(super) fn purged(&mut self) -> Step {
-        if self.purge == Purge::Nothing {
+    pub(super) fn purged(&mut self, what: Purge) -> Step {
+        if self.purge == Purge::Nothing || self.purge != what {
             return Step::Nothing;
         }
         self.purge = Purge::Nothing;

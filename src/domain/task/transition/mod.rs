@@ -127,7 +127,7 @@ impl Task {
             Event::Booked { attempt, actual } => self.booked(*attempt, *actual),
             Event::Deleted => self.delete(),
             Event::ContentExpired => self.expire_content(),
-            Event::Purged => self.purged(),
+            Event::Purged(what) => self.purged(*what),
         }
     }
 

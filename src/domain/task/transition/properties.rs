@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use crate::domain::money::Charge;
-use crate::domain::task::samples::{NOW, accepted, ambiguous, events, rejected, task};
-use crate::domain::task::{AttemptOutcome, Event, State, Status, Task, Verdict};
+use crate::domain::task::samples::{NOW, accepted, ambiguous, claimed, events, rejected, task};
+use crate::domain::task::{AttemptOutcome, Event, State, Status, Task, UnknownPolicy, Verdict};
 use crate::domain::time::Timestamp;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_sequence_of_events_breaks_a_promise(picks in prop::collection::vec(any::<prop::sample::Index>(), 1..60)) {
+    fn no_sequence_of_events_breaks_a_promise(picks in prop::collection::vec(any::<prop::sample::Index>(), 1..120)) {
         let choices = choices();
         let mut task = task(1);
         let mut now = NOW;
@@ -40,7 +40,10 @@ fn choices() -> Vec<Event> {
             ambiguous(attempt),
         ]);
     }
-    all.extend(std::iter::repeat_n(super::super::samples::claimed(), 8));
+    let resubmit = Event::DeadlinePassed(UnknownPolicy::Resubmit);
+    for again in [claimed(), ambiguous(1), ambiguous(2), resubmit] {
+        all.extend(std::iter::repeat_n(again, 8));
+    }
     all
 }
 

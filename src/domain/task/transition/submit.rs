@@ -117,7 +117,7 @@ impl Task {
             }),
             UnknownPolicy::Resubmit if !self.cancel_requested => {
                 self.change_current(|a| {
-                    a.assert_rejected("outcome unknown; resubmitted by policy", now)
+                    a.assert_rejected("outcome unknown; resubmitted by policy", now);
                 });
                 Step::To(State::Queued { not_before: now })
             }

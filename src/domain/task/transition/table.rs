@@ -6,7 +6,8 @@ use crate::domain::task::samples::{
     accepted, ambiguous, claimed, events, rejected, seen, situations, task, walk,
 };
 use crate::domain::task::{
-    AttemptOutcome, Event, Lane, Resolution, State, Task, UnknownPolicy, UpstreamStatus, Verdict,
+    AttemptOutcome, Event, Lane, Purge, Resolution, State, Task, UnknownPolicy, UpstreamStatus,
+    Verdict,
 };
 use crate::domain::time::Timestamp;
 
@@ -33,27 +34,23 @@ fn the_table_covers_every_state() {
 }
 
 fn print_table() -> String {
-    let mut text = String::new();
     let starts: Vec<_> = situations()
         .into_iter()
         .map(|(name, events)| (name, walk(task(1), &events)))
         .collect();
-    for (column, (name, _)) in starts.iter().enumerate() {
-        text += &format!("{column:2}  {name}\n");
-    }
-    text += &format!("{:21}", "");
-    for column in 0..starts.len() {
-        text += &format!(" {column:>2}");
-    }
-    text.push('\n');
-    for event in events() {
-        text += &format!("{:21}", label(&event));
-        for (_, start) in &starts {
-            text += &format!(" {:>2}", cell(start, &event));
-        }
-        text.push('\n');
-    }
-    text
+    let legend = starts
+        .iter()
+        .enumerate()
+        .map(|(column, (name, _))| format!("{column:2}  {name}\n"));
+    let numbers = (0..starts.len()).map(|column| format!(" {column:>2}"));
+    let rows = events().into_iter().map(|event| {
+        let cells = starts
+            .iter()
+            .map(|(_, start)| format!(" {:>2}", cell(start, &event)));
+        format!("{:21}{}\n", label(&event), cells.collect::<String>())
+    });
+    let (legend, rows) = (legend.collect::<String>(), rows.collect::<String>());
+    format!("{legend}{:21}{}\n{rows}", "", numbers.collect::<String>())
 }
 
 fn label(event: &Event) -> String {
@@ -62,6 +59,7 @@ fn label(event: &Event) -> String {
         Event::Accepted { attempt: 9, .. }
         | Event::Rejected { attempt: 9, .. }
         | Event::Ambiguous { attempt: 9, .. } => format!("{} (9)", event.name()),
+        Event::Purged(Purge::All) => format!("{} (all)", event.name()),
         Event::Booked { actual: None, .. } => format!("{} (none)", event.name()),
         _ if outputs => format!("{} +", event.name()),
         _ => event.name().to_owned(),
@@ -118,7 +116,7 @@ fn an_id_after_the_failure_is_stored_with_its_charge_and_changes_nothing_else() 
     assert_eq!(after.attempts[0].upstream_id.as_deref(), Some("up-1"));
     assert_eq!(after.attempts[0].cost.charge, Charge::Charged);
     let cleaned = after
-        .apply(&Event::Purged, LATER)
+        .apply(&Event::Purged(Purge::Inputs), LATER)
         .expect("inputs to remove");
     assert_eq!(cleaned.next_step().0, Lane::Book);
     assert_eq!(after.version, failed.version + 1);
@@ -271,4 +269,5 @@ booked (none)          x  x  x  x  x  x  x  x  x  x  x  x  .  .  =  .
 deleted                x  x  x  x  x  x  x  x  x  x  x  x  =  =  =  =
 content-expired        x  x  x  x  x  x  x  x  x  x  x  x  =  .  .  .
 purged                 .  .  .  .  .  .  .  .  .  .  .  .  =  =  =  =
+purged (all)           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 ";

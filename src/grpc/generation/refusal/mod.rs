@@ -52,6 +52,7 @@ pub(super) fn lookup(id: TaskId, error: LookupError) -> Status {
 pub(super) fn watch(id: TaskId, error: WatchError) -> Status {
     match error {
         WatchError::Lookup(error) => lookup(id, error),
+        WatchError::TooMany { limit } => too_many("watches", limit),
         WatchError::RevisionInFuture { current } => {
             let problem = format!("the task is at revision {current}");
             about(id, Reason::WatchRevisionInFuture, &problem)
@@ -60,6 +61,13 @@ pub(super) fn watch(id: TaskId, error: WatchError) -> Status {
                 .into_status()
         }
     }
+}
+
+fn too_many(what: &str, limit: usize) -> Status {
+    let problem = format!("{limit} {what} are open, as many as may be");
+    Refusal::new(Reason::StreamLimitReached, &problem)
+        .quota(what, &problem)
+        .into_status()
 }
 
 pub(super) fn watch_end(last_revision: u64, end: WatchEnd) -> Status {
@@ -89,6 +97,7 @@ pub(super) fn download(id: TaskId, error: DownloadError) -> Status {
             );
             about(id, Reason::OutputNotReady, &message)
         }
+        DownloadError::TooMany { limit } => return too_many("downloads", limit),
         DownloadError::NoOutput => about(id, Reason::NoOutput, "the task has no output"),
         DownloadError::Index { count } => {
             let problem = format!("the task has {count} output(s), counted from 0");
@@ -229,3 +238,6 @@ fn archive_unavailable() -> Refusal {
 
 /// Wait before the provider is worth asking again, when it named none.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ fn signed(amount: u64) -> i64 {
 
 /// No model counts fewer pixels on a side, and no aspect ratio is written with more.
 const FEWEST_PIXELS: u32 = 100;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Tasks in every state, as the contract shows them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::generation::{Generation, Operation};
+use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::money::Charge;
+use crate::domain::task::{Event, FailureReason, NewTask, Observation, Order, UpstreamStatus};
+use crate::domain::time::Timestamp;
+
+fn at(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
+}
+
+fn queued() -> Task {
+    let id = TaskId::new(1000, [1; 10]);
+    let generation = Generation {
+        operation: Operation::ImageToVideo,
+        model: "gen4_turbo".to_owned(),
+        prompt: "a lake".to_owned(),
+        negative_prompt: String::new(),
+        inputs: Vec::new(),
+        seconds: Some(5),
+        size: Some("1280:720".to_owned()),
+        count: None,
+        seed: None,
+        audio: None,
+        options: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let new = NewTask {
+        id,
+        tenant: TenantId::local(),
+        request_id: RequestId::for_task(id),
+        fingerprint: [0; 32],
+        order: Order {
+            model: "runwayml/gen4_turbo".to_owned(),
+            generation,
+            labels: [("team".to_owned(), "x".to_owned())].into(),
+            timeout: Duration::from_hours(1),
+        },
+        status_detail: "a note".to_owned(),
+    };
+    Task::create(new, Timestamp(1000))
+}
+
+fn after(task: &Task, seconds: i64, event: &Event) -> Task {
+    task.apply(event, Timestamp(seconds * 1000)).unwrap()
+}
+
+fn claimed() -> Task {
+    let event = Event::Claimed {
+        deployment: "primary".to_owned(),
+        account: "a".to_owned(),
+    };
+    after(&queued(), 2, &event)
+}
+
+fn submitted() -> Task {
+    let event = Event::Accepted {
+        attempt: 1,
+        upstream_id: "u-1".to_owned(),
+        estimated: Some(Millicredits(25_000)),
+        book_until: Timestamp(9_000_000),
+    };
+    after(&claimed(), 3, &event)
+}
+
+fn observed(status: UpstreamStatus) -> Event {
+    Event::Observed(Observation {
+        status,
+        progress: None,
+        cost: Some(Millicredits(24_000)),
+        outputs: vec!["https://outputs.invalid/canary".to_owned()],
+    })
+}
+
+fn completed() -> Task {
+    let running = after(&submitted(), 4, &observed(UpstreamStatus::Running));
+    let archiving = after(&running, 5, &observed(UpstreamStatus::Succeeded));
+    let output = Artifact {
+        index: 0,
+        content_type: "video/mp4".to_owned(),
+        size_bytes: 12,
+        sha256: [0xab; 32],
+        width: Some(1280),
+        height: None,
+        duration_ms: Some(5_041),
+        expires: Timestamp(60_000),
+    };
+    after(&archiving, 6, &Event::Archived(vec![output]))
+}
+
+#[test]
+fn a_queued_task_has_what_was_asked_and_nothing_that_is_unknown() {
+    let shown = task(&queued(), Progress::default());
+    let expected = v1::Task {
+        id: queued().id.to_string(),
+        request_id: queued().request_id.as_str().to_owned(),
+        operation: v1::Operation::ImageToVideo as i32,
+        model: "runwayml/gen4_turbo".to_owned(),
+        status: v1::TaskStatus::Queued as i32,
+        status_detail: "a note".to_owned(),
+        revision: 1,
+        create_time: Some(at(1)),
+        update_time: Some(at(1)),
+        prompt: "a lake".to_owned(),
+        seconds: Some(5),
+        size: "1280x720".to_owned(),
+        labels: [("team".to_owned(), "x".to_owned())].into(),
+        history: vec![v1::HistoryEntry {
+            revision: 1,
+            status: v1::TaskStatus::Queued as i32,
+            time: Some(at(1)),
+        }],
+        cost: Some(v1::Cost {
+            charge: v1::Charge::None as i32,
+            ..v1::Cost::default()
+        }),
+        ..v1::Task::default()
+    };
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_deployment_is_named_once_it_accepted() {
+    let pending = task(&claimed(), Progress::default());
+    assert_eq!(
+        (pending.deployment.as_str(), pending.submit_time),
+        ("", None)
+    );
+    let attempt = &pending.attempts[0];
+    assert_eq!(attempt.deployment, "primary");
+    assert_eq!(attempt.outcome(), v1::AttemptOutcome::Pending);
+    assert_eq!((attempt.start_time, attempt.end_time), (Some(at(2)), None));
+    let cost = attempt.cost.unwrap();
+    assert_eq!(cost.charge(), v1::Charge::ChargedOrUnknown);
+    assert_eq!(cost.estimated_millicredits, None);
+    let accepted = task(&submitted(), Progress::default());
+    assert_eq!(accepted.deployment, "primary");
+    assert_eq!(accepted.submit_time, Some(at(3)));
+    assert_eq!(accepted.attempts[0].provider_task_id, "u-1");
+    let cost = accepted.cost.unwrap();
+    assert_eq!(cost.estimated_millicredits, Some(25_000));
+    assert_eq!(cost.estimated_usd_micros, Some(250_000));
+    assert_eq!(
+        (cost.actual_millicredits, cost.actual_usd_micros),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_completed_task_has_outputs_times_and_its_bill() {
+    let shown = task(&completed(), Progress::default());
+    assert_eq!(shown.status(), v1::TaskStatus::Completed);
+    assert_eq!(shown.start_time, Some(at(4)));
+    assert_eq!(
+        (shown.complete_time, shown.update_time),
+        (Some(at(6)), Some(at(6)))
+    );
+    let revisions: Vec<u64> = shown.history.iter().map(|entry| entry.revision).collect();
+    assert_eq!(revisions, (1..=shown.revision).collect::<Vec<_>>());
+    let expected = v1::Output {
+        index: 0,
+        content_type: "video/mp4".to_owned(),
+        size_bytes: 12,
+        sha256: "ab".repeat(32),
+        width: Some(1280),
+        height: None,
+        duration: Some(prost_types::Duration {
+            seconds: 5,
+            nanos: 41_000_000,
+        }),
+        expire_time: Some(at(60)),
+    };
+    assert_eq!(shown.outputs, [expected]);
+    let cost = shown.cost.unwrap();
+    assert_eq!(cost.actual_usd_micros, Some(240_000));
+    assert_eq!(cost.charge(), v1::Charge::Charged);
+    assert!(shown.error.is_none());
+    assert!(!format!("{shown:?}").contains("canary"));
+}
+
+#[test]
+fn a_failed_task_says_why_and_keeps_the_providers_words() {
+    for reason in FailureReason::ALL {
+        let failure = Failure {
+            reason,
+            message: "ours".to_owned(),
+            provider_code: "INTERNAL.BAD_OUTPUT.CODE01".to_owned(),
+            provider_message: "theirs".to_owned(),
+        };
+        let failed = after(&submitted(), 9, &observed(UpstreamStatus::Failed(failure)));
+        let shown = task(&failed, Progress::default());
+        assert_eq!(shown.status(), v1::TaskStatus::Failed);
+        let error = shown.error.unwrap();
+        assert_eq!(error.reason, reason.as_str());
+        assert_eq!(error.provider_code, "INTERNAL.BAD_OUTPUT.CODE01");
+        assert_eq!(
+            (error.message.as_str(), error.provider_message.as_str()),
+            ("ours", "theirs")
+        );
+        assert_eq!(error.retryable, reason.retryable());
+    }
+}
+
+#[test]
+fn progress_is_the_generations_until_only_the_copy_is_left() {
+    let half = Progress::from_share(0.5);
+    let share = |task: &Task| super::task(task, half).progress.to_string();
+    let running = after(&submitted(), 4, &observed(UpstreamStatus::Running));
+    let archiving = after(&running, 5, &observed(UpstreamStatus::Succeeded));
+    assert_eq!(share(&running), "0.5");
+    assert_eq!(share(&archiving), "1");
+    assert_eq!(share(&completed()), "1");
+}
+
+#[test]
+fn what_is_charged_later_changes_no_time_of_a_revision() {
+    let late = after(&claimed(), 3, &Event::CancelRequested);
+    let shown = task(&late, Progress::default());
+    assert_eq!(shown.update_time, shown.history.last().unwrap().time);
+}
+
+#[test]
+fn sizes_in_pixels_are_written_with_an_x_and_names_as_they_are() {
+    for (ours, shown) in [
+        ("1280:720", "1280x720"),
+        ("16:9", "16:9"),
+        ("21:9", "21:9"),
+        ("auto_720p", "auto_720p"),
+        ("2k", "2k"),
+        ("", ""),
+    ] {
+        assert_eq!(size(ours), shown);
+    }
+}
+
+#[test]
+fn amounts_beyond_the_contracts_integers_stay_at_their_end() {
+    let shown = cost(&Cost {
+        estimated: Some(Millicredits(u64::MAX)),
+        actual: Some(Millicredits(0)),
+        charge: Charge::Estimated,
+    });
+    assert_eq!(shown.estimated_millicredits, Some(i64::MAX));
+    assert_eq!(
+        (shown.actual_millicredits, shown.actual_usd_micros),
+        (Some(0), Some(0))
+    );
+}
+
+#[test]
+fn every_outcome_of_a_cancel_has_its_number() {
+    let table = [
+        (
+            CancelOutcome::BeforeSubmit,
+            v1::CancelOutcome::CancelledBeforeSubmit,
+        ),
+        (CancelOutcome::Requested, v1::CancelOutcome::Requested),
+        (
+            CancelOutcome::Upstream,
+            v1::CancelOutcome::CancelledUpstream,
+        ),
+        (CancelOutcome::TooLate, v1::CancelOutcome::TooLate),
+    ];
+    for (ours, shown) in table {
+        assert_eq!(cancel_outcome(ours), shown);
+    }
+}

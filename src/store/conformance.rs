@@ -1,1 +1,0 @@
-//! The promises of [`TaskStore`](super::TaskStore), one function each, for every implementation.

@@ -1,0 +1,180 @@
+//! Promises of the questions: what is due, what is listed, how long things ran.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{FAR, create, lead, one_of_each};
+use crate::domain::id::TenantId;
+use crate::domain::task::samples::{
+    NOW, accepted, archived, claimed, rejected, seen, succeeded, task, task_of,
+};
+use crate::domain::task::{Lane, Status, Task, UpstreamStatus, Verdict};
+use crate::domain::time::Timestamp;
+use crate::store::{ListQuery, TaskStore};
+
+/// What was never made is not found.
+pub async fn what_is_not_there_is_not_found(store: &dyn TaskStore) {
+    let other = task(1);
+    assert_eq!(store.get(other.id).await.expect("a read"), None);
+    let found = store.find(&other.tenant, &other.request_id).await;
+    assert_eq!(found.expect("a read"), None);
+    assert_eq!(store.next_due(Lane::Dispatch).await.expect("a read"), None);
+}
+
+/// Each task is due in its own lane and in no other.
+pub async fn every_task_is_due_in_its_lane_only(store: &dyn TaskStore) {
+    let tasks = one_of_each(store).await;
+    for lane in Lane::ALL {
+        let due = store.due(lane, Timestamp::NEVER, None, 100).await;
+        let found: HashSet<_> = due.expect("a read").iter().map(|task| task.id).collect();
+        let expected: HashSet<_> = tasks
+            .iter()
+            .filter(|task| task.next_step().0 == lane)
+            .map(|task| task.id)
+            .collect();
+        assert_eq!(found, expected, "{lane:?}");
+        let first = tasks
+            .iter()
+            .map(|task| task.next_step())
+            .filter(|(other, _)| *other == lane)
+            .map(|(_, due)| due)
+            .min();
+        assert_eq!(
+            store.next_due(lane).await.expect("a read"),
+            first,
+            "{lane:?}"
+        );
+    }
+}
+
+/// Pages follow (due, id) strictly, also among tasks due at one moment, and stop at `until`.
+pub async fn what_is_due_comes_in_order_and_in_pages(store: &dyn TaskStore) {
+    for n in 1..=25 {
+        let created = create(store, task(n)).await;
+        let at = Timestamp(NOW.0 + 10_000 + i64::from(n % 3));
+        lead(
+            store,
+            created,
+            &[claimed(), rejected(1, Verdict::Retry(at))],
+        )
+        .await;
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = store.due(Lane::Dispatch, FAR, after, 4).await;
+        let page = page.expect("a read");
+        assert!(page.len() <= 4 && found.len() <= 25);
+        let Some(last) = page.last() else { break };
+        after = Some((last.next_step().1, last.id));
+        found.extend(page.iter().map(|task| (task.next_step().1, task.id)));
+    }
+    assert_eq!(found.len(), 25);
+    assert!(found.is_sorted_by(|a, b| a < b));
+    let until = Timestamp(NOW.0 + 10_000);
+    let early = store.due(Lane::Dispatch, until, None, 100).await;
+    let early = early.expect("a read");
+    assert!(!early.is_empty() && early.iter().all(|task| task.next_step().1 == until));
+}
+
+fn all_of(tenant: &str) -> ListQuery {
+    ListQuery {
+        tenant: TenantId::named(tenant),
+        statuses: Vec::new(),
+        model: None,
+        labels: Vec::new(),
+        created_from: None,
+        created_before: None,
+        before: None,
+        limit: 100,
+    }
+}
+
+async fn keys(store: &dyn TaskStore, query: &ListQuery) -> Vec<String> {
+    let page = store.list(query).await.expect("a read");
+    page.iter()
+        .map(|task| task.request_id.as_str().to_owned())
+        .collect()
+}
+
+/// A list holds a tenant's own tasks, newest first, that pass every filter.
+pub async fn a_list_is_filtered(store: &dyn TaskStore) {
+    let labelled = |n, team: &str, model: &str| {
+        let mut task = task_of("a", &format!("k{n}"), n);
+        let order = Arc::make_mut(&mut task.order);
+        order.labels = [("team".to_owned(), team.to_owned())].into();
+        model.clone_into(&mut order.model);
+        task
+    };
+    create(store, labelled(1, "x", "turbo")).await;
+    let second = create(store, labelled(2, "y", "turbo")).await;
+    lead(
+        store,
+        second,
+        &[claimed(), accepted(1), seen(UpstreamStatus::Running)],
+    )
+    .await;
+    create(store, labelled(3, "x", "aleph")).await;
+    create(store, task_of("b", "other", 4)).await;
+
+    let all = all_of("a");
+    assert_eq!(keys(store, &all).await, ["k3", "k2", "k1"]);
+    assert_eq!(keys(store, &all_of("nobody")).await, [""; 0]);
+    let statuses = |statuses: &[Status]| ListQuery {
+        statuses: statuses.to_vec(),
+        ..all.clone()
+    };
+    assert_eq!(keys(store, &statuses(&[Status::InProgress])).await, ["k2"]);
+    let two = statuses(&[Status::InProgress, Status::Queued]);
+    assert_eq!(keys(store, &two).await.len(), 3);
+    let mut query = all.clone();
+    query.labels = vec![("team".to_owned(), "x".to_owned())];
+    assert_eq!(keys(store, &query).await, ["k3", "k1"]);
+    query.model = Some("aleph".to_owned());
+    assert_eq!(keys(store, &query).await, ["k3"]);
+    query.labels.push(("team".to_owned(), "y".to_owned()));
+    assert_eq!(keys(store, &query).await, [""; 0]);
+    let mut query = all.clone();
+    query.created_from = Some(Timestamp(NOW.0 + 2));
+    query.created_before = Some(Timestamp(NOW.0 + 3));
+    assert_eq!(keys(store, &query).await, ["k2"]);
+}
+
+/// A walk through the pages sees each task once, and what is made meanwhile does not disturb it.
+pub async fn a_list_is_paged_while_it_grows(store: &dyn TaskStore) {
+    for n in 1..=20 {
+        create(store, task_of("a", &format!("k{n}"), n)).await;
+    }
+    let mut query = all_of("a");
+    query.limit = 6;
+    let mut walked: Vec<Arc<Task>> = Vec::new();
+    for n in 21.. {
+        let page = store.list(&query).await.expect("a read");
+        let Some(last) = page.last() else { break };
+        query.before = Some(last.id);
+        walked.extend(page);
+        create(store, task_of("a", &format!("k{n}"), n)).await;
+    }
+    let ids: Vec<_> = walked.iter().map(|task| task.id).collect();
+    assert_eq!(ids.len(), 20);
+    assert!(ids.is_sorted_by(|a, b| a > b));
+}
+
+/// Only completed runs teach, newest first, and no more than asked for.
+pub async fn run_times_are_those_of_completed_tasks(store: &dyn TaskStore) {
+    one_of_each(store).await;
+    for (n, ran) in [(800, 30_000), (801, 40_000)] {
+        let created = create(store, task(n)).await;
+        let running = [claimed(), accepted(1), seen(UpstreamStatus::Running)];
+        let running = lead(store, created, &running).await;
+        let mut done = lead(store, Arc::clone(&running), &[succeeded()]).await;
+        let end = Timestamp(running.times.started.expect("it runs").0 + ran);
+        let next = done.apply(&archived(), end).expect("legal");
+        done = store.save(next).await.expect("a save");
+        assert_eq!(done.times.completed, Some(end));
+    }
+    let times = store.run_times(10).await.expect("a read");
+    let model = "gen4_turbo".to_owned();
+    assert_eq!(times, [(model.clone(), 40_000), (model.clone(), 30_000)]);
+    let newest = store.run_times(1).await.expect("a read");
+    assert_eq!(newest, [(model, 40_000)]);
+}
