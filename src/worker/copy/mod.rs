@@ -97,10 +97,16 @@ pub async fn copy_output(
     expected: Media,
 ) -> Result<Copied, CopyError> {
     let mut copy = Copy::begin(archive, key, limits, expected).await?;
-    let mut tries = 1;
+    let (mut tries, mut in_vain, mut furthest) = (1, 0, 0);
     while let Err(error) = copy.run(egress, url).await {
         let broke_off = matches!(error, CopyError::Transport(_)) && copy.has_moved;
-        if !broke_off || tries == MAX_TRIES {
+        in_vain = if copy.writer.written() > furthest {
+            furthest = copy.writer.written();
+            0
+        } else {
+            in_vain + 1
+        };
+        if !broke_off || tries == MAX_TRIES || in_vain == MAX_IN_VAIN {
             return Err(error);
         }
         tries += 1;
@@ -302,9 +308,11 @@ impl From<TooSlow> for CopyError {
     }
 }
 
-/// Transfers within one call. Only a transfer that brought bytes is followed by another, so many do
-/// no harm; too few would never bring home a large file from a server that breaks off often.
+/// Transfers within one call. Each of them got further than the one before, so a large file comes
+/// home from a server that breaks off again and again.
 const MAX_TRIES: u32 = 32;
+/// Transfers in a row that did not.
+const MAX_IN_VAIN: u32 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -239,11 +239,28 @@ async fn content_that_changed_between_tries_is_taken_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_keeps_breaking_is_given_up_after_three_tries() {
+async fn a_body_that_breaks_at_the_same_byte_is_given_up_after_three_tries() {
     let body = mp4(500_000);
-    let bench = Bench::new(move |_, request| ranged(&body, request, 1000), false).await;
+    let script = move |_, _: &str| {
+        let mut answer = whole(&body, "etag: W/\"v1\"\r\n");
+        answer.truncate(90_000);
+        answer
+    };
+    let bench = Bench::new(script, false).await;
     assert!(matches!(bench.video().await, Err(CopyError::Transport(_))));
     assert_eq!(bench.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_body_that_gets_further_each_time_comes_home_but_not_in_crumbs() {
+    let body = mp4(500_000);
+    for (piece, requests) in [(25_000, 21), (1_000, 32)] {
+        let source = body.clone();
+        let script = move |_, request: &str| ranged(&source, request, piece);
+        let bench = Bench::new(script, false).await;
+        assert_eq!(bench.video().await.is_ok(), requests == 21);
+        assert_eq!(bench.requests().len(), requests);
+    }
 }
 
 #[tokio::test]
