@@ -42,9 +42,13 @@ impl Runway {
     pub(super) fn read(section: &Section<'_>, env: &Environment, sandbox: bool) -> Self {
         let base_url = read_base_url(section, env);
         let api_key = read_key(section, env, sandbox);
-        let access = match (sandbox, api_key, base_url) {
-            (false, Some(api_key), Some(base_url)) => Access::Account { api_key, base_url },
-            _ => Access::Sandbox, // or a problem was reported
+        let access = match base_url.filter(|_| !sandbox) {
+            // Without a key a problem was reported; what depends on the URL is still to be checked.
+            Some(base_url) => Access::Account {
+                api_key: api_key.unwrap_or_default(),
+                base_url,
+            },
+            None => Access::Sandbox, // or a problem was reported
         };
         let api_version = section.text("api_version");
         if HeaderValue::from_str(&api_version).is_err() {
