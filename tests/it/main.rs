@@ -12,12 +12,20 @@ mod bad_input;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod download;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod startup;
+#[cfg(test)]
 mod submit;
 #[cfg(test)]
+mod surface;
+#[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod watch;
