@@ -114,7 +114,7 @@ fn a_wrong_file_is_told_with_place_and_key() {
         ("data_dir: [a]", ":1: data_dir: takes one value"),
         (
             "download: { chunk: 2MiB }",
-            "download.chunk: 2MiB is out of bounds: 4KiB to 1MiB",
+            "download.chunk: 2MiB is out of bounds: 4KiB to 64KiB",
         ),
         (
             "archive: { concurrency: 0 }",
