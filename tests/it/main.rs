@@ -14,11 +14,15 @@ mod cancel;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod startup;
 #[cfg(test)]
