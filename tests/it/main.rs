@@ -8,6 +8,8 @@
 mod harness;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cancel;
@@ -21,6 +23,8 @@ mod idempotency;
 mod kill;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod load;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

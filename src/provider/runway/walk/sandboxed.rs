@@ -33,7 +33,10 @@ async fn the_least_and_the_most_of_every_model_become_tasks_of_the_sandbox() {
             let answer = answer.send().await.unwrap();
             if answer.status() != 200 {
                 let said: Json = answer.json().await.unwrap();
-                refused.push(format!("{name} of {} {}: {said}", pair.operation, pair.model));
+                refused.push(format!(
+                    "{name} of {} {}: {said}",
+                    pair.operation, pair.model
+                ));
             }
         }
     }
