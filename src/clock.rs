@@ -1,25 +1,47 @@
 //! The only reader of the wall clock.
 //!
 //! Everything that decides takes `now` as an argument; whoever drives a decision asks a [`Clock`].
-//! No promise depends on the wall clock being right: a jump may only delay. Intervals are measured
-//! with tokio's monotonic clock by the loops themselves.
+//! The wall clock is read once, at the first question; from then on time goes on at the monotonic
+//! clock's pace. So a wall clock that is set, forward or back, moves nothing of this process:
+//! no poll, no deadline, no retention.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A source of wall-clock time, in milliseconds since the Unix epoch.
+/// A source of time, in milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock;
 
 impl Clock {
-    /// Milliseconds since the Unix epoch; 0 when the clock stands before it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one home of the wall clock"
-    )]
+    /// Milliseconds since the Unix epoch; never less than an earlier answer.
     pub fn now_ms(self) -> i64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        let (began, wall) = &*BEGAN;
+        i64::try_from((*wall + began.elapsed()).as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// When this process began to count, on both clocks.
+static BEGAN: LazyLock<(Instant, Duration)> = LazyLock::new(|| (Instant::now(), wall()));
+
+/// Since the Unix epoch; zero when the clock stands before it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of the wall clock"
+)]
+fn wall() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_starts_at_the_wall_clock_and_never_steps_back() {
+        let first = Clock.now_ms();
+        let apart = i64::try_from(wall().as_millis()).unwrap_or(0) - first;
+        assert!(apart.abs() < 60_000, "{apart}");
+        assert!(Clock.now_ms() >= first);
     }
 }

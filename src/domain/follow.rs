@@ -26,6 +26,9 @@ pub struct Follow {
     pub cancel_requested: bool,
     /// The task has ended here; only its bill is open, until then.
     pub book_until: Option<Timestamp>,
+    /// What the store says of running and being throttled.
+    stored: (Option<Timestamp>, bool),
+    cancel_sent: bool,
     timeout: Duration,
     misses: u32,
     first_miss: Option<Timestamp>,
@@ -87,10 +90,21 @@ impl Follow {
             },
             cancel_requested: task.cancel_requested,
             book_until: if live { None } else { attempt.book_until },
+            stored: (task.times.started, task.state == State::Throttled),
+            cancel_sent: false,
             timeout: task.order.timeout,
             misses: 0,
             first_miss: None,
         })
+    }
+
+    /// The same, without what was learned of the provider's answers since it was read from the
+    /// store: those could not be recorded. That a cancel was sent stays known.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let mut follow = self.clone();
+        (follow.poll.running_since, follow.poll.throttled) = self.stored;
+        follow
     }
 
     /// Learns from an answer and says what follows. `patience` is how long a task must stay unknown
@@ -101,6 +115,7 @@ impl Follow {
                 self.poll.failures = 0;
                 self.poll.retry_after = None;
                 self.misses = 0;
+                self.first_miss = None;
                 if self.book_until.is_some() {
                     self.book(seen, now)
                 } else {
@@ -111,14 +126,17 @@ impl Follow {
             Answer::Trouble { retry_after } => {
                 self.poll.failures = self.poll.failures.saturating_add(1);
                 self.poll.retry_after = *retry_after;
+                if self.book_until.is_some_and(|until| now >= until) {
+                    return self.give_up_booking();
+                }
                 self.overdue(now).unwrap_or(Reaction::Keep)
             }
         }
     }
 
-    /// What follows when the provider confirmed the cancel, or no longer knows the task after it.
-    pub const fn cancelled() -> Reaction {
-        Reaction::Record(Event::CancelConfirmed)
+    /// A cancel was sent: from now on "no such task" means that it worked.
+    pub const fn cancel_sent(&mut self) {
+        self.cancel_sent = true;
     }
 
     fn seen(&mut self, seen: &Observation, now: Timestamp) -> Reaction {
@@ -127,6 +145,8 @@ impl Follow {
             UpstreamStatus::Succeeded | UpstreamStatus::Failed(_) | UpstreamStatus::Cancelled => {
                 return record();
             }
+            // A word we do not know may mean "finished": a cancel could then delete the output.
+            UpstreamStatus::Unrecognised(_) => return self.overdue(now).unwrap_or(Reaction::Keep),
             _ if self.cancel_requested => return Reaction::Cancel,
             UpstreamStatus::Throttled
                 if !self.poll.throttled && self.poll.running_since.is_none() =>
@@ -141,9 +161,7 @@ impl Follow {
                 return record();
             }
             UpstreamStatus::Running => {}
-            UpstreamStatus::Pending
-            | UpstreamStatus::Throttled
-            | UpstreamStatus::Unrecognised(_) => {
+            UpstreamStatus::Pending | UpstreamStatus::Throttled => {
                 return self.overdue(now).unwrap_or(Reaction::Keep);
             }
         }
@@ -165,7 +183,7 @@ impl Follow {
             .poll
             .running_since
             .filter(|_| self.book_until.is_none())?;
-        let late = now.since(since) >= self.timeout && !self.cancel_requested;
+        let late = now.since(since) >= self.timeout;
         late.then(|| {
             Reaction::Record(Event::TimedOut {
                 book_until: now.after(BOOKING),
@@ -174,8 +192,8 @@ impl Follow {
     }
 
     fn missed(&mut self, now: Timestamp, patience: Duration) -> Reaction {
-        if self.cancel_requested && self.book_until.is_none() {
-            return Self::cancelled();
+        if self.cancel_sent && self.book_until.is_none() {
+            return Reaction::Record(Event::CancelConfirmed);
         }
         self.misses = self.misses.saturating_add(1);
         let first = *self.first_miss.get_or_insert(now);

@@ -71,6 +71,11 @@ impl Account {
     pub fn cooling_until(&self, model: &str, now: Timestamp) -> Option<Timestamp> {
         self.health.lock().cooling_until(model, now)
     }
+
+    /// Until when the account is out of everything new.
+    pub fn out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.health.lock().out_until(now)
+    }
 }
 
 impl Accounts {

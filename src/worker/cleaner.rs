@@ -14,31 +14,38 @@ use crate::domain::time::Timestamp;
 pub(super) async fn run(desk: Arc<Desk>) {
     let mut swept = Timestamp::MIN;
     loop {
-        purge(&desk).await;
+        while purge(&desk).await {}
         expire(&desk).await;
         forget(&desk).await;
         if desk.now().since(swept) >= SWEEP {
             swept = desk.now();
             sweep(&desk).await;
         }
-        if !desk.next_pass(Lane::Clean, LONGEST_REST).await {
+        if !desk.rest(Lane::Clean, LONGEST_REST).await {
             return;
         }
     }
 }
 
-/// Removes objects of tasks that say so, then says that it is done.
-async fn purge(desk: &Desk) {
-    for task in page(desk, Lane::Clean, desk.now()).await {
+/// Removes objects of tasks that say so, then says that it is done. True when more are waiting.
+async fn purge(desk: &Desk) -> bool {
+    let tasks = page(desk, Lane::Clean, desk.now()).await;
+    let mut purged = 0;
+    for task in &tasks {
+        if desk.shutdown.is_draining() {
+            return false;
+        }
         let removed = match task.purge {
             Purge::Nothing => continue,
             Purge::Inputs => desk.archive.remove_inputs(task.id).await,
             Purge::All => desk.archive.remove_task(task.id).await,
         };
-        if settled(task.id, removed) {
-            let _ = desk.record(task.id, &Event::Purged(task.purge)).await;
+        let event = Event::Purged(task.purge);
+        if settled(task.id, removed) && desk.record(task.id, &event).await.is_ok() {
+            purged += 1;
         }
     }
+    purged == PAGE
 }
 
 /// Ends the retention of content.
@@ -72,6 +79,9 @@ async fn sweep(desk: &Desk) {
         Err(error) => return tracing::warn!(%error, "could not list the archive"),
     };
     for id in ids {
+        if desk.shutdown.is_draining() {
+            return;
+        }
         let old = desk.now().since(Timestamp(id.created_ms())) >= ORPHAN_AGE;
         if old && matches!(desk.store.get(id).await, Ok(None)) {
             tracing::info!(task = %id, "removing objects that belong to no task");

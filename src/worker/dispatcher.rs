@@ -20,6 +20,7 @@ use crate::domain::routing::Deployment;
 use crate::domain::task::{
     Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
 };
+use crate::domain::time::Timestamp;
 use crate::provider::{Account, Media};
 use crate::store::{StoreError, Update, UpdateError};
 
@@ -79,12 +80,7 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
         let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
         return true;
     };
-    if let Some(until) = account.cooling_until(model, desk.now()) {
-        let why = "waiting for the provider's quota";
-        let deferred = Event::Deferred {
-            not_before: until,
-            why: why.to_owned(),
-        };
+    if let Some(deferred) = deferral(&account, model, desk.now()) {
         let _ = desk.record(task.id, &deferred).await;
         return true;
     }
@@ -107,6 +103,19 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
     true
 }
 
+/// Why an account is not tried now, and until when.
+fn deferral(account: &Account, model: &str, now: Timestamp) -> Option<Event> {
+    let (not_before, why) = match (account.out_until(now), account.cooling_until(model, now)) {
+        (Some(until), _) => (until, "waiting for a usable account of the provider"),
+        (None, Some(until)) => (until, "waiting for the provider's quota"),
+        (None, None) => return None,
+    };
+    Some(Event::Deferred {
+        not_before,
+        why: why.to_owned(),
+    })
+}
+
 /// Gives the place back before the nudge, so that the next pass finds it.
 fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
     drop(place);
@@ -117,7 +126,14 @@ fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
 async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
     let media = media(desk, task).await;
-    let prepared = provider.prepare(&task.order.generation, &media).await;
+    let prepared = tokio::select! {
+        // Nothing is begun in a drain, and what is prepared costs nothing.
+        () = desk.shutdown.draining() => return,
+        prepared = provider.prepare(&task.order.generation, &media) => prepared,
+    };
+    if desk.shutdown.is_draining() {
+        return;
+    }
     // The window opens before the intent can be on disk: what waits longer is not sent.
     let begun = Instant::now();
     let Some(claimed) = claim(desk, account, task).await else {
@@ -156,6 +172,7 @@ async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutc
             upstream_id,
             estimated,
         } => {
+            tracing::info!(task = %task.id, attempt, upstream_id, "the provider accepted the create");
             account.accepted(model);
             let book_until = desk.now().after(BOOKING);
             Event::Accepted {

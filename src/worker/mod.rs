@@ -13,9 +13,11 @@ mod poller;
 mod rescuer;
 mod settings;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -118,9 +120,12 @@ impl Desk {
     async fn next_pass(&self, lane: Lane, at_most: Duration) -> bool {
         let due = self.store.next_due(lane).await.ok().flatten();
         // What is still due after a pass waits for room or for work that runs: a nudge ends that.
-        let wait = due.map_or(at_most, |due| {
-            due.since(self.now()).max(SHORTEST_REST).min(at_most)
-        });
+        let wait = due.map_or(at_most, |due| due.since(self.now()).max(SHORTEST_REST));
+        self.rest(lane, wait.min(at_most)).await
+    }
+
+    /// Waits for a nudge in the lane, or so long. False when the drain has begun.
+    async fn rest(&self, lane: Lane, wait: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.draining() => return false,
             _ = timeout(wait, self.store.changes().nudged(lane)) => {}
@@ -141,12 +146,35 @@ pub async fn start(desk: Desk) -> Result<(), StoreError> {
         desk.run_times.lock().record(&model, ran);
     }
     let shutdown = desk.shutdown.clone();
-    shutdown.spawn(rescuer::run(Arc::clone(&desk)));
-    shutdown.spawn(dispatcher::run(Arc::clone(&desk)));
-    shutdown.spawn(poller::run(Arc::clone(&desk)));
-    shutdown.spawn(archiver::run(Arc::clone(&desk)));
-    shutdown.spawn(cleaner::run(desk));
+    keep_running(&shutdown, "rescuer", &desk, rescuer::run);
+    keep_running(&shutdown, "dispatcher", &desk, dispatcher::run);
+    keep_running(&shutdown, "poller", &desk, poller::run);
+    keep_running(&shutdown, "archiver", &desk, archiver::run);
+    keep_running(&shutdown, "cleaner", &desk, cleaner::run);
     Ok(())
+}
+
+/// Runs a loop until it ends by itself. One that panics is a bug, told by the panic hook; since a
+/// loop needs nothing but the store, it begins again.
+fn keep_running<F>(
+    shutdown: &Shutdown,
+    name: &'static str,
+    desk: &Arc<Desk>,
+    run: impl Fn(Arc<Desk>) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let desk = Arc::clone(desk);
+    shutdown.spawn(async move {
+        while AssertUnwindSafe(run(Arc::clone(&desk)))
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            tracing::error!(name, "a loop broke down and begins again");
+            tokio::time::sleep(LAST_RETRY).await;
+        }
+    });
 }
 
 /// The least time between two passes of a loop that nothing nudges.

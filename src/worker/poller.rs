@@ -6,9 +6,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -62,7 +64,7 @@ struct Poller {
 struct Entry {
     follow: Option<Follow>,
     turn: u32,
-    asked: Option<Timestamp>,
+    asked: Timestamp,
     /// It changed in the store while it was away.
     stale: bool,
 }
@@ -72,6 +74,8 @@ struct Entry {
 enum Done {
     /// Ask again.
     Again,
+    /// What was seen could not be recorded: see it again, after a pause.
+    Lost,
     /// No longer the poller's.
     Ended,
 }
@@ -107,9 +111,7 @@ impl Poller {
             let Some(last) = page.last() else { return };
             cursor = Some((last.next_step().1, last.id));
             for task in &page {
-                if !self.followed.contains_key(&task.id) {
-                    self.take_up(task);
-                }
+                self.take_up(task);
             }
         }
     }
@@ -123,7 +125,8 @@ impl Poller {
                 let entry = Entry {
                     follow: None,
                     turn: 0,
-                    asked: None,
+                    // A process before this one may have asked a moment ago.
+                    asked: self.desk.now(),
                     stale: false,
                 };
                 self.followed.insert(task.id, entry);
@@ -162,7 +165,7 @@ impl Poller {
         let Some(entry) = self.followed.get_mut(&id) else {
             return;
         };
-        let floor = entry.asked.map_or(now, |asked| asked.after(poll.floor));
+        let floor = entry.asked.after(poll.floor);
         let at = if urgent && follow.poll.failures == 0 {
             floor
         } else {
@@ -220,14 +223,17 @@ impl Poller {
         };
         let Some(account) = self.desk.accounts.get(&follow.account) else {
             tracing::error!(task = %id, account = follow.account, "the account is not configured");
-            entry.follow = Some(follow);
+            entry.asked = now;
+            let mut follow = follow;
+            follow.poll.failures = follow.poll.failures.saturating_add(1);
+            self.put_back(id, follow);
             return true;
         };
         let Ok(permit) = account.polls().try_acquire_owned() else {
             entry.follow = Some(follow);
             return false;
         };
-        entry.asked = Some(now);
+        entry.asked = now;
         let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
         self.desk.shutdown.spawn(async move {
             let question = Question {
@@ -236,7 +242,11 @@ impl Poller {
                 id,
             };
             let mut follow = follow;
-            let done = question.ask(&mut follow).await;
+            // A panic is a bug in this one question: the task is read anew, the others go on.
+            let asked = AssertUnwindSafe(question.ask(&mut follow))
+                .catch_unwind()
+                .await;
+            let done = asked.unwrap_or(Done::Again);
             drop(permit);
             // The poller may have left for the drain.
             let _ = answers.send((id, follow, done)).await;
@@ -251,6 +261,7 @@ impl Poller {
         };
         match done {
             Done::Again => self.put_back(id, follow),
+            Done::Lost => self.begin_again(id, &follow),
             Done::Ended => {
                 self.followed.remove(&id);
             }
@@ -259,6 +270,13 @@ impl Poller {
             // Whatever it has become (cancel requested, only its bill open) is read anew.
             self.desk.store.changes().remind(Lane::Poll, id);
         }
+    }
+
+    /// Follows a task from what it is in the store, as if it had just been found.
+    fn begin_again(&mut self, id: TaskId, lost: &Follow) {
+        let mut follow = lost.afresh();
+        follow.poll.failures = lost.poll.failures.saturating_add(1);
+        self.put_back(id, follow);
     }
 
     fn rest(&self) -> Duration {
@@ -291,7 +309,7 @@ impl Question<'_> {
         };
         let answer = answer(result, self.id);
         self.keep_outputs(&answer);
-        let patience = (self.desk.settings.poll.floor * 12).min(LONGEST_PATIENCE);
+        let patience = self.desk.settings.poll.patience();
         match follow.react(&answer, self.desk.now(), patience) {
             Reaction::Keep => Done::Again,
             Reaction::Tick(progress) => {
@@ -318,12 +336,17 @@ impl Question<'_> {
     async fn cancel(&self, follow: &mut Follow) -> Done {
         match self.account.provider().cancel(&follow.upstream_id).await {
             Ok(CancelAnswer::Done) => {
+                follow.cancel_sent();
                 self.record(&Event::CancelConfirmed, &Answer::NotFound)
                     .await
             }
             // It may just have finished: the next question decides.
-            Ok(CancelAnswer::NotFound) => Done::Again,
+            Ok(CancelAnswer::NotFound) => {
+                follow.cancel_sent();
+                Done::Again
+            }
             Err(error) => {
+                follow.cancel_sent();
                 tracing::warn!(task = %self.id, %error, "cancel not confirmed");
                 follow.poll.failures = follow.poll.failures.saturating_add(1);
                 follow.poll.retry_after = error.retry_after;
@@ -333,9 +356,8 @@ impl Question<'_> {
     }
 
     async fn record(&self, event: &Event, answer: &Answer) -> Done {
-        // What could not be recorded is read anew, and so seen again.
         let Ok(updated) = self.desk.record(self.id, event).await else {
-            return Done::Ended;
+            return Done::Lost;
         };
         let task = updated.task();
         if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
@@ -392,5 +414,3 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 /// The time between two passes while accounts are at their limit.
 const BUSY_REST: Duration = Duration::from_millis(20);
-/// The longest time that a task must stay unknown before it is called gone.
-const LONGEST_PATIENCE: Duration = Duration::from_mins(1);

@@ -43,6 +43,14 @@ pub struct PollSettings {
     pub max_backoff: Duration,
 }
 
+impl PollSettings {
+    /// How long an answer that ends a paid task must go on before it is believed: a dozen
+    /// questions, a minute at most.
+    pub(super) fn patience(&self) -> Duration {
+        (self.floor * 12).min(Duration::from_mins(1))
+    }
+}
+
 /// Copying content.
 #[derive(Clone, Copy, Debug)]
 pub struct ArchiveSettings {

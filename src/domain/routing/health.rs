@@ -48,7 +48,12 @@ impl Health {
 
     /// Whether new requests are refused because the account is out.
     pub fn is_out(&self, now: Timestamp) -> bool {
-        self.out_until.is_some_and(|until| now < until)
+        self.out_until(now).is_some()
+    }
+
+    /// Until when the account is out; `None` when it is not.
+    pub fn out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.out_until.filter(|until| now < *until)
     }
 
     /// Not before when `model` may be tried again; `None` when it may be tried now.
@@ -63,12 +68,18 @@ impl Health {
         if self.cooling.len() >= MODELS && !self.cooling.contains_key(model) {
             return;
         }
+        // Creates that were on their way together are one strike.
         let known = self.cooling.get(model).copied();
-        let strikes = known.map_or(1, |cooling| cooling.strikes.saturating_add(1));
+        let strikes = match known {
+            Some(cooling) if now < cooling.until => cooling.strikes,
+            Some(cooling) => cooling.strikes.saturating_add(1),
+            None => 1,
+        };
         let rest = crate::domain::schedule::quota_cooldown(strikes, rejection.retry_after);
+        let earlier = known.map_or(now, |cooling| cooling.until);
         let cooling = Cooling {
             strikes,
-            until: now.after(rest),
+            until: now.after(rest).max(earlier),
         };
         self.cooling.insert(model.to_owned(), cooling);
     }
@@ -110,11 +121,15 @@ mod tests {
     #[test]
     fn a_quota_cools_its_model_alone_and_for_longer_each_time() {
         let mut health = Health::default();
+        let quota = rejection(RejectionKind::Quota);
         let now = Timestamp(1_000);
-        health.rejected("m", &rejection(RejectionKind::Quota), now);
-        let first = health.cooling_until("m", now);
-        health.rejected("m", &rejection(RejectionKind::Quota), now);
-        assert!(first.is_some() && health.cooling_until("m", now) > first);
+        health.rejected("m", &quota, now);
+        let first = health.cooling_until("m", now).expect("it cools");
+        health.rejected("m", &quota, now);
+        assert_eq!(health.cooling_until("m", now), Some(first), "one episode");
+        health.rejected("m", &quota, first);
+        let second = health.cooling_until("m", first).expect("it cools again");
+        assert!(second.since(first) > first.since(now));
         assert_eq!(health.cooling_until("other", now), None);
         assert!(!health.is_out(now));
     }

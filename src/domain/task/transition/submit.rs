@@ -115,7 +115,7 @@ impl Task {
                 attempt,
                 deadline: None,
             }),
-            UnknownPolicy::Resubmit if !self.cancel_requested => {
+            UnknownPolicy::Resubmit if !self.cancel_requested && self.unproved() < MAX_UNPROVED => {
                 self.change_current(|a| {
                     a.assert_rejected("outcome unknown; resubmitted by policy", now);
                 });
@@ -125,6 +125,13 @@ impl Task {
                 "the provider's answer to the create was lost; it may have charged for it",
             )),
         }
+    }
+
+    /// Attempts that somebody wrote off and nothing disproves: each may have been paid.
+    fn unproved(&self) -> usize {
+        let written_off =
+            |a: &&Attempt| a.outcome == AttemptOutcome::Rejected && a.cost.charge != Charge::None;
+        self.attempts.iter().filter(written_off).count()
     }
 
     pub(super) fn resolved(&mut self, resolution: &Resolution, now: Timestamp) -> Step {
@@ -169,3 +176,6 @@ fn unknown_outcome(message: &str) -> State {
         message,
     ))
 }
+
+/// Creates of unknown outcome that the policy `resubmit` writes off before it gives up.
+const MAX_UNPROVED: usize = 2;

@@ -3,18 +3,19 @@
 //! Copying again is always safe: keys belong to the task, and a half-written object is replaced.
 //! URLs come fresh from the poller; after a restart, or when one has died, the task is read again.
 
-use std::collections::HashMap;
+mod tries;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use tries::{Begun, Patience, Tries};
 
 use super::Desk;
 use super::copy::{Copied, CopyError, copy_output};
 use crate::archive::Key;
 use crate::domain::artifact::Artifact;
-use crate::domain::id::TaskId;
 use crate::domain::task::{
     AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
 };
@@ -27,23 +28,11 @@ pub(super) async fn run(desk: Arc<Desk>) {
     let tries = Arc::new(Tries::default());
     loop {
         pass(&desk, &room, &tries).await;
-        if !desk.next_pass(Lane::Archive, LONGEST_REST).await {
+        // What is in the lane is always due: only a nudge or the clock brings the next pass.
+        if !desk.rest(Lane::Archive, LONGEST_REST).await {
             return;
         }
     }
-}
-
-/// What this process remembers of tasks it copies; a restart begins anew.
-#[derive(Default)]
-struct Tries(Mutex<HashMap<TaskId, Try>>);
-
-#[derive(Clone, Copy, Default)]
-struct Try {
-    busy: bool,
-    not_before: Timestamp,
-    failures: u32,
-    /// Answers that were no media, or "no such task".
-    refusals: u32,
 }
 
 /// How a try to copy a task ended.
@@ -69,45 +58,57 @@ async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
         let Some(last) = page.last() else { return };
         cursor = Some((last.next_step().1, last.id));
         for task in page {
-            if !tries.may_start(desk, task.id) {
-                continue;
-            }
             let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
                 return;
             };
-            tries.0.lock().entry(task.id).or_default().busy = true;
-            let (desk, tries) = (Arc::clone(desk), Arc::clone(tries));
-            desk.shutdown.clone().spawn(async move {
-                // A copy can begin anew after a restart: a drain need not wait for it.
-                tokio::select! {
-                    () = desk.shutdown.draining() => {}
-                    () = attempt(&desk, &tries, &task) => {}
-                }
-                drop(permit);
-                desk.store.changes().nudge(Lane::Archive);
-            });
+            let fresh = desk.outputs.lock().contains(&task.id);
+            let floor = desk.settings.poll.floor;
+            if let Some(begun) = tries.begin(task.id, fresh, floor, desk.now()) {
+                start(desk, task, begun, permit);
+            }
         }
     }
 }
 
-async fn attempt(desk: &Desk, tries: &Tries, task: &Task) {
-    let event = match copy_all(desk, task).await {
-        Ok(outputs) => Some(Event::Archived(outputs)),
-        Err(ended) => tries.after(desk, task, ended).map(Event::ArchiveFailed),
+fn start(desk: &Arc<Desk>, task: Arc<Task>, begun: Begun, permit: OwnedSemaphorePermit) {
+    let desk = Arc::clone(desk);
+    desk.shutdown.clone().spawn(async move {
+        // A copy can begin anew after a restart: a drain need not wait for it.
+        tokio::select! {
+            () = desk.shutdown.draining() => {}
+            () = attempt(&desk, begun, &task) => {}
+        }
+        drop(permit);
+        desk.store.changes().nudge(Lane::Archive);
+    });
+}
+
+async fn attempt(desk: &Desk, begun: Begun, task: &Task) {
+    let event = match copy_all(desk, &begun, task).await {
+        Ok(outputs) => Event::Archived(outputs),
+        Err(how) => {
+            let patience = Patience {
+                floor: desk.settings.poll.floor,
+                refusal: desk.settings.poll.patience(),
+                give_up: desk.settings.archive.give_up,
+            };
+            match begun.fail(how, task.times.updated, patience, desk.now()) {
+                Some(failure) => Event::ArchiveFailed(failure),
+                None => return,
+            }
+        }
     };
-    let ended = match event {
-        Some(event) => desk.record(task.id, &event).await.is_ok(),
-        None => false,
-    };
-    tries.leave(task.id, ended);
+    if desk.record_evidence(task.id, &event).await.is_ok() {
+        begun.end();
+    }
 }
 
 /// Copies every output, or says why not.
-async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
+async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifact>, Ended> {
     let seen = desk.outputs.lock().pop(&task.id);
     let mut urls = match seen {
         Some(urls) => urls,
-        None => fresh_urls(desk, task).await?,
+        None => fresh_urls(desk, begun, task).await?,
     };
     let expires = desk.now().after(desk.settings.keep_content);
     let mut outputs = Vec::with_capacity(urls.len());
@@ -118,9 +119,15 @@ async fn copy_all(desk: &Desk, task: &Task) -> Result<Vec<Artifact>, Ended> {
             Ok(copied) => outputs.push(artifact(index, &copied, expires)),
             Err(CopyError::Expired(_)) if refreshed < REFRESHES => {
                 refreshed += 1;
-                urls = fresh_urls(desk, task).await?;
+                urls = fresh_urls(desk, begun, task).await?;
             }
-            Err(error) => return Err(ended(task, &error)),
+            Err(error) => {
+                if matches!(error, CopyError::Transport(_) | CopyError::Archive(_)) {
+                    // These URLs were not at fault: the next try need not ask for others.
+                    desk.outputs.lock().put(task.id, urls);
+                }
+                return Err(ended(task, &error));
+            }
         }
     }
     Ok(outputs)
@@ -141,7 +148,7 @@ async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Cop
 }
 
 /// Reads the task again for URLs that live.
-async fn fresh_urls(desk: &Desk, task: &Task) -> Result<Vec<String>, Ended> {
+async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<String>, Ended> {
     let served = task
         .attempts
         .iter()
@@ -151,6 +158,7 @@ async fn fresh_urls(desk: &Desk, task: &Task) -> Result<Vec<String>, Ended> {
     let Some((account, upstream_id)) = known else {
         return Err(Ended::Later);
     };
+    tokio::time::sleep(begun.ask(desk.settings.poll.floor, desk.now())).await;
     match account.provider().observe(upstream_id).await {
         Ok(seen)
             if matches!(seen.status, UpstreamStatus::Succeeded) && !seen.outputs.is_empty() =>
@@ -183,56 +191,6 @@ fn ended(task: &Task, error: &CopyError) -> Ended {
     }
 }
 
-impl Tries {
-    /// Whether a task may be copied now. One whose URLs nobody has just seen must be read at the
-    /// provider first, and a process before this one may have done so a moment ago.
-    fn may_start(&self, desk: &Desk, id: TaskId) -> bool {
-        let now = desk.now();
-        let fresh = desk.outputs.lock().contains(&id);
-        let mut tries = self.0.lock();
-        let known = tries.entry(id).or_insert_with(|| Try {
-            not_before: if fresh {
-                now
-            } else {
-                now.after(desk.settings.poll.floor)
-            },
-            ..Try::default()
-        });
-        !known.busy && known.not_before <= now
-    }
-
-    /// Plans the next try, or says with what the task fails.
-    fn after(&self, desk: &Desk, task: &Task, ended: Ended) -> Option<Failure> {
-        let now = desk.now();
-        let mut tries = self.0.lock();
-        let known = tries.entry(task.id).or_default();
-        let overdue = now.since(task.times.updated) >= desk.settings.archive.give_up;
-        let failure = match ended {
-            Ended::Hopeless(failure) => return Some(failure),
-            Ended::Refused(failure) => {
-                known.refusals += 1;
-                (known.refusals >= REFUSALS || overdue).then_some(failure)
-            }
-            Ended::Later => {
-                overdue.then(|| lost("the output could not be copied before it was given up"))
-            }
-        };
-        known.failures = known.failures.saturating_add(1);
-        let pause = crate::domain::schedule::retry_backoff(known.failures, rand::random());
-        known.not_before = now.after(pause);
-        failure
-    }
-
-    fn leave(&self, id: TaskId, ended: bool) {
-        let mut tries = self.0.lock();
-        if ended {
-            tries.remove(&id);
-        } else if let Some(known) = tries.get_mut(&id) {
-            known.busy = false;
-        }
-    }
-}
-
 fn artifact(index: u32, copied: &Copied, expires: Timestamp) -> Artifact {
     Artifact {
         index,
@@ -254,7 +212,5 @@ fn lost(message: &str) -> Failure {
 const PAGE: usize = 128;
 /// Fresh sets of URLs within one try.
 const REFRESHES: u32 = 3;
-/// Unusable answers before they are believed.
-const REFUSALS: u32 = 3;
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);
