@@ -8,17 +8,25 @@
 mod harness;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod startup;
 #[cfg(test)]

@@ -32,6 +32,16 @@ pub fn channel(address: SocketAddr) -> Channel {
         .connect_lazy()
 }
 
+/// A client that takes in 64 KiB and no more before it reads on, so that a server cannot have sent
+/// all of a download whose reader is slow.
+pub fn narrow(address: SocketAddr) -> Client {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let endpoint = endpoint
+        .initial_stream_window_size(65_535)
+        .initial_connection_window_size(65_535);
+    over(endpoint.connect_lazy())
+}
+
 /// A client over a channel.
 pub fn over(channel: Channel) -> Client {
     MediaGenerationClient::new(channel).max_decoding_message_size(64 << 20)

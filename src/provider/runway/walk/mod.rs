@@ -7,6 +7,7 @@
 mod drafts;
 mod outside;
 mod reader;
+mod sandboxed;
 
 use serde_json::Value as Json;
 
