@@ -149,7 +149,7 @@ fn a_wrong_file_is_told_with_place_and_key() {
             "needs server.tls.cert",
         ),
         (
-            "server: { download_drain: 31s }",
+            "server: { download_drain: 37s }",
             "is longer than server.drain_timeout",
         ),
         (
