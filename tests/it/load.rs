@@ -61,7 +61,11 @@ async fn a_thousand_tasks_in_flight_at_once_all_complete() {
     watched.end.unwrap();
     let look = || async {
         let done = count_completed(&app).await;
-        if done == TASKS + MORE { Ok(()) } else { Err(done) }
+        if done == TASKS + MORE {
+            Ok(())
+        } else {
+            Err(done)
+        }
     };
     eventually_within(PATIENCE, "all tasks are done", look).await;
     over.store(true, Ordering::Relaxed);
