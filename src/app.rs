@@ -61,13 +61,20 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
     let limits = listener_limits(&config);
     faces.spawn(listener::serve(tcp, router, limits, tls, faces.clone()));
     health.serving().await;
-    shutdown.spawn(end(shutdown.clone(), work, faces, health));
+    let downloads = config.server.download_drain;
+    shutdown.spawn(end(shutdown.clone(), work, faces, health, downloads));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
     Ok(Running { address })
 }
 
 /// The drain, in its order: say so, finish the work, then close the doors.
-async fn end(shutdown: Shutdown, work: Shutdown, faces: Shutdown, health: Health) {
+async fn end(
+    shutdown: Shutdown,
+    work: Shutdown,
+    faces: Shutdown,
+    health: Health,
+    downloads: Duration,
+) {
     shutdown.draining().await;
     health.not_serving().await;
     let settled = async { tokio::join!(work.finished(), tokio::time::sleep(LAME_DUCK)) };
@@ -76,7 +83,14 @@ async fn end(shutdown: Shutdown, work: Shutdown, faces: Shutdown, health: Health
         _ = settled => {}
     }
     faces.drain();
-    faces.finished().await;
+    // A download that nobody reads is not even asked to end: it is cut off at its deadline.
+    if tokio::time::timeout(downloads, faces.finished())
+        .await
+        .is_err()
+    {
+        faces.stop();
+        faces.finished().await;
+    }
 }
 
 /// Opens what the work stands on and starts it.
@@ -98,7 +112,7 @@ async fn start_work(
         shutdown: work.clone(),
         settings: service_settings(config),
     });
-    let egress = Arc::new(open_egress(&accounts)?);
+    let egress = Arc::new(open_egress(config, &accounts)?);
     let settings = worker_settings(config);
     let desk = Desk::new(store, archive, accounts, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
@@ -175,7 +189,7 @@ async fn open_accounts(
         Access::Sandbox => start_sandbox(shutdown).await?,
         Access::Account { api_key, base_url } => (base_url.to_string(), api_key.clone()),
     };
-    let mut settings = RunwaySettings::new(ACCOUNT, base_url, key);
+    let mut settings = RunwaySettings::new(account(config), base_url, key);
     settings.version.clone_from(&config.runway.api_version);
     settings.create_timeout = config.submit.timeout;
     settings.trust_503 = config.submit.trust_503;
@@ -213,10 +227,20 @@ async fn start_sandbox(shutdown: &Shutdown) -> anyhow::Result<(String, SecretStr
     ))
 }
 
-fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
-    let account = accounts.get(ACCOUNT);
+fn open_egress(config: &Config, accounts: &Accounts) -> anyhow::Result<Egress> {
+    let account = accounts.get(account(config));
     let origin = account.and_then(|account| account.provider().output_origin());
     Egress::new(origin).context("the guarded client cannot be made")
+}
+
+/// The name of the one account there is. The sandbox has a name of its own: what one of them was
+/// asked to make is never asked of the other.
+fn account(config: &Config) -> &'static str {
+    if config.runway.is_sandbox() {
+        "sandbox"
+    } else {
+        "runwayml"
+    }
 }
 
 fn service_settings(config: &Config) -> service::Settings {
@@ -293,8 +317,6 @@ fn listener_limits(config: &Config) -> Limits {
 
 /// How long a draining server still answers, so that its callers hear that it drains.
 const LAME_DUCK: Duration = Duration::from_millis(500);
-/// The name of the one account there is.
-const ACCOUNT: &str = "runwayml";
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.

@@ -33,13 +33,14 @@ impl Shutdown {
         }
     }
 
-    /// A handle that stops with this one but drains when it is told to: for what must still answer
-    /// while this one drains.
+    /// A handle that stops with this one, but drains when it is told to and may be stopped alone: for
+    /// what must still answer while this one drains.
     #[must_use]
     pub fn later(&self) -> Self {
+        let stop = self.stop.child_token();
         Self {
-            drain: self.stop.child_token(),
-            stop: self.stop.clone(),
+            drain: stop.child_token(),
+            stop,
             tasks: TaskTracker::new(),
         }
     }

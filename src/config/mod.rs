@@ -133,7 +133,7 @@ impl Config {
         let sandbox = root.flag("sandbox");
         let data_dir = root
             .path("data_dir")
-            .or_else(platform_data_dir)
+            .or_else(|| usual_data_dir(sandbox))
             .unwrap_or_else(|| {
                 root.wrong(
                     "data_dir",
@@ -160,6 +160,17 @@ impl Config {
             data_dir,
         }
     }
+}
+
+/// A sandbox gets a folder of its own: its tasks are not to be found by the real thing, nor those
+/// of the real thing by the sandbox.
+fn usual_data_dir(sandbox: bool) -> Option<PathBuf> {
+    let usual = platform_data_dir()?;
+    Some(if sandbox {
+        usual.join("sandbox")
+    } else {
+        usual
+    })
 }
 
 /// `mediagen` in the platform's data folder.

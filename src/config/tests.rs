@@ -114,7 +114,7 @@ fn a_wrong_file_is_told_with_place_and_key() {
         ("data_dir: [a]", ":1: data_dir: takes one value"),
         (
             "download: { chunk: 2MiB }",
-            "download.chunk: 2MiB is out of bounds: 4KiB to 1MiB",
+            "download.chunk: 2MiB is out of bounds: 4KiB to 64KiB",
         ),
         (
             "archive: { concurrency: 0 }",
@@ -149,7 +149,7 @@ fn a_wrong_file_is_told_with_place_and_key() {
             "needs server.tls.cert",
         ),
         (
-            "server: { download_drain: 31s }",
+            "server: { download_drain: 37s }",
             "is longer than server.drain_timeout",
         ),
         (

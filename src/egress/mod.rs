@@ -112,12 +112,19 @@ impl Origin {
 impl Egress {
     /// A client that also accepts the given loopback origins.
     pub fn new(allowed: impl IntoIterator<Item = Origin>) -> Result<Self, EgressError> {
-        Self::with_lookup(allowed, &resolver::system())
+        Self::with_lookup(allowed, &resolver::system(), READ_TIMEOUT)
+    }
+
+    /// The same for [`Egress::post`]: the answer comes after the whole form was sent, so silence
+    /// is bounded by the timeout of each call alone.
+    pub fn for_uploads(allowed: impl IntoIterator<Item = Origin>) -> Result<Self, EgressError> {
+        Self::with_lookup(allowed, &resolver::system(), UPLOAD_READ_TIMEOUT)
     }
 
     fn with_lookup(
         allowed: impl IntoIterator<Item = Origin>,
         lookup: &Lookup,
+        read_timeout: Duration,
     ) -> Result<Self, EgressError> {
         let build = |realm, https_only| {
             Client::builder()
@@ -129,7 +136,7 @@ impl Egress {
                 .http1_only()
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(READ_TIMEOUT)
+                .read_timeout(read_timeout)
                 .pool_max_idle_per_host(0)
                 .user_agent(USER_AGENT)
                 .build()
@@ -292,6 +299,8 @@ fn transport(error: reqwest::Error) -> EgressError {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence within a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest silence of a server that an upload goes to, the sending included.
+const UPLOAD_READ_TIMEOUT: Duration = Duration::from_mins(10);
 const MAX_HEADER_LEN: usize = 256;
 /// How deep a client's error is looked into.
 const MAX_CAUSES: usize = 16;

@@ -37,7 +37,7 @@ fn allowing(port: u16) -> Egress {
 #[tokio::test]
 async fn a_name_that_resolves_to_loopback_is_refused_without_connecting() {
     let (port, seen, _task) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let egress = Egress::with_lookup([], &to_loopback()).unwrap();
+    let egress = Egress::with_lookup([], &to_loopback(), READ_TIMEOUT).unwrap();
     // Past the judge of the text, straight to the client: only the resolver stands in between.
     let url = format!("https://media.example.com:{port}/");
     let error = egress.send(egress.public.get(url)).await.unwrap_err();

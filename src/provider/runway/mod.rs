@@ -93,7 +93,7 @@ impl Runway {
     /// An account, ready to talk, that says generations as `catalog` has it. Opens no connection.
     pub fn new(settings: Settings, catalog: Arc<Catalog>) -> Result<Self, InvalidSettings> {
         let client = Client::new(&settings)?;
-        let egress = Egress::new(client.origin())
+        let egress = Egress::for_uploads(client.origin())
             .map_err(|_| InvalidSettings("the TLS configuration of this machine"))?;
         let Settings {
             account, trust_503, ..

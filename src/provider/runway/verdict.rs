@@ -4,7 +4,7 @@
 //! unknown, whatever it looks like. Runway has no idempotency key and no list of tasks, so a wrong
 //! *rejected* here is a second charge.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::client::Answer;
 use super::loose::{Loose, is_shallow};
@@ -69,7 +69,7 @@ pub(super) struct Refusal {
     message: Loose,
     #[serde(default)]
     code: Loose,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "issues")]
     issues: Vec<Issue>,
 }
 
@@ -79,6 +79,16 @@ struct Issue {
     path: Vec<serde_json::Value>,
     #[serde(default)]
     message: Loose,
+}
+
+/// Whatever of the issues can be read: their shape must not turn a refusal into an unknown.
+fn issues<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Issue>, D::Error> {
+    let given = serde_json::Value::deserialize(from)?;
+    let listed = given.as_array().map_or(&[][..], Vec::as_slice);
+    Ok(listed
+        .iter()
+        .filter_map(|issue| serde_json::from_value(issue.clone()).ok())
+        .collect())
 }
 
 impl Refusal {
