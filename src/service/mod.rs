@@ -22,6 +22,11 @@ pub use list::{ListError, ListRequest, Page};
 pub use resolve::ResolveError;
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
+/// What the errors of this module carry from below, for a face that says them in its own words.
+pub use crate::archive::ArchiveError;
+pub use crate::provider::{ProviderError, ProviderErrorKind};
+pub use crate::store::StoreError;
+
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
@@ -33,7 +38,7 @@ use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
 use crate::provider::Accounts;
 use crate::shutdown::Shutdown;
-use crate::store::{StoreError, TaskStore};
+use crate::store::TaskStore;
 
 /// The service: one value, shared by every face.
 #[derive(Clone)]

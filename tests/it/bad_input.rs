@@ -42,157 +42,150 @@ async fn every_bad_create_is_refused_by_name_and_leaves_nothing() {
 }
 
 fn rows() -> Vec<Row> {
-    let with = |change: &dyn Fn(&mut CreateRequest)| {
-        let mut request = video("a lake");
-        change(&mut request);
-        request
+    [fields(), images(), frame(), urls()].concat()
+}
+
+/// A good request with one thing changed.
+fn with(change: impl Fn(&mut CreateRequest)) -> CreateRequest {
+    let mut request = video("a lake");
+    change(&mut request);
+    request
+}
+
+fn fields() -> Vec<Row> {
+    let field = |name, field, words, change: &dyn Fn(&mut CreateRequest)| -> Row {
+        (name, with(change), "FIELD_INVALID", field, words)
     };
-    let url = |url: &str| with(&|request| request.input_references = vec![of_url(url)]);
-    let image = |content_type: &str, data: Vec<u8>| {
-        let mut request = picture("a lake", data);
-        request.input_references[0].content_type = content_type.into();
-        request
-    };
-    let url_field = "input_references[0].url";
-    let mut rows: Vec<Row> = vec![
-        (
-            "no prompt",
-            with(&|r| r.prompt.clear()),
-            "FIELD_INVALID",
-            "prompt",
-            &[],
-        ),
-        (
-            "a blank prompt",
-            with(&|r| r.prompt = " \n ".into()),
-            "FIELD_INVALID",
-            "prompt",
-            &[],
-        ),
-        (
-            "1001 letters",
-            with(&|r| r.prompt = "ä".repeat(1001)),
-            "FIELD_INVALID",
-            "prompt",
-            &["1000"],
-        ),
-        (
-            "501 emoji, 1002 units",
-            with(&|r| r.prompt = "🎬".repeat(501)),
-            "FIELD_INVALID",
-            "prompt",
-            &["1000"],
-        ),
+    let unknown = with(|r| r.model = "gen4-turbo".into());
+    vec![
+        field("no prompt", "prompt", &[], &|r| r.prompt.clear()),
+        field("a blank prompt", "prompt", &[], &|r| {
+            r.prompt = " \n ".into();
+        }),
+        field("1001 letters", "prompt", &["1000"], &|r| {
+            r.prompt = "ä".repeat(1001);
+        }),
+        field("1002 units", "prompt", &["1000"], &|r| {
+            r.prompt = "🎬".repeat(501);
+        }),
         (
             "an unknown model",
-            with(&|r| r.model = "gen4-turbo".into()),
+            unknown,
             "MODEL_UNKNOWN",
             "model",
             &["gen4_turbo"],
         ),
+        field("a foreign size", "size", &["1280:720"], &|r| {
+            r.size = "333x222".into();
+        }),
+        field("11 seconds", "seconds", &["10"], &|r| r.seconds = Some(11)),
+        field("0 seconds", "seconds", &["from 1"], &|r| {
+            r.seconds = Some(0);
+        }),
+        field("no image", "input_references", &["image"], &|r| {
+            r.model = "gen4_turbo".into();
+        }),
+    ]
+}
+
+fn images() -> Vec<Row> {
+    let unsupported = "INPUT_TYPE_UNSUPPORTED";
+    let (data, declared) = (
+        "input_references[0].data",
+        "input_references[0].content_type",
+    );
+    let image = |content_type: &str, data: &[u8]| {
+        let mut request = picture("a lake", data.to_vec());
+        request.input_references[0].content_type = content_type.into();
+        request
+    };
+    let png = png(20_000);
+    let both = &["image/png", "image/jpeg"];
+    let sourceless = with(|r| r.input_references = vec![InputReference::default()]);
+    vec![
         (
-            "a size the model lacks",
-            with(&|r| r.size = "333x222".into()),
-            "FIELD_INVALID",
-            "size",
-            &["1280:720"],
-        ),
-        (
-            "11 seconds",
-            with(&|r| r.seconds = Some(11)),
-            "FIELD_INVALID",
-            "seconds",
-            &["10"],
-        ),
-        (
-            "0 seconds",
-            with(&|r| r.seconds = Some(0)),
-            "FIELD_INVALID",
-            "seconds",
-            &["from 1"],
-        ),
-        (
-            "no image",
-            with(&|r| r.model = "gen4_turbo".into()),
-            "FIELD_INVALID",
-            "input_references",
-            &["image"],
-        ),
-        (
-            "an image that is text",
-            image("image/png", b"not a picture at all".to_vec()),
-            "INPUT_TYPE_UNSUPPORTED",
-            "input_references[0].data",
+            "text",
+            image("image/png", b"not a picture at all"),
+            unsupported,
+            data,
             &[],
         ),
         (
-            "a PNG that is called JPEG",
-            image("image/jpeg", png(20_000)),
-            "INPUT_TYPE_UNSUPPORTED",
-            "input_references[0].data",
-            &["image/png", "image/jpeg"],
+            "a PNG called JPEG",
+            image("image/jpeg", &png),
+            unsupported,
+            data,
+            both,
         ),
         (
-            "an image of a type nobody takes",
-            image("image/tiff", b"II*\0........".to_vec()),
-            "INPUT_TYPE_UNSUPPORTED",
-            "input_references[0].content_type",
+            "TIFF",
+            image("image/tiff", b"II*\0........"),
+            unsupported,
+            declared,
             &[],
         ),
         (
             "an empty image",
-            image("image/png", vec![]),
+            image("image/png", b""),
             "FIELD_INVALID",
-            "input_references[0].data",
+            data,
             &[],
         ),
         (
-            "an input without a source",
-            with(&|r| r.input_references = vec![InputReference::default()]),
+            "no source",
+            sourceless,
             "FIELD_INVALID",
             "input_references[0]",
             &[],
         ),
+    ]
+}
+
+fn frame() -> Vec<Row> {
+    let strict = with(|r| {
+        (r.model, r.seconds) = ("veo3.1".into(), Some(4));
+        r.provider_options = Some(option("fooBar"));
+    });
+    let spaced = with(|r| r.request_id = "a b".into());
+    let timeless = with(|r| r.timeout = Some(prost_types::Duration::default()));
+    let operation = with(|r| r.operation = 99);
+    let labels = with(|r| r.labels = (0..65).map(|n| (n.to_string(), String::new())).collect());
+    let field = "provider_options.fooBar";
+    vec![
         (
             "an unknown option",
-            with(&|r| {
-                (r.model, r.seconds) = ("veo3.1".into(), Some(4));
-                r.provider_options = options("fooBar");
-            }),
+            strict,
             "OPTION_UNSUPPORTED",
-            "provider_options.fooBar",
+            field,
             &[],
         ),
         (
             "a request id with a space",
-            with(&|r| r.request_id = "a b".into()),
+            spaced,
             "FIELD_INVALID",
             "request_id",
             &["128"],
         ),
         (
             "a timeout of zero",
-            with(&|r| r.timeout = Some(prost_types::Duration::default())),
+            timeless,
             "FIELD_INVALID",
             "timeout",
             &[],
         ),
         (
             "an unknown operation",
-            with(&|r| r.operation = 99),
+            operation,
             "FIELD_INVALID",
             "operation",
             &[],
         ),
-        (
-            "65 labels",
-            with(&|r| r.labels = (0..65).map(|n| (n.to_string(), String::new())).collect()),
-            "FIELD_INVALID",
-            "labels",
-            &["64"],
-        ),
-    ];
-    for bad in [
+        ("65 labels", labels, "FIELD_INVALID", "labels", &["64"]),
+    ]
+}
+
+fn urls() -> Vec<Row> {
+    let bad = [
         "http://example.com/a.png",
         "https://127.0.0.1/a.png",
         "https://169.254.169.254/latest",
@@ -202,10 +195,18 @@ fn rows() -> Vec<Row> {
         "ftp://example.com/a.png",
         "file:///etc/passwd",
         "nonsense",
-    ] {
-        rows.push((bad, url(bad), "INPUT_URL_FORBIDDEN", url_field, &[]));
-    }
-    rows
+    ];
+    let row = |url: &'static str| -> Row {
+        let request = with(|r| r.input_references = vec![of_url(url)]);
+        (
+            url,
+            request,
+            "INPUT_URL_FORBIDDEN",
+            "input_references[0].url",
+            &[],
+        )
+    };
+    bad.map(row).to_vec()
 }
 
 fn of_url(url: &str) -> InputReference {
@@ -215,13 +216,13 @@ fn of_url(url: &str) -> InputReference {
     }
 }
 
-fn options(name: &str) -> Option<Struct> {
+fn option(name: &str) -> Struct {
     let value = Value {
         kind: Some(Kind::BoolValue(true)),
     };
-    Some(Struct {
+    Struct {
         fields: [(name.to_owned(), value)].into(),
-    })
+    }
 }
 
 #[tokio::test]
@@ -235,7 +236,7 @@ async fn several_bad_fields_are_named_in_one_answer() {
             seconds: Some(99),
             seed: Some(u64::MAX),
             input_references: vec![of_url("http://example.com/a.png")],
-            provider_options: options("contentModeration"),
+            provider_options: Some(option("contentModeration")),
             ..video("")
         })
         .await;
@@ -384,7 +385,7 @@ async fn an_unknown_option_goes_on_with_a_note_where_the_catalogue_does_not_say(
         let request = CreateRequest {
             model: model.into(),
             seconds: Some(5),
-            provider_options: options("fooBar"),
+            provider_options: Some(option("fooBar")),
             ..video("a lake")
         };
         let task = app.create(request).await;

@@ -110,7 +110,7 @@ impl Scene {
 /// One life of the server. Every other kill waits until it listens, so that something happens.
 async fn run_and_kill(scene: &Scene, kill: usize) {
     let mut server = scene.spawn();
-    if kill % 2 == 0 {
+    if kill.is_multiple_of(2) {
         server.listening().await;
     }
     sleep(Duration::from_millis(rand::random_range(0..400))).await;

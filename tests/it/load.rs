@@ -34,7 +34,7 @@ async fn a_thousand_tasks_in_flight_at_once_all_complete() {
     });
     let made: Vec<_> = creating.buffer_unordered(AT_ONCE).collect().await;
     let (ids, creates): (Vec<String>, Vec<Duration>) = made.into_iter().unzip();
-    let created = begun.elapsed();
+    let all_made = begun.elapsed();
 
     let over = Arc::new(AtomicBool::new(false));
     let asking = tokio::task::JoinSet::from_iter([ask(
@@ -76,7 +76,7 @@ async fn a_thousand_tasks_in_flight_at_once_all_complete() {
     let (creates, alone) = (Percentiles::of(creates), Percentiles::of(alone));
     let statuses = Percentiles::of(statuses);
     println!(
-        "{TASKS} tasks: created in {created:.1?}, done in {:.1?}, {} reads; {AT_ONCE} Creates at \
+        "{TASKS} tasks: created in {all_made:.1?}, done in {:.1?}, {} reads; {AT_ONCE} Creates at \
          once: {creates}; one at a time: {alone}; Status: {statuses}",
         begun.elapsed(),
         app.upstream.sandbox.counts().polls

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mediagen::pb::v1::{
-    AttemptOutcome, CancelOutcome, CancelRequest, Charge, Resolution, ResolveUnknownRequest, Task,
-    TaskStatus,
+    Attempt, AttemptOutcome, CancelOutcome, CancelRequest, Charge, Resolution,
+    ResolveUnknownRequest, Task, TaskStatus,
 };
 use mediagen::sandbox::{Effect, Fault, Place};
 use tonic::{Code, Status};
@@ -18,7 +18,7 @@ async fn a_503_is_tried_again_and_the_task_completes() {
     app.upstream.sandbox.inject(answer(503, 2));
     let done = app.run(sound("a bell")).await;
     assert_eq!(done.status(), TaskStatus::Completed, "{done:#?}");
-    let outcomes: Vec<AttemptOutcome> = done.attempts.iter().map(|a| a.outcome()).collect();
+    let outcomes: Vec<AttemptOutcome> = done.attempts.iter().map(Attempt::outcome).collect();
     assert_eq!(outcomes[..2], [AttemptOutcome::Rejected; 2]);
     assert_eq!(
         (outcomes.len(), app.upstream.sandbox.ledger().len()),
@@ -94,7 +94,7 @@ async fn a_429_makes_the_model_wait_and_says_so() {
     }
 }
 
-fn is_rejected(attempt: &mediagen::pb::v1::Attempt) -> bool {
+fn is_rejected(attempt: &Attempt) -> bool {
     attempt.outcome() == AttemptOutcome::Rejected
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mediagen::pb::v1::{AttemptOutcome, Charge, Task, TaskStatus};
+use mediagen::pb::v1::{AttemptOutcome, Charge, HistoryEntry, Task, TaskStatus};
 use mediagen::sandbox::{self, Effect, Fault, Place};
 
 use crate::harness::client::{assert_whole_history, content, download};
@@ -85,7 +85,7 @@ async fn a_held_task_is_throttled_and_then_goes_on() {
     let app = TestApp::start().await;
     let made = app.create(sound("a bell [sandbox:throttled=0.5]")).await;
     let done = app.finish(&made.id).await;
-    let statuses: Vec<TaskStatus> = done.history.iter().map(|entry| entry.status()).collect();
+    let statuses: Vec<TaskStatus> = done.history.iter().map(HistoryEntry::status).collect();
     assert!(statuses.contains(&TaskStatus::Throttled), "{statuses:?}");
     assert_eq!(done.status(), TaskStatus::Completed);
 }

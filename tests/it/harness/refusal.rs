@@ -17,7 +17,6 @@ pub struct Refused {
     /// The bad fields, each with what is wrong.
     pub fields: Vec<(String, String)>,
     pub retry_after: Option<Duration>,
-    pub message: String,
 }
 
 impl Refused {
@@ -44,7 +43,6 @@ impl Refused {
                 .map(|violation| (violation.field, violation.description))
                 .collect(),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
-            message: status.message().to_owned(),
         }
     }
 

@@ -8,10 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// The future's value, or a panic that says what did not come.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not come within {PATIENCE:?}"),
-    }
+    let came = timeout(PATIENCE, future).await;
+    came.unwrap_or_else(|_| panic!("{what} did not come within {PATIENCE:?}"))
 }
 
 /// Looks again and again until it is as wanted; the last look is shown when it never is.
@@ -44,5 +42,5 @@ where
 }
 
 /// Far beyond what anything here takes, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);

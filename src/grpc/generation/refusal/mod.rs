@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::archive::ArchiveError;
 use crate::domain::id::TaskId;
 use crate::grpc::convert::Violations;
 use crate::grpc::limits::incident;
 use crate::grpc::status::{Reason, Refusal};
-use crate::provider::{ProviderError, ProviderErrorKind};
 use crate::service::{
-    CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, ListError, LookupError,
-    ResolveError, WatchEnd, WatchError,
+    ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, ListError,
+    LookupError, ProviderError, ProviderErrorKind, ResolveError, StoreError, WatchEnd, WatchError,
 };
-use crate::store::StoreError;
 
 pub(super) fn create(error: CreateError) -> Status {
     let refusal = match error {
