@@ -100,6 +100,7 @@ async fn start_work(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Service> {
     make_folder(&config.data_dir)?;
+    check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
     let archive = Arc::new(open_archive(config, work)?);
     let catalog = Arc::new(load_catalog(config)?);
@@ -144,6 +145,25 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A folder belongs to the sandbox or to the real thing, for good: tasks that cost nothing in the
+/// one must never be paid for by the other.
+fn check_owner(config: &Config) -> anyhow::Result<()> {
+    let (path, own) = (config.data_dir.join("account"), account(config));
+    match std::fs::read_to_string(&path) {
+        Ok(known) if known.trim() == own => Ok(()),
+        Ok(known) => anyhow::bail!(
+            "the data folder {} holds tasks of `{}`, and this server is of `{own}`: give it a \
+             folder of its own with --data-dir",
+            config.data_dir.display(),
+            known.trim().escape_debug().take(32).collect::<String>(),
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&path, own).with_context(|| format!("cannot write {}", path.display()))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {

@@ -1,5 +1,6 @@
 //! The channel to a server, and the calls that are safe to repeat.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,7 +118,11 @@ pub async fn create(client: &mut Client, request: CreateRequest) -> Result<Task,
         match client.create(request.clone()).await {
             Ok(answer) => return task_of(answer.into_inner().task),
             Err(status) if super::failure::is_passing(&status) && attempt < MAX_REPEATS => {
-                tracing::debug!(code = ?status.code(), attempt, "create is sent again");
+                if attempt == 0 {
+                    let text = "the server does not answer; trying again for a while";
+                    // Where nobody reads the words there is nobody to tell.
+                    let _ = writeln!(std::io::stderr(), "{text}");
+                }
             }
             Err(status) => return Err(explain(status)),
         }

@@ -15,7 +15,7 @@ use super::follow::{follow, is_terminal};
 use super::json::bare;
 use super::local::LocalArgs;
 use super::progress::Progress;
-use super::request::{RequestArgs, output_path};
+use super::request::{RequestArgs, check_output, output_path};
 use super::show;
 use super::signals::Signals;
 use crate::config::Environment;
@@ -44,6 +44,12 @@ pub struct GenerateArgs {
 pub async fn run(args: &GenerateArgs, env: &Environment) -> Result<(), Failure> {
     let request = args.request.to_request()?;
     let wait = wait_of(args.wait, env)?;
+    check_output(args.output.as_deref())?;
+    let named = args.connection.named_server();
+    if args.local.sandbox && named.is_some() && named != env.get("MEDIAGEN_SERVER") {
+        let text = "--sandbox runs in this process: leave out --server, or --sandbox";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     if !args.local.sandbox && args.connection.named_server().is_some() {
         let mut client = args.connection.connect()?;
         return generate(&mut client, request, wait, args).await;

@@ -226,6 +226,24 @@ fn to_proto(value: Json) -> prost_types::Value {
 /// A server takes 16 MiB in one Create; the rest is left to the other fields.
 const MAX_INLINE: u64 = 15 << 20;
 
+/// A file that cannot be written is told before anything is paid for.
+pub fn check_output(output: Option<&Path>) -> Result<(), Failure> {
+    let Some(output) = output else { return Ok(()) };
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let problem = if output.is_dir() {
+        "is a folder; name a file"
+    } else if folder.is_dir() {
+        return Ok(());
+    } else {
+        "lies in no folder that exists"
+    };
+    let text = format!("--output: {} {problem}", output.display());
+    Err(Failure::new(Exit::Usage, text))
+}
+
 /// Where an output goes and what it is called; shared by `generate` and `download`.
 pub fn output_path(given: Option<&Path>, task_id: &str, index: u32, content_type: &str) -> PathBuf {
     let extension = media::extension(content_type);

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
 use super::json::{bare, status_name, time};
-use crate::pb::v1::{Cost, Output, Task};
+use crate::pb::v1::{Cost, Output, Task, TaskStatus};
 
 /// Writes a line to standard output. A reader that went away is an ordinary failure, not a panic.
 pub fn line(text: &str) -> Result<(), Failure> {
@@ -112,6 +112,10 @@ pub fn table_row(task: &Task) -> String {
 /// Status, progress and what the server has to say about it.
 pub fn status_line(task: &Task) -> String {
     let mut text = status_name(task).to_owned();
+    let archiving = task.progress >= 1.0 && task.status() == TaskStatus::InProgress;
+    if archiving && task.status_detail.is_empty() {
+        text.push_str(" (keeping the content)");
+    }
     if task.progress > 0.0 && task.progress < 1.0 {
         let _ = write!(text, " {:.0} %", task.progress * 100.0);
     }

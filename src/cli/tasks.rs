@@ -11,7 +11,7 @@ use super::follow::{follow, status as status_of};
 use super::generate::refuse_unfinished;
 use super::json::{bare, task as to_json};
 use super::progress::Progress;
-use super::request::{RequestArgs, output_path, parse_pair};
+use super::request::{RequestArgs, check_output, output_path, parse_pair};
 use super::show;
 use crate::pb::v1::{
     CancelRequest, DeleteRequest, DownloadContentRequest, ListRequest, Output, Resolution,
@@ -164,6 +164,7 @@ pub async fn watch(args: &WatchArgs) -> Result<(), Failure> {
 
 /// `download`.
 pub async fn download(args: &DownloadArgs) -> Result<(), Failure> {
+    check_output(args.output.as_deref())?;
     let mut client = args.connection.connect()?;
     let task = status_of(&mut client, &args.id).await?;
     let Some(output) = task

@@ -170,17 +170,21 @@ async fn a_second_signal_ends_the_process_at_once() {
     let mut server = Server::spawn(&upstream, data.path(), address, &[]);
     server.listening().await;
     let client = connect(address);
-    let long = long_task(&client).await;
-    let request = DownloadContentRequest {
-        task_id: long.id,
-        ..Default::default()
-    };
-    let mut held = narrow(address)
-        .download_content(request)
+    // A create whose answer does not come keeps the drain waiting.
+    upstream.sandbox.inject(Fault {
+        on: Place::Create,
+        times: 1,
+        accept_first: true,
+        effect: Effect::Hang,
+    });
+    create(&client, sound("a bell that nobody answers"))
         .await
-        .unwrap()
-        .into_inner();
-    held.message().await.unwrap().unwrap();
+        .unwrap();
+    eventually("the create is on its way", || async {
+        let made = upstream.sandbox.ledger().len();
+        if made == 1 { Ok(()) } else { Err(made) }
+    })
+    .await;
     server.terminate();
     eventually("the drain has begun", || async {
         if server.log().contains("draining") {
@@ -198,12 +202,12 @@ async fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[tokio::test]
-async fn a_drain_cuts_off_what_takes_too_long() {
+async fn a_reader_that_stalls_does_not_hold_the_drain() {
     let upstream = Upstream::start(quick()).await;
     let data = TempDir::new().unwrap();
     let address = free_address();
     let settings = [
-        ("server.drain_timeout", "3s"),
+        ("server.drain_timeout", "20s"),
         ("server.download_drain", "1s"),
     ];
     let mut server = Server::spawn(&upstream, data.path(), address, &settings);
@@ -220,6 +224,39 @@ async fn a_drain_cuts_off_what_takes_too_long() {
         .unwrap()
         .into_inner();
     held.message().await.unwrap().unwrap();
+    server.terminate();
+    let begun = Instant::now();
+    let ended = server.end().await;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(ended.code(), Some(0), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_drain_cuts_off_what_takes_too_long() {
+    let upstream = Upstream::start(quick()).await;
+    let data = TempDir::new().unwrap();
+    let address = free_address();
+    let settings = [
+        ("server.drain_timeout", "3s"),
+        ("server.download_drain", "1s"),
+    ];
+    let mut server = Server::spawn(&upstream, data.path(), address, &settings);
+    server.listening().await;
+    let client = connect(address);
+    upstream.sandbox.inject(Fault {
+        on: Place::Create,
+        times: 1,
+        accept_first: true,
+        effect: Effect::Hang,
+    });
+    create(&client, sound("a bell that nobody answers"))
+        .await
+        .unwrap();
+    eventually("the create is on its way", || async {
+        let made = upstream.sandbox.ledger().len();
+        if made == 1 { Ok(()) } else { Err(made) }
+    })
+    .await;
     server.terminate();
     let begun = Instant::now();
     let ended = server.end().await;

@@ -27,7 +27,8 @@ pub(super) fn choose<'a>(
         Err(unknown) => {
             let hint = match &unknown.nearest[..] {
                 [] => format!(
-                    "a model that the catalogue lacks is named as {}<id>",
+                    "known are {}; a model that the catalogue lacks is named as {}<id>",
+                    listed(catalog.ids()),
                     catalog.prefix
                 ),
                 near => format!("near it are {}", near.join(", ")),

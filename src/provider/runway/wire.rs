@@ -120,10 +120,12 @@ fn classify(code: &str) -> (FailureReason, &'static str) {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     if is("SAFETY.OUTPUT") {
-        let message = "the provider's moderation refused the output; it is charged for";
+        let message =
+            "the provider's moderation refused the output; such a generation may be charged";
         (FailureReason::ModeratedOutput, message)
     } else if is("SAFETY") || is("INPUT_PREPROCESSING.SAFETY") {
-        let message = "the provider's moderation refused an input; it is charged for";
+        let message =
+            "the provider's moderation refused an input; such a generation may be charged";
         (FailureReason::ModeratedInput, message)
     } else if is("ASSET.INVALID") {
         (

@@ -35,10 +35,11 @@ impl Task {
         }
     }
 
-    pub(super) fn archived(&mut self, outputs: &[Artifact]) -> Step {
+    pub(super) fn archived(&mut self, outputs: &[Artifact], now: Timestamp) -> Step {
         let State::Archiving = self.state else {
             return Step::Illegal;
         };
+        self.change_current(|a| a.ended = Some(now));
         self.outputs = outputs.to_vec();
         Step::To(State::Completed)
     }
@@ -115,6 +116,7 @@ impl Task {
             return;
         }
         self.times.completed = Some(now);
+        self.status_detail = self.order.generation.notes.join(" ");
         let spooled = |input: &crate::domain::generation::Input| {
             matches!(input.source, InputSource::Inline { .. })
         };

@@ -122,7 +122,7 @@ impl Task {
             Event::CancelConfirmed => Step::Illegal,
             Event::TimedOut { book_until } => self.timed_out(*book_until),
             Event::CancelRequested => self.cancel(),
-            Event::Archived(outputs) => self.archived(outputs),
+            Event::Archived(outputs) => self.archived(outputs, now),
             Event::ArchiveFailed(failure) => self.archive_failed(failure, now),
             Event::Booked { attempt, actual } => self.booked(*attempt, *actual),
             Event::Deleted => self.delete(),

@@ -20,6 +20,7 @@ impl Task {
             .saturating_add(1);
         self.attempts
             .push(Attempt::intended(number, deployment, account, now));
+        self.status_detail = self.order.generation.notes.join(" ");
         Step::To(State::Submitting { attempt: number })
     }
 
