@@ -266,7 +266,7 @@ fn account(config: &Config) -> &'static str {
 fn service_settings(config: &Config) -> service::Settings {
     service::Settings {
         limits: InputLimits {
-            inline_bytes: config.server.max_create_bytes as u64,
+            inline_bytes: inline_limit(config.server.max_create_bytes),
         },
         task_timeout: config.defaults.task_timeout,
         quarantine: quarantine(config),
@@ -279,6 +279,11 @@ fn service_settings(config: &Config) -> service::Settings {
         chunk: config.download.chunk,
         download_drain: config.server.download_drain,
     }
+}
+
+/// Inline media leave a sixteenth of the message to everything else.
+const fn inline_limit(max_create_bytes: usize) -> u64 {
+    (max_create_bytes - max_create_bytes / 16) as u64
 }
 
 fn worker_settings(config: &Config) -> worker::Settings {

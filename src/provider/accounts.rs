@@ -18,6 +18,7 @@ pub struct Account {
     health: Mutex<Health>,
     creates: Arc<Semaphore>,
     polls: Arc<Semaphore>,
+    polls_rest: Mutex<Timestamp>,
 }
 
 /// Every configured account, by name.
@@ -34,6 +35,7 @@ impl Account {
             health: Mutex::default(),
             creates: Arc::new(Semaphore::new(creates)),
             polls: Arc::new(Semaphore::new(polls)),
+            polls_rest: Mutex::new(Timestamp::MIN),
         }
     }
 
@@ -55,6 +57,17 @@ impl Account {
     /// Room for polls.
     pub fn polls(&self) -> Arc<Semaphore> {
         Arc::clone(&self.polls)
+    }
+
+    /// It was asked too often: no polls before this moment.
+    pub fn rest_polls(&self, until: Timestamp) {
+        let mut rest = self.polls_rest.lock();
+        *rest = until.max(*rest);
+    }
+
+    /// Until when no polls are to be made; `None` when they may.
+    pub fn polls_rest_until(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(*self.polls_rest.lock()).filter(|until| now < *until)
     }
 
     /// It took a request for the model.

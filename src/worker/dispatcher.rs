@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
+use crate::archive::ArchiveError;
 use crate::domain::follow::BOOKING;
 use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
@@ -125,7 +126,17 @@ fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
 
 async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
-    let media = media(desk, task).await;
+    let media = match media(desk, task).await {
+        Ok(media) => media,
+        Err(ArchiveError::Unavailable(why)) => return wait_for_archive(desk, task, &why).await,
+        Err(lost @ (ArchiveError::Missing | ArchiveError::Damaged(_))) => {
+            tracing::error!(task = %task.id, error = %lost, "a kept input is lost");
+            let message = "an input that was sent with the request is lost; send it again";
+            let failure = Failure::ours(FailureReason::InvalidInput, message);
+            let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
+            return;
+        }
+    };
     let prepared = tokio::select! {
         // Nothing is begun in a drain, and what is prepared costs nothing.
         () = desk.shutdown.draining() => return,
@@ -226,30 +237,29 @@ fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Eve
 }
 
 /// Openers of the spooled inputs, aligned with the generation's inputs.
-async fn media(desk: &Desk, task: &Task) -> Vec<Option<Media>> {
+async fn media(desk: &Desk, task: &Task) -> Result<Vec<Option<Media>>, ArchiveError> {
     let mut media = Vec::new();
     for (index, input) in (0_u32..).zip(&task.order.generation.inputs) {
         media.push(match input.source {
-            InputSource::Inline { .. } => spooled(desk, task.id, index, &input.content_type).await,
+            InputSource::Inline { .. } => {
+                let spooled = desk.archive.input(task.id, index).await?;
+                let size_bytes = spooled.size_bytes();
+                let open = move || spooled.open().map_err(std::io::Error::other).boxed();
+                Some(Media::new(input.content_type.clone(), size_bytes, open))
+            }
             InputSource::Url(_) | InputSource::Upload(_) => None,
         });
     }
-    media
+    Ok(media)
 }
 
-/// One spooled input; `None` when the archive lost it, which the provider then refuses to send.
-async fn spooled(desk: &Desk, id: TaskId, index: u32, content_type: &str) -> Option<Media> {
-    match desk.archive.input(id, index).await {
-        Ok(input) => {
-            let size_bytes = input.size_bytes();
-            let open = move || input.open().map_err(std::io::Error::other).boxed();
-            Some(Media::new(content_type, size_bytes, open))
-        }
-        Err(error) => {
-            tracing::error!(task = %id, index, %error, "a spooled input cannot be read");
-            None
-        }
-    }
+async fn wait_for_archive(desk: &Desk, task: &Task, why: &str) {
+    tracing::warn!(task = %task.id, why, "a kept input cannot be read now");
+    let deferred = Event::Deferred {
+        not_before: desk.now().after(ARCHIVE_REST),
+        why: "waiting for the archive".to_owned(),
+    };
+    let _ = desk.record(task.id, &deferred).await;
 }
 
 fn not_sent(message: &str) -> Rejection {
@@ -261,6 +271,8 @@ fn not_sent(message: &str) -> Rejection {
     }
 }
 
+/// How long a task waits whose inputs cannot be read.
+const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Tasks read at once.
 const PAGE: usize = 64;
 /// A pass comes at least so often.

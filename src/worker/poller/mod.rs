@@ -4,6 +4,8 @@
 //! made anew at start. A heap holds the next moment of each; an entry out of date is recognised by
 //! its turn and dropped.
 
+mod question;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::panic::AssertUnwindSafe;
@@ -14,14 +16,14 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use question::{Done, Question};
+
 use super::Desk;
-use crate::domain::follow::{Answer, Follow, Reaction};
+use crate::domain::follow::Follow;
 use crate::domain::id::TaskId;
 use crate::domain::schedule::{PollPace, next_poll};
-use crate::domain::task::{Event, Lane, Observation, Task, UpstreamStatus};
+use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
-use crate::provider::{Account, CancelAnswer, ProviderError, ProviderErrorKind};
-use crate::store::Update;
 
 /// Follows every task at a provider until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -67,17 +69,6 @@ struct Entry {
     asked: Timestamp,
     /// It changed in the store while it was away.
     stale: bool,
-}
-
-/// What became of one question.
-#[derive(Clone, Copy)]
-enum Done {
-    /// Ask again.
-    Again,
-    /// What was seen could not be recorded: see it again, after a pause.
-    Lost,
-    /// No longer the poller's.
-    Ended,
 }
 
 impl Poller {
@@ -166,10 +157,11 @@ impl Poller {
             return;
         };
         let floor = entry.asked.after(poll.floor);
-        let at = if urgent && follow.poll.failures == 0 {
-            floor
-        } else {
-            at.max(floor)
+        let at = match follow.book_until {
+            // Only a bill is open: nobody waits for it.
+            Some(_) => entry.asked.after((poll.floor * 12).min(LONGEST_BILL)),
+            None if urgent && follow.poll.failures == 0 => floor,
+            None => at.max(floor),
         };
         entry.turn = entry.turn.wrapping_add(1);
         entry.follow = Some(follow);
@@ -229,6 +221,15 @@ impl Poller {
             self.put_back(id, follow);
             return true;
         };
+        if let Some(until) = account.polls_rest_until(now) {
+            // Asked too often: all of the account's tasks wait, and not all to the same moment.
+            let spread = self.desk.settings.poll.floor.mul_f64(rand::random());
+            entry.turn = entry.turn.wrapping_add(1);
+            self.due
+                .push(Reverse((until.after(spread), id, entry.turn)));
+            entry.follow = Some(follow);
+            return true;
+        }
         let Ok(permit) = account.polls().try_acquire_owned() else {
             entry.follow = Some(follow);
             return false;
@@ -292,116 +293,8 @@ impl Poller {
     }
 }
 
-/// One question about one task, and what follows the answer.
-struct Question<'a> {
-    desk: &'a Desk,
-    account: &'a Account,
-    id: TaskId,
-}
-
-impl Question<'_> {
-    async fn ask(&self, follow: &mut Follow) -> Done {
-        let provider = self.account.provider();
-        let result = tokio::select! {
-            // A question is free: a drain need not wait for its answer.
-            () = self.desk.shutdown.draining() => return Done::Ended,
-            result = provider.observe(&follow.upstream_id) => result,
-        };
-        let answer = answer(result, self.id);
-        self.keep_outputs(&answer);
-        let patience = self.desk.settings.poll.patience();
-        match follow.react(&answer, self.desk.now(), patience) {
-            Reaction::Keep => Done::Again,
-            Reaction::Tick(progress) => {
-                self.desk.store.changes().tick(self.id, progress);
-                Done::Again
-            }
-            Reaction::Cancel => self.cancel(follow).await,
-            Reaction::Record(event) => self.record(&event, &answer).await,
-        }
-    }
-
-    /// The archiver finds fresh URLs here, so that it need not ask again.
-    fn keep_outputs(&self, answer: &Answer) {
-        if let Answer::Seen(Observation {
-            status: UpstreamStatus::Succeeded,
-            outputs,
-            ..
-        }) = answer
-        {
-            self.desk.outputs.lock().put(self.id, outputs.clone());
-        }
-    }
-
-    async fn cancel(&self, follow: &mut Follow) -> Done {
-        match self.account.provider().cancel(&follow.upstream_id).await {
-            Ok(CancelAnswer::Done) => {
-                follow.cancel_sent();
-                self.record(&Event::CancelConfirmed, &Answer::NotFound)
-                    .await
-            }
-            // It may just have finished: the next question decides.
-            Ok(CancelAnswer::NotFound) => {
-                follow.cancel_sent();
-                Done::Again
-            }
-            Err(error) => {
-                follow.cancel_sent();
-                tracing::warn!(task = %self.id, %error, "cancel not confirmed");
-                follow.poll.failures = follow.poll.failures.saturating_add(1);
-                follow.poll.retry_after = error.retry_after;
-                Done::Again
-            }
-        }
-    }
-
-    async fn record(&self, event: &Event, answer: &Answer) -> Done {
-        let Ok(updated) = self.desk.record(self.id, event).await else {
-            return Done::Lost;
-        };
-        let task = updated.task();
-        if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
-            self.learn(task, seen);
-            if let (false, Some(progress)) = (task.state.is_terminal(), seen.progress) {
-                self.desk.store.changes().tick(self.id, progress);
-            }
-        }
-        if Follow::of(task).is_some_and(|next| next.book_until.is_none()) {
-            Done::Again
-        } else {
-            Done::Ended
-        }
-    }
-
-    fn learn(&self, task: &Task, seen: &Observation) {
-        if let (UpstreamStatus::Succeeded, Some(started)) = (&seen.status, task.times.started) {
-            let ran = task.times.updated.since(started);
-            self.desk
-                .run_times
-                .lock()
-                .record(&task.order.generation.model, ran);
-        }
-    }
-}
-
-fn answer(result: Result<Observation, ProviderError>, id: TaskId) -> Answer {
-    match result {
-        Ok(seen) => {
-            if let UpstreamStatus::Unrecognised(status) = &seen.status {
-                tracing::warn!(task = %id, status, "the provider uses a status we do not know");
-            }
-            Answer::Seen(seen)
-        }
-        Err(error) if error.kind == ProviderErrorKind::NotFound => Answer::NotFound,
-        Err(error) => {
-            tracing::warn!(task = %id, kind = ?error.kind, %error, "poll failed");
-            Answer::Trouble {
-                retry_after: error.retry_after,
-            }
-        }
-    }
-}
-
+/// The longest time between two questions about a bill.
+const LONGEST_BILL: Duration = Duration::from_mins(5);
 /// Answers on their way back.
 const ANSWERS: usize = 256;
 /// Tasks read at once.
