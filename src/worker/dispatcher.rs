@@ -19,7 +19,8 @@ use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, State, SubmitOutcome, Task,
+    verdict,
 };
 use crate::domain::time::Timestamp;
 use crate::provider::{Account, Media};
@@ -97,7 +98,9 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
         let task = Arc::clone(task);
         let shutdown = desk.shutdown.clone();
         shutdown.spawn(async move {
-            submit(&desk, &account, &task).await;
+            if is_due(&desk, task.id).await {
+                submit(&desk, &account, &task).await;
+            }
             leave(&desk, place, permit);
         });
     }
@@ -115,6 +118,16 @@ fn deferral(account: &Account, model: &str, now: Timestamp) -> Option<Event> {
         not_before,
         why: why.to_owned(),
     })
+}
+
+/// Whether the task still waits for its turn: the page it was read from may be old by now.
+async fn is_due(desk: &Desk, id: TaskId) -> bool {
+    match desk.store.get(id).await {
+        Ok(Some(task)) => {
+            matches!(task.state, State::Queued { not_before } if not_before <= desk.now())
+        }
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// Gives the place back before the nudge, so that the next pass finds it.
