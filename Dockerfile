@@ -24,8 +24,8 @@ USER 65532:65532
 ENV MEDIAGEN_DATA_DIR=/data MEDIAGEN_LISTEN=0.0.0.0:50051 MEDIAGEN_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 50051
-# SIGTERM drains, for 30 s at most by default (server.drain_timeout): give it that long,
-# `docker stop --time 35` or terminationGracePeriodSeconds: 35.
+# SIGTERM drains, for 36 s at most by default (server.drain_timeout): give it that long,
+# `docker stop --time 40` or terminationGracePeriodSeconds: 40.
 STOPSIGNAL SIGTERM
 # There is no HEALTHCHECK: let the orchestrator ask grpc.health.v1.Health/Check on port 50051
 # (in Kubernetes `grpc: { port: 50051 }`). It answers NOT_SERVING from the start of a drain.
