@@ -1,18 +1,33 @@
-//! mediagen: a gRPC microservice for generative video and images.
+//! mediagen: a gRPC service for generative video and images, with tasks that survive crashes, are
+//! paid for once, are pushed as they change, and whose content is kept.
+//!
+//! The map, in reading order. [`domain`] holds every decision and no effect. [`store`],
+//! [`archive`], [`provider`] and [`egress`] are the outside world, each behind a contract.
+//! [`service`] is what callers are offered, [`worker`] the loops that move tasks on; they meet only
+//! in the store's feed of changes. [`grpc`] is the face, over the generated [`pb`]. [`config`],
+//! [`telemetry`], [`clock`] and [`shutdown`] serve all of them, [`app`] joins them, and [`cli`]
+//! runs it. [`sandbox`] stands in for the provider and shares nothing with [`provider`].
+//!
+//! Who may name whom is a table in `ARCHITECTURE.md`, held by `tests/it/architecture.rs`.
 
-pub mod app;
-pub mod archive;
-pub mod cli;
-pub mod clock;
-pub mod config;
 pub mod domain;
+
+pub mod archive;
 pub mod egress;
+pub mod provider;
+pub mod store;
+
+pub mod service;
+pub mod worker;
+
 pub mod grpc;
 pub mod pb;
-pub mod provider;
-pub mod sandbox;
-pub mod service;
+
+pub mod clock;
+pub mod config;
 pub mod shutdown;
-pub mod store;
 pub mod telemetry;
-pub mod worker;
+
+pub mod app;
+pub mod cli;
+pub mod sandbox;

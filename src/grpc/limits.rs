@@ -109,8 +109,8 @@ pub fn in_the_contracts_words(status: Status) -> Status {
         _ => return status,
     };
     let message = match reason {
-        Reason::MessageTooLarge => "the message is larger than this call takes",
-        _ => "the request cannot be read as a message of this call",
+        Reason::MessageTooLarge => too_large(message),
+        _ => "the request cannot be read as a message of this call".to_owned(),
     };
     let refusal = Refusal::new(reason, message);
     match reason {
@@ -120,6 +120,16 @@ pub fn in_the_contracts_words(status: Status) -> Status {
         }
         _ => refusal.into_status(),
     }
+}
+
+/// Names the limit, which tonic writes as `… the limit is: 1048576 bytes`.
+fn too_large(message: &str) -> String {
+    let limit = message.rsplit_once("the limit is: ");
+    let limit = limit.and_then(|(_, tail)| tail.strip_suffix(" bytes")?.parse::<u64>().ok());
+    limit.map_or_else(
+        || "the message is larger than this call takes".to_owned(),
+        |limit| format!("the message is larger than this call takes: at most {limit} bytes"),
+    )
 }
 
 /// The path of the field that prost could not decode, and what is wrong with it: it writes
@@ -300,6 +310,15 @@ mod tests {
     }
 
     const TOO_LONG: &str = "Error, decoded message length too large: found 5 bytes";
+    #[test]
+    fn a_message_that_is_too_large_is_told_the_limit() {
+        let told = "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes";
+        let status = in_the_contracts_words(Status::out_of_range(told));
+        assert!(status.message().ends_with("at most 4 bytes"), "{status:?}");
+        let short = in_the_contracts_words(Status::out_of_range(TOO_LONG));
+        assert!(short.message().ends_with("this call takes"), "{short:?}");
+    }
+
     const CUT_OFF: &str = "error reading a body from connection";
     const BOMB: &str = "Error decompressing: size limit, of 4 bytes, exceeded";
     const GARBAGE: &str = "failed to decode Protobuf message: invalid tag value: 0";
