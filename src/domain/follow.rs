@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::schedule::PollState;
+use super::schedule::{Learned, PollPace, PollState, next_poll};
 use super::task::{AttemptOutcome, Event, Observation, Progress, State, Task, UpstreamStatus};
 use super::time::Timestamp;
 
@@ -105,6 +105,24 @@ impl Follow {
         let mut follow = self.clone();
         (follow.poll.running_since, follow.poll.throttled) = self.stored;
         follow
+    }
+
+    /// When to ask next. A cancel is not kept waiting, and a bill alone is in no hurry; the floor
+    /// since `asked`, the last question, holds for all.
+    pub fn next_question(
+        &self,
+        asked: Timestamp,
+        now: Timestamp,
+        pace: &PollPace,
+        learned: &Learned,
+        random: f64,
+    ) -> Timestamp {
+        let floor = asked.after(pace.floor);
+        match self.book_until {
+            Some(_) => asked.after((pace.floor * 12).min(LONGEST_BILL)),
+            None if self.cancel_requested && self.poll.failures == 0 => floor,
+            None => next_poll(now, &self.poll, pace, learned, random).max(floor),
+        }
     }
 
     /// Learns from an answer and says what follows. `patience` is how long a task must stay unknown
@@ -234,5 +252,91 @@ impl Follow {
 
 /// How long the real cost of an abandoned attempt is asked for.
 pub const BOOKING: Duration = Duration::from_hours(24);
+/// The longest time between two questions about a bill.
+const LONGEST_BILL: Duration = Duration::from_mins(5);
 /// Answers of "no such task" in a row before it is believed.
 const MISSES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::task::samples;
+
+    const FLOOR: Duration = Duration::from_secs(5);
+    const PACE: PollPace = PollPace {
+        floor: FLOOR,
+        max_backoff: Duration::from_mins(1),
+    };
+
+    fn submitted() -> Follow {
+        let start = [samples::claimed(), samples::accepted(1)];
+        Follow::of(&samples::walk(samples::task(1), &start)).expect("a provider has it")
+    }
+
+    fn seen(status: UpstreamStatus) -> Answer {
+        Answer::Seen(Observation {
+            status,
+            progress: None,
+            cost: None,
+            outputs: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_cancel_waits_for_the_floor_alone_and_a_bill_for_much_longer() {
+        let next = |follow: &Follow| {
+            let learned = Learned::default();
+            follow.next_question(Timestamp(1_000), Timestamp(1_000), &PACE, &learned, 0.9)
+        };
+        let mut follow = submitted();
+        assert!(next(&follow) >= Timestamp(6_000));
+        follow.cancel_requested = true;
+        assert_eq!(next(&follow), Timestamp(6_000));
+        follow.book_until = Some(Timestamp::NEVER);
+        assert_eq!(next(&follow), Timestamp(61_000));
+    }
+
+    #[test]
+    fn one_stray_miss_is_forgotten_when_the_task_is_seen_again() {
+        let mut follow = submitted();
+        let patience = Duration::from_mins(1);
+        let mut at = |ms, answer: &Answer| follow.react(answer, Timestamp(ms), patience);
+        assert_eq!(at(0, &Answer::NotFound), Reaction::Keep);
+        assert_eq!(at(5_000, &seen(UpstreamStatus::Pending)), Reaction::Keep);
+        for ms in [3_600_000, 3_605_000, 3_610_000] {
+            assert_eq!(at(ms, &Answer::NotFound), Reaction::Keep);
+        }
+        assert_eq!(
+            at(3_660_000, &Answer::NotFound),
+            Reaction::Record(Event::Gone)
+        );
+    }
+
+    #[test]
+    fn a_missing_task_is_cancelled_only_after_a_cancel_was_sent() {
+        let mut follow = submitted();
+        follow.cancel_requested = true;
+        let patience = Duration::from_mins(1);
+        let missing = &Answer::NotFound;
+        assert_eq!(
+            follow.react(missing, Timestamp(0), patience),
+            Reaction::Keep
+        );
+        follow.cancel_sent();
+        let confirmed = Reaction::Record(Event::CancelConfirmed);
+        assert_eq!(follow.react(missing, Timestamp(0), patience), confirmed);
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_never_brings_a_cancel() {
+        let mut follow = submitted();
+        follow.cancel_requested = true;
+        let odd = seen(UpstreamStatus::Unrecognised("DONE_V2".to_owned()));
+        assert_eq!(follow.react(&odd, Timestamp(0), FLOOR), Reaction::Keep);
+        let running = seen(UpstreamStatus::Running);
+        assert_eq!(
+            follow.react(&running, Timestamp(0), FLOOR),
+            Reaction::Cancel
+        );
+    }
+}

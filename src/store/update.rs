@@ -38,8 +38,6 @@ pub enum UpdateError {
 
 /// Applies an event to the task as it stands, however often another write comes first.
 ///
-/// `event` sees the current task and may decline with `None`, which reads as a refusal.
-///
 /// # Errors
 /// [`UpdateError::Store`] with [`StoreError::Conflict`] when `MAX_RACES` writes in a row came
 /// first, or when a unique index refuses the change for good.

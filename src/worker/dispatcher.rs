@@ -19,8 +19,7 @@ use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, State, SubmitOutcome, Task,
-    verdict,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
 };
 use crate::domain::time::Timestamp;
 use crate::provider::{Account, Media};
@@ -124,7 +123,8 @@ fn deferral(account: &Account, model: &str, now: Timestamp) -> Option<Event> {
 async fn is_due(desk: &Desk, id: TaskId) -> bool {
     match desk.store.get(id).await {
         Ok(Some(task)) => {
-            matches!(task.state, State::Queued { not_before } if not_before <= desk.now())
+            let (lane, due) = task.next_step();
+            lane == Lane::Dispatch && due <= desk.now()
         }
         Ok(None) | Err(_) => false,
     }

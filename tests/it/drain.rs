@@ -170,21 +170,7 @@ async fn a_second_signal_ends_the_process_at_once() {
     let mut server = Server::spawn(&upstream, data.path(), address, &[]);
     server.listening().await;
     let client = connect(address);
-    // A create whose answer does not come keeps the drain waiting.
-    upstream.sandbox.inject(Fault {
-        on: Place::Create,
-        times: 1,
-        accept_first: true,
-        effect: Effect::Hang,
-    });
-    create(&client, sound("a bell that nobody answers"))
-        .await
-        .unwrap();
-    eventually("the create is on its way", || async {
-        let made = upstream.sandbox.ledger().len();
-        if made == 1 { Ok(()) } else { Err(made) }
-    })
-    .await;
+    leave_unanswered(&upstream, &client).await;
     server.terminate();
     eventually("the drain has begun", || async {
         if server.log().contains("draining") {
@@ -195,7 +181,7 @@ async fn a_second_signal_ends_the_process_at_once() {
     })
     .await;
     let by_itself = timeout(Duration::from_millis(1_500), server.end()).await;
-    assert!(by_itself.is_err(), "it did not wait for the download");
+    assert!(by_itself.is_err(), "it did not wait for the create");
     server.terminate();
     let ended = server.end().await;
     assert_eq!(ended.code(), Some(143), "{}", server.log());
@@ -243,20 +229,7 @@ async fn a_drain_cuts_off_what_takes_too_long() {
     let mut server = Server::spawn(&upstream, data.path(), address, &settings);
     server.listening().await;
     let client = connect(address);
-    upstream.sandbox.inject(Fault {
-        on: Place::Create,
-        times: 1,
-        accept_first: true,
-        effect: Effect::Hang,
-    });
-    create(&client, sound("a bell that nobody answers"))
-        .await
-        .unwrap();
-    eventually("the create is on its way", || async {
-        let made = upstream.sandbox.ledger().len();
-        if made == 1 { Ok(()) } else { Err(made) }
-    })
-    .await;
+    leave_unanswered(&upstream, &client).await;
     server.terminate();
     let begun = Instant::now();
     let ended = server.end().await;
@@ -293,4 +266,22 @@ async fn a_watch_ends_resumable_when_the_server_drains() {
         app.stop()
     );
     assert!(end.is(Code::Unavailable, "SERVER_DRAINING"), "{end:?}");
+}
+
+/// A create that the provider took and never answers: it keeps a drain waiting.
+async fn leave_unanswered(upstream: &Upstream, client: &Client) {
+    upstream.sandbox.inject(Fault {
+        on: Place::Create,
+        times: 1,
+        accept_first: true,
+        effect: Effect::Hang,
+    });
+    create(client, sound("a bell that nobody answers"))
+        .await
+        .unwrap();
+    eventually("the create is on its way", || async {
+        let made = upstream.sandbox.ledger().len();
+        if made == 1 { Ok(()) } else { Err(made) }
+    })
+    .await;
 }

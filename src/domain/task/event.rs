@@ -179,11 +179,6 @@ impl Progress {
         }
     }
 
-    /// From ten-thousandths; clamps.
-    pub fn from_ten_thousandths(value: u16) -> Self {
-        Self(value.min(10_000))
-    }
-
     /// As ten-thousandths.
     pub const fn ten_thousandths(self) -> u16 {
         self.0

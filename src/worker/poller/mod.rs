@@ -21,7 +21,7 @@ use question::{Done, Question};
 use super::Desk;
 use crate::domain::follow::Follow;
 use crate::domain::id::TaskId;
-use crate::domain::schedule::{PollPace, next_poll};
+use crate::domain::schedule::PollPace;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
 
@@ -142,27 +142,11 @@ impl Poller {
             floor: poll.floor,
             max_backoff: poll.max_backoff,
         };
-        let at = {
-            let learned = self.desk.run_times.lock();
-            next_poll(
-                now,
-                &follow.poll,
-                &pace,
-                &learned.of(&follow.model),
-                rand::random(),
-            )
-        };
-        let urgent = follow.cancel_requested;
         let Some(entry) = self.followed.get_mut(&id) else {
             return;
         };
-        let floor = entry.asked.after(poll.floor);
-        let at = match follow.book_until {
-            // Only a bill is open: nobody waits for it.
-            Some(_) => entry.asked.after((poll.floor * 12).min(LONGEST_BILL)),
-            None if urgent && follow.poll.failures == 0 => floor,
-            None => at.max(floor),
-        };
+        let learned = self.desk.run_times.lock().of(&follow.model);
+        let at = follow.next_question(entry.asked, now, &pace, &learned, rand::random());
         entry.turn = entry.turn.wrapping_add(1);
         entry.follow = Some(follow);
         self.due.push(Reverse((at, id, entry.turn)));
@@ -293,8 +277,6 @@ impl Poller {
     }
 }
 
-/// The longest time between two questions about a bill.
-const LONGEST_BILL: Duration = Duration::from_mins(5);
 /// Answers on their way back.
 const ANSWERS: usize = 256;
 /// Tasks read at once.
