@@ -9,6 +9,7 @@ pub mod generation;
 pub mod id;
 pub mod model;
 pub mod money;
+pub mod pricing;
 pub mod routing;
 pub mod schedule;
 pub mod task;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::generation::{
-    Generation, Input, InputSource, Keyframe, Moment, Operation, Role,
+    Generation, Input, InputSource, Keyframe, Measured, Moment, Operation, Role,
 };
 use crate::domain::task::Order;
 use crate::domain::value::Value;
@@ -100,6 +100,20 @@ struct StoredInput {
     subject: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keyframe: Option<StoredKeyframe>,
+    #[serde(default, skip_serializing_if = "StoredMeasured::is_empty")]
+    measured: StoredMeasured,
+}
+
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredMeasured {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,6 +205,7 @@ impl From<&Input> for StoredInput {
             tag: input.tag.clone(),
             subject: input.subject.clone(),
             keyframe: input.keyframe.as_ref().map(StoredKeyframe::from),
+            measured: StoredMeasured::from(input.measured),
         }
     }
 }
@@ -212,7 +227,46 @@ impl StoredInput {
             tag: self.tag,
             subject: self.subject,
             keyframe: self.keyframe.map(StoredKeyframe::into_keyframe),
+            measured: self.measured.into_measured(),
         })
+    }
+}
+
+impl From<Measured> for StoredMeasured {
+    fn from(measured: Measured) -> Self {
+        let Measured {
+            duration_ms,
+            width,
+            height,
+            frames,
+        } = measured;
+        Self {
+            duration_ms,
+            width,
+            height,
+            frames,
+        }
+    }
+}
+
+impl StoredMeasured {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn into_measured(self) -> Measured {
+        let Self {
+            duration_ms,
+            width,
+            height,
+            frames,
+        } = self;
+        Measured {
+            duration_ms,
+            width,
+            height,
+            frames,
+        }
     }
 }
 
@@ -272,6 +326,11 @@ mod tests {
                 range_start_seconds: Some(1),
                 range_end_seconds: None,
             }),
+            measured: Measured {
+                duration_ms: Some(5_000),
+                frames: Some(120),
+                ..Measured::default()
+            },
         };
         let nested = Value::List(vec![Value::Null, Value::Number(0.5), Value::Bool(true)]);
         let options = [("a", Value::Int(-3)), ("b", nested)];

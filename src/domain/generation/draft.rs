@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Operation, Role};
+use super::{Measured, Operation, Role};
 use crate::domain::value::Value;
 
 /// A request as it came in. Empty text and `None` mean *not given*.
@@ -51,6 +51,8 @@ pub struct DraftInput {
     pub subject: String,
     /// When a keyframe is to be seen.
     pub keyframe: Option<Keyframe>,
+    /// What its bytes say, where they are here. Not the caller's word, so not in the fingerprint.
+    pub measured: Measured,
 }
 
 /// When a keyframe is to be seen. Valid once it is part of a `Generation`.

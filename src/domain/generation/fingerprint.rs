@@ -156,7 +156,7 @@ const VERSION: &str = "mediagen.request.1";
 mod tests {
     use bytes::Bytes;
 
-    use super::super::{Operation, Role};
+    use super::super::{Measured, Operation, Role};
     use super::*;
 
     type Change = fn(&mut Draft);
@@ -173,6 +173,7 @@ mod tests {
             tag: "lake".into(),
             subject: String::new(),
             keyframe: None,
+            measured: Measured::default(),
         };
         Draft {
             model: "gen4.5".into(),

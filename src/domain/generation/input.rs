@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::bounds::check_text;
 use super::{
-    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Media, Role, Violations, keyframe,
-    media_type, url,
+    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Measured, Media, Role, Violations,
+    keyframe, media_type, url,
 };
 use crate::domain::model::listed;
 
@@ -26,6 +26,8 @@ pub struct Input {
     pub subject: String,
     /// When a keyframe is to be seen; there exactly where the role is that of a keyframe.
     pub keyframe: Option<Keyframe>,
+    /// What its bytes say, where they are here.
+    pub measured: Measured,
 }
 
 /// Where an input's bytes are.
@@ -81,6 +83,7 @@ pub(super) fn inspect(inputs: &[DraftInput], limits: Limits, found: &mut Violati
                 tag: draft.tag.clone(),
                 subject: draft.subject.clone(),
                 keyframe: draft.keyframe.clone(),
+                measured: draft.measured,
             };
             Seen {
                 media: input.media(),

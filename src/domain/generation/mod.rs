@@ -11,6 +11,7 @@ mod fingerprint;
 mod input;
 mod invalid;
 mod keyframe;
+mod measured;
 mod media_type;
 mod operation;
 mod options;
@@ -25,6 +26,7 @@ pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 pub use fingerprint::fingerprint;
 pub use input::{Input, InputSource};
 pub use invalid::{InvalidField, InvalidReason};
+pub use measured::Measured;
 pub use operation::{Media, Operation, Role};
 
 use self::invalid::Violations;

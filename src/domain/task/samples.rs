@@ -8,7 +8,7 @@ use super::{
     RejectionKind, Resolution, Task, UnknownPolicy, UpstreamStatus, Verdict,
 };
 use crate::domain::artifact::Artifact;
-use crate::domain::generation::{Generation, Input, InputSource, Operation, Role};
+use crate::domain::generation::{Generation, Input, InputSource, Measured, Operation, Role};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
 use crate::domain::time::Timestamp;
@@ -49,6 +49,7 @@ pub fn order() -> Order {
         tag: "cat".to_owned(),
         subject: String::new(),
         keyframe: None,
+        measured: Measured::default(),
     };
     let inline = InputSource::Inline {
         size_bytes: 9,

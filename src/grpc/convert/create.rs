@@ -4,7 +4,7 @@ use super::Violations;
 use super::names::{read_operation, read_role};
 use super::options::options;
 use super::time::read_duration;
-use crate::domain::generation::{Draft, DraftInput, DraftSource, Keyframe, Moment};
+use crate::domain::generation::{Draft, DraftInput, DraftSource, Keyframe, Measured, Moment};
 use crate::pb::v1;
 use crate::pb::v1::input_reference::Source;
 use crate::pb::v1::keyframe::Position;
@@ -51,6 +51,7 @@ fn input(index: usize, given: InputReference, found: &mut Violations) -> DraftIn
         tag: given.tag,
         subject: given.subject,
         keyframe: given.keyframe.map(|given| keyframe(&field, &given, found)),
+        measured: Measured::default(),
     }
 }
 

@@ -50,6 +50,7 @@ fn inputs() -> impl Strategy<Value = DraftInput> {
                     moment: Some(Moment::Seconds(seconds)),
                     ..Keyframe::default()
                 }),
+                measured: Measured::default(),
             },
         )
 }
