@@ -133,6 +133,23 @@ fn check_numbers(draft: &Draft, found: &mut Violations) {
     }
 }
 
+/// The same bounds for a typed field that came as an option, by the provider's name.
+pub(super) fn check_typed(field: &str, typed: &str, value: &Value, found: &mut Violations) {
+    let Some(number) = value.as_number().filter(|_| !found.names(field)) else {
+        return;
+    };
+    let wanted = match typed {
+        "seconds" if number > 0.0 && number <= f64::from(MOST_SECONDS) => return,
+        "seconds" => format!("above 0 and at most {MOST_SECONDS}"),
+        "count" if (1.0..=f64::from(MOST_OUTPUTS)).contains(&number) => return,
+        "count" => format!("from 1 to {MOST_OUTPUTS}"),
+        "seed" if (0.0..=f64::from(u32::MAX)).contains(&number) => return,
+        "seed" => format!("from 0 to {}", u32::MAX),
+        _ => return,
+    };
+    found.field(field, format!("must be {wanted}; got {value}"));
+}
+
 fn check_options(draft: &Draft, found: &mut Violations) {
     for (name, value) in &draft.options {
         if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {

@@ -63,10 +63,13 @@ impl Violations {
         }
     }
 
-    /// One error with every bad field. Its reason is theirs where all share one.
+    /// One error with every bad field. Its reason is theirs where all share one, and that of an
+    /// unknown model before any other: the rest was then judged by what may have been meant.
     pub fn into_status(self) -> Status {
         let shared = |first: Reason| self.0.iter().all(|found| found.reason == first);
+        let unknown = |found: &Violation| found.reason == Reason::ModelUnknown;
         let reason = match self.0.first() {
+            _ if self.0.iter().any(unknown) => Reason::ModelUnknown,
             Some(first) if shared(first.reason) => first.reason,
             _ => Reason::FieldInvalid,
         };
