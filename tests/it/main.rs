@@ -26,6 +26,8 @@ mod life;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod startup;

@@ -135,6 +135,12 @@ fn check_numbers(draft: &Draft, found: &mut Violations) {
 
 /// The same bounds for a typed field that came as an option, by the provider's name.
 pub(super) fn check_typed(field: &str, typed: &str, value: &Value, found: &mut Violations) {
+    let units = value.as_str().map_or(0, |text| text.encode_utf16().count());
+    if typed == "negative_prompt" && units > MOST_PROMPT_UNITS {
+        let problem =
+            format!("must be at most {MOST_PROMPT_UNITS} UTF-16 code units long; got {units}");
+        return found.field(field, problem);
+    }
     let Some(number) = value.as_number().filter(|_| !found.names(field)) else {
         return;
     };
