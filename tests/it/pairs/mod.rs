@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use mediagen::pb::v1::{
-    CreateRequest, DownloadContentRequest, InputReference, ListRequest, Output, Task, TaskStatus,
+    CreateRequest, DownloadContentRequest, ListRequest, Output, Task, TaskStatus,
 };
 use mediagen::sandbox;
 use tonic::Code;
