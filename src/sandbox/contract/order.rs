@@ -247,6 +247,8 @@ const MAX_PIXELS: u64 = 18_000_000;
 mod tests {
     use serde_json::json;
 
+    use super::super::catalogue::{Catalogue, Field};
+    use super::super::samples;
     use super::*;
 
     #[test]
@@ -287,6 +289,57 @@ mod tests {
                 expected,
                 "{body}"
             );
+        }
+    }
+
+    #[test]
+    fn every_size_of_the_catalogue_that_is_in_pixels_is_made_to_the_pixel() {
+        let catalogue = Catalogue::embedded().expect("the embedded catalogue parses");
+        let mut sizes = 0;
+        for (path, endpoint) in catalogue.endpoints() {
+            for (name, model) in &endpoint.models {
+                for ratio in listed(model.fields.get("ratio")) {
+                    let Some(asked) = pair(ratio).filter(|(w, h)| w.min(h) >= &LEAST_PIXELS) else {
+                        continue;
+                    };
+                    let mut body = samples::minimal(name, model);
+                    body.insert("ratio".into(), json!(ratio));
+                    let order = Order::of(path, endpoint.output, (name, model), &body);
+                    assert_eq!(order.size, asked, "{path} {name}");
+                    sizes += 1;
+                }
+            }
+        }
+        assert!(sizes > 800, "{sizes}");
+    }
+
+    fn listed(field: Option<&Field>) -> Vec<&str> {
+        let Some(field) = field else {
+            return Vec::new();
+        };
+        let forms = field.any_of.iter().flatten();
+        let values = forms
+            .chain([field])
+            .flat_map(|form| form.values.iter().flatten());
+        values.filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn a_length_that_is_left_to_the_model_is_one_that_it_makes() {
+        let catalogue = Catalogue::embedded().expect("the embedded catalogue parses");
+        for (path, model, seconds) in [
+            ("/v1/text_to_video", "veo3.1", 8.0),
+            ("/v1/text_to_video", "hailuo3", 5.0),
+            ("/v1/text_to_video", "kling2.5_turbo_pro", 5.0),
+            ("/v1/text_to_video", "seedance2_5", 5.0),
+            ("/v1/image_to_video", "gen4_turbo", 5.0),
+            ("/v1/character_performance", "act_two", 5.0),
+        ] {
+            let endpoint = catalogue.endpoint(path).expect("a known endpoint");
+            let fields = &endpoint.models[model];
+            let body = samples::minimal(model, fields);
+            let order = Order::of(path, endpoint.output, (model, fields), &body);
+            assert!((order.seconds - seconds).abs() < 1e-9, "{model}");
         }
     }
 }

@@ -15,10 +15,11 @@ type Rule = fn(&str, &str, &Body) -> Option<Issue>;
 
 /// Every rule that `body` breaks.
 pub fn check(path: &str, model: &str, body: &Body) -> Vec<Issue> {
-    let rules: [Rule; 11] = [
+    let rules: [Rule; 12] = [
         seed,
         prompt_image,
         wan_keyframes,
+        kling_videos,
         hailuo_adaptive,
         free_ratio,
         prores_profile,
@@ -86,6 +87,13 @@ fn wan_keyframes(path: &str, model: &str, body: &Body) -> Option<Issue> {
             "Keyframe requests must use an auto_* ratio",
         )
     })
+}
+
+/// `kling_4` documents five, which the file does not say.
+fn kling_videos(_: &str, model: &str, body: &Body) -> Option<Issue> {
+    let given = list(body, "referenceVideos").len();
+    (model == "kling_4" && given > 5)
+        .then(|| Issue::too_big(&[json!("referenceVideos")], "array", 5.0))
 }
 
 fn hailuo_adaptive(path: &str, model: &str, body: &Body) -> Option<Issue> {
