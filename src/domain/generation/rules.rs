@@ -243,6 +243,10 @@ impl Request<'_> {
             found.field(field, format!("must not be set for {mode}"));
         }
         let Some((name, value)) = fixes else { return };
+        let typed = self.chosen.spec.typed(name).map(|(field, _)| field);
+        if typed == Some("seconds") && self.draft.seconds.is_some() {
+            found.field("seconds", format!("must not be set for {mode}"));
+        }
         if !self
             .draft
             .options

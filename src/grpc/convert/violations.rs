@@ -162,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_model_gives_the_reason_whatever_else_is_bad() {
+        let mut found = Violations::default();
+        found.field("seed", "is bad");
+        found.join(vec![invalid("model", InvalidReason::ModelUnknown)]);
+        assert_eq!(shown(found).0, "MODEL_UNKNOWN");
+    }
+
+    #[test]
     fn consequences_of_a_bad_field_are_not_told() {
         let mut found = Violations::default();
         found.field("input_references[0].role", "is unknown");

@@ -272,6 +272,13 @@ fn drafts_and_modes_of_seedance_follow_their_rules() {
         ["prompt"]
     );
     assert_eq!(refused(&mode("edit")), ["provider_options.duration"]);
+    assert_eq!(
+        refused(&Draft {
+            seconds: Some(5),
+            ..mode("edit")
+        }),
+        ["seconds", "provider_options.duration"]
+    );
     let mut edit = mode("edit");
     edit.options.insert("duration".into(), text("auto"));
     assert!(check(&edit).is_ok());

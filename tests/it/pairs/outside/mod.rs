@@ -109,6 +109,11 @@ impl Steps<'_> {
                 }
                 self.add_option(name, json!("nonsense"));
                 let forms = field["any_of"].as_array().into_iter().flatten();
+                for pixels in forms.clone().filter_map(|form| form["min_pixels"].as_u64()) {
+                    self.add("too few pixels", ours, |w| {
+                        w.request.size = format!("1024x{}", pixels / 1024 - 1);
+                    });
+                }
                 for pixels in forms.filter_map(|form| form["max_pixels"].as_u64()) {
                     self.add("too many pixels", ours, |w| {
                         w.request.size = format!("2x{}", pixels / 2 + 1);
