@@ -1,6 +1,7 @@
 //! The file's rows, as they are written.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -11,6 +12,8 @@ pub(super) struct File {
     pub defaults: Defaults,
     pub typed: TypedNames,
     pub inputs: Vec<Position>,
+    #[serde(default)]
+    pub tariffs: BTreeMap<String, Json>,
     pub endpoints: BTreeMap<String, Endpoint>,
 }
 
@@ -91,4 +94,59 @@ pub(super) enum RuleRow {
         #[serde(default)]
         fixes: BTreeMap<String, Json>,
     },
+}
+
+/// A price, as `_price` of a model or under a name in `tariffs`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TariffRow {
+    /// The named tariff that this one adds to.
+    pub like: Option<String>,
+    #[serde(default)]
+    pub parts: Vec<PartRow>,
+    pub minimum: Option<f64>,
+    #[serde(default)]
+    pub defaults: BTreeMap<String, Json>,
+    pub follows: Option<String>,
+    #[serde(default)]
+    pub longest_seconds: BTreeMap<String, u64>,
+}
+
+/// One part: with `rates`, or with one rate of its own.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartRow {
+    pub unit: String,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub fractions: bool,
+    #[serde(default)]
+    pub rates: Vec<RateRow>,
+    pub credits: Option<f64>,
+    pub per: Option<NonZeroU64>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateRow {
+    #[serde(default)]
+    pub when: Vec<ConditionRow>,
+    pub credits: Option<f64>,
+    pub per: Option<NonZeroU64>,
+    /// Says that the amount is not known.
+    #[serde(default)]
+    pub unknown: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConditionRow {
+    pub field: Option<String>,
+    pub input: Option<String>,
+    pub is: Option<Vec<Json>>,
+    #[serde(default)]
+    pub given: bool,
+    pub pixels_above: Option<u64>,
+    pub pixels_up_to: Option<u64>,
 }

@@ -154,9 +154,10 @@ fn model(name: &str, members: BTreeMap<String, Value>) -> serde_json::Result<Mod
     let mut strict = is_strict_by_prose(name);
     let mut fields = BTreeMap::new();
     for (key, value) in members {
+        // Names that begin so are notes on the model, not members of its body.
         if key == "_strict" {
             strict |= value == Value::Bool(true);
-        } else {
+        } else if !key.starts_with('_') {
             fields.insert(key, serde_json::from_value(value)?);
         }
     }
