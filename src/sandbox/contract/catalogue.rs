@@ -171,3 +171,17 @@ fn is_strict_by_prose(model: &str) -> bool {
 
 /// How the file writes a member that its source declares as a bare object.
 const UNTYPED_OBJECT: &str = "<class 'object'>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_begin_with_an_underscore_are_no_members() {
+        let members =
+            serde_json::json!({"_price": "named", "_strict": true, "seed": {"type": "integer"}});
+        let model = model("new", serde_json::from_value(members).unwrap()).unwrap();
+        assert!(model.strict);
+        assert_eq!(model.fields.keys().collect::<Vec<_>>(), ["seed"]);
+    }
+}

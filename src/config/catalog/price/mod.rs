@@ -283,3 +283,6 @@ const MILLI: u64 = 1000;
 const MOST_MILLICREDITS: f64 = 1e9;
 /// What writing a decimal in binary may lose.
 const ROUNDING: f64 = 1e-6;
+
+#[cfg(test)]
+mod tests;
