@@ -27,7 +27,7 @@ pub struct Tariff {
 pub struct Part {
     /// What is counted.
     pub unit: Unit,
-    /// What a unit costs; the first that applies counts.
+    /// What a unit costs; the first that applies counts. None applies: the price is not known.
     pub rates: Vec<Rate>,
 }
 
@@ -68,7 +68,9 @@ impl Tariff {
             .map(|part| part.price(facts, |unit, fractions| facts.quantity(unit, fractions)));
         let sum = added(parts)?.max(self.minimum.unwrap_or_default());
         let credits = sum.0.div_ceil(MILLI).checked_mul(MILLI)?;
-        (credits > 0).then_some(Millicredits(credits))
+        (1..=MOST)
+            .contains(&credits)
+            .then_some(Millicredits(credits))
     }
 
     /// What one of every unit costs at a size; good for comparing sizes, for nothing else.
@@ -137,3 +139,5 @@ fn added(parts: impl IntoIterator<Item = Option<Millicredits>>) -> Option<Millic
 
 /// Thousandths in a credit.
 const MILLI: u64 = 1000;
+/// More is no estimate, and no signed number holds it: not known, then.
+const MOST: u64 = i64::MAX.unsigned_abs();

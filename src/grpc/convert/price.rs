@@ -165,6 +165,11 @@ mod tests {
             ),
             ("eleven_v3", Operation::TextToSpeech, &["CHARACTER 20 200 "]),
             (
+                "seed_audio",
+                Operation::TextToSpeech,
+                &["OUTPUT_SECOND 250 2500 ", "TASK 5000 50000 at least"],
+            ),
+            (
                 "eleven_voice_isolation",
                 Operation::VoiceIsolation,
                 &["INPUT_SECOND 1000 10000 source audio, for every 6 begun"],

@@ -1,28 +1,13 @@
-//! One row per priced endpoint, model and variation.
+//! Videos: one row per priced endpoint, model and variation.
 
 use super::*;
 use Operation::{
-    CharacterPerformance, ImageToVideo, SoundEffect, SpeechToSpeech, TextToImage, TextToSpeech,
-    TextToVideo, VideoToHdr, VideoToVideo, VideoUpscale, VoiceDubbing, VoiceIsolation,
+    CharacterPerformance, ImageToVideo, TextToVideo, VideoToHdr, VideoToVideo, VideoUpscale,
 };
 use Role::{
     Character, FirstFrame, LastFrame, Performance, Reference, ReferenceAudio, ReferenceVideo,
-    SourceAudio, SourceVideo, Unspecified,
+    SourceVideo, Unspecified,
 };
-
-/// A request and the credits that the documented rates make of it; `None`: not known.
-type Row = (Ask, Option<u64>);
-
-fn check(rows: Vec<Row>) {
-    for (ask, credits) in rows {
-        assert_eq!(
-            ask.estimate(),
-            credits.map(Millicredits::from_credits),
-            "{:?}",
-            ask.0
-        );
-    }
-}
 
 /// An image-to-video request with a single picture.
 fn moving(model: &str) -> Ask {
@@ -91,6 +76,19 @@ fn models_that_work_on_a_video() {
                 .lasting(SourceVideo, 5000)
                 .text("outputFormat", "sdr_rec709_10bit"),
             Some(340),
+        ),
+        // The size that is asked for goes before the size of the source.
+        (
+            edit(5000)
+                .size("3840x2160")
+                .text("outputFormat", "sdr_rec709_10bit"),
+            Some(340),
+        ),
+        (
+            large(5000)
+                .size("1280x720")
+                .text("outputFormat", "sdr_rec709_10bit"),
+            Some(240),
         ),
         (act().lasting(Performance, 4000), Some(20)),
         (act().lasting(Performance, 4001), Some(25)),
@@ -258,6 +256,13 @@ fn seedance_2_5_costs_by_its_size_and_its_videos() {
         (video(4000).seconds(5).size("1280x720"), Some(210)),
         (video(4000).seconds(5).size("1920x1080"), Some(476)),
         (
+            video(4000)
+                .seconds(5)
+                .size("1920x1080")
+                .option("draft", Value::Bool(true)),
+            Some(140),
+        ),
+        (
             video(4000).text("mode", "edit").text("duration", "auto"),
             Some(30 * 68 + 4 * 34),
         ),
@@ -339,6 +344,10 @@ fn partners_video_models() {
             Some(57),
         ),
         (
+            ask(VideoToVideo, "gemini_omni_flash").lasting(SourceVideo, 2500),
+            Some(33),
+        ),
+        (
             ask(VideoToVideo, "gemini_omni_flash").input(SourceVideo),
             None,
         ),
@@ -347,6 +356,10 @@ fn partners_video_models() {
         (grok().size("1080p"), Some(174)),
         (grok(), Some(174)),
         (grok().size("720p").input(Reference), Some(97)),
+        (
+            grok().size("720p").input(Reference).input(ReferenceAudio),
+            Some(98),
+        ),
         (ask(TextToVideo, "grok_imagine_1_5").size("720p"), None),
         (moving("grok_imagine_1_5").seconds(6).size("480p"), Some(60)),
         (
@@ -354,109 +367,4 @@ fn partners_video_models() {
             Some(174),
         ),
     ]);
-}
-
-#[test]
-fn images_cost_by_the_piece() {
-    let image = |model: &str| ask(TextToImage, model);
-    let sized = |model: &str, size: &str| ask(TextToImage, model).size(size);
-    let quality = |model: &str, quality: &str| ask(TextToImage, model).text("quality", quality);
-    let mut rows = vec![
-        (image("gen4_image"), Some(8)),
-        // Foreign sizes are 1920:1080 and 1080:1920 here.
-        (sized("gen4_image", "1792x1024"), Some(8)),
-        (sized("gen4_image", "1024x1792"), Some(8)),
-        (image("gen4_image_turbo").input(Reference), Some(2)),
-        (image("gemini_2.5_flash"), Some(5)),
-        (sized("gemini_image3_pro", "1024x1024"), Some(20)),
-        (sized("gemini_image3_pro", "2048x2048"), Some(20)),
-        (sized("gemini_image3_pro", "2304x1856"), Some(20)),
-        (sized("gemini_image3_pro", "4096x4096"), Some(40)),
-        (sized("gemini_image3_pro", "6336x2688"), Some(40)),
-        (sized("gemini_image3_pro", "4096x4096").count(4), Some(160)),
-        (sized("seedream5_pro", "1024x1024"), Some(5)),
-        (sized("seedream5_pro", "auto_1k"), Some(5)),
-        (sized("seedream5_pro", "2720x1530"), Some(9)),
-        (sized("seedream5_pro", "auto_2k"), Some(9)),
-        (sized("seedream5_pro", "2048x2048").count(3), Some(27)),
-        (image("seedream5_lite"), Some(4)),
-        (image("seedream5_lite").count(4), Some(16)),
-        (image("gpt_image_2"), Some(41)),
-        (quality("gpt_image_2", "low").count(10), Some(410)),
-        (image("muse_image"), Some(1)),
-        (image("muse_image").count(2), Some(2)),
-        (sized("bria_fibo_1_5", "1024x1024"), Some(5)),
-        (sized("bria_fibo_1_5", "2048x2048"), Some(10)),
-        (sized("bria_fibo_1_5", "1152x2048"), Some(10)),
-        (quality("ideogram_4_0", "low"), Some(4)),
-        (quality("ideogram_4_0", "medium"), Some(7)),
-        (quality("ideogram_4_0", "high"), Some(11)),
-        (image("ideogram_4_0"), Some(11)),
-        (quality("ideogram_4_0", "low").count(2), Some(8)),
-        (quality("ideogram_4_5", "very_low"), Some(1)),
-        (quality("ideogram_4_5", "low"), Some(4)),
-        (quality("ideogram_4_5", "medium"), Some(8)),
-        (quality("ideogram_4_5", "high"), Some(25)),
-        (image("ideogram_4_5"), Some(25)),
-    ];
-    for (size, credits) in [
-        ("1280x720", 5),
-        ("720x1280", 5),
-        ("720x720", 5),
-        ("960x720", 5),
-        ("720x960", 5),
-        ("1680x720", 5),
-        ("1024x1024", 8),
-        ("1080x1080", 8),
-        ("1168x880", 8),
-        ("1360x768", 8),
-        ("1440x1080", 8),
-        ("1080x1440", 8),
-        ("1808x768", 8),
-        ("1920x1080", 8),
-        ("1080x1920", 8),
-        ("2112x912", 8),
-    ] {
-        rows.push((sized("gen4_image", size), Some(credits)));
-    }
-    check(rows);
-}
-
-#[test]
-fn sounds() {
-    let speak =
-        |model: &str, length: usize| ask(TextToSpeech, model).voice().prompt("a".repeat(length));
-    let isolate = || ask(VoiceIsolation, "eleven_voice_isolation");
-    let dub = || ask(VoiceDubbing, "eleven_voice_dubbing").text("targetLang", "de");
-    let revoice = || ask(SpeechToSpeech, "eleven_multilingual_sts_v2").voice();
-    let mut rows = vec![
-        (ask(SoundEffect, "eleven_text_to_sound_v2"), Some(2)),
-        (
-            ask(SoundEffect, "eleven_text_to_sound_v2").seconds(30),
-            Some(2),
-        ),
-        (isolate().lasting(SourceAudio, 6000), Some(1)),
-        (isolate().lasting(SourceAudio, 6001), Some(2)),
-        (isolate().lasting(SourceAudio, 60_000), Some(10)),
-        (isolate().input(SourceAudio), None),
-        (dub().lasting(SourceAudio, 2000), Some(1)),
-        (dub().lasting(SourceAudio, 7000), Some(4)),
-        (dub().input(SourceAudio), None),
-        (revoice().lasting(SourceAudio, 3000), Some(1)),
-        (revoice().lasting(SourceAudio, 10_000), Some(4)),
-        (revoice().lasting(SourceVideo, 9000), Some(3)),
-        (revoice().input(SourceAudio), None),
-        // How long it speaks is not known before.
-        (ask(TextToSpeech, "seed_audio"), None),
-        (ask(SoundEffect, "seed_audio"), None),
-    ];
-    for model in ["eleven_multilingual_v2", "eleven_v3"] {
-        rows.extend([
-            (speak(model, 1), Some(1)),
-            (speak(model, 50), Some(1)),
-            (speak(model, 51), Some(2)),
-            (speak(model, 1000), Some(20)),
-        ]);
-    }
-    check(rows);
 }
