@@ -8,6 +8,7 @@
 mod create;
 mod names;
 mod options;
+mod price;
 mod request;
 mod task;
 mod time;
