@@ -155,9 +155,10 @@ impl Bill<'_> {
         if silent { off } else { on }
     }
 
-    /// The rate at 480p, 720p, 1080p and 4K, told by the number of pixels.
+    /// The rate at 480p, 720p, 1080p and 4K, told by the number of pixels; a draft is one at 480p.
     fn by_size(&self, [small, medium, full, large]: [f64; 4]) -> f64 {
         match self.area() {
+            _ if self.body.get("draft") == Some(&Value::Bool(true)) => small,
             0..600_000 => small,
             600_000..1_500_000 => medium,
             1_500_000..5_000_000 => full,
