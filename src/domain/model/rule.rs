@@ -56,6 +56,15 @@ pub enum Rule {
         /// The greatest number, by subject.
         limits: BTreeMap<String, usize>,
     },
+    /// How long an input plays has bounds; judged where its bytes were measured.
+    InputBetween {
+        /// The place of the input.
+        input: String,
+        /// The least length in milliseconds.
+        minimum_ms: Option<u64>,
+        /// The greatest length in milliseconds.
+        maximum_ms: Option<u64>,
+    },
     /// A value of an option decides about other fields.
     Mode {
         /// The option.

@@ -235,14 +235,18 @@ impl Complaint {
 /// The values in words, shortened when there are many.
 pub(crate) fn listed<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     let all: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
-    if all.len() <= MOST_LISTED {
+    let mut letters = 0;
+    let short = |value: &&String| {
+        letters += value.len() + 2;
+        letters <= MOST_LETTERS
+    };
+    let shown = all.iter().take(MOST_LISTED).take_while(short).count();
+    // The first is shown however long it is.
+    let shown = shown.max(1).min(all.len());
+    if shown == all.len() {
         return all.join(", ");
     }
-    format!(
-        "{}, … ({} in all)",
-        all[..MOST_LISTED].join(", "),
-        all.len()
-    )
+    format!("{}, … ({} in all)", all[..shown].join(", "), all.len())
 }
 
 fn judge_object(
@@ -341,6 +345,8 @@ fn got(value: &Value) -> String {
 
 /// Most allowed values that a sentence lists.
 const MOST_LISTED: usize = 12;
+/// Most letters of a list, so that the sentence around it fits into an answer.
+const MOST_LETTERS: usize = 170;
 /// Longest text that a sentence repeats.
 const MOST_REPEATED: usize = 40;
 
@@ -400,5 +406,8 @@ mod tests {
     fn a_long_list_of_allowed_values_is_shortened() {
         assert_eq!(listed(0..3), "0, 1, 2");
         assert!(listed(0..50).ends_with("11, … (50 in all)"));
+        let long = listed(["a".repeat(100), "b".repeat(100), "c".into()]);
+        assert!(long.starts_with("aaa") && long.ends_with("a, … (3 in all)"));
+        assert_eq!(listed([0; 0]), "");
     }
 }
