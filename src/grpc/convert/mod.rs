@@ -11,9 +11,11 @@ mod options;
 mod request;
 mod task;
 mod time;
+mod upload;
 mod violations;
 
 pub(super) use create::new_request;
 pub(super) use request::{download, list, resolve, task_id, watch};
 pub(super) use task::{cancel_outcome, task};
+pub(super) use upload::{upload_part, uploaded};
 pub(super) use violations::Violations;

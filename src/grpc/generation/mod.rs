@@ -36,7 +36,8 @@ impl Contract for MediaGeneration {
         let mut found = Violations::default();
         let asked = convert::new_request(request.into_inner(), &mut found);
         if !found.is_empty() {
-            found.join(self.service.check(&asked));
+            let checked = self.service.check(&tenant, asked).await;
+            found.join(checked.map_err(|error| refusal::store("Create", &error))?);
             return Err(found.into_status());
         }
         let made = self.service.create(tenant, asked).await;
@@ -142,9 +143,13 @@ impl Contract for MediaGeneration {
 
     async fn upload_input(
         &self,
-        _: Request<Streaming<v1::UploadInputRequest>>,
+        request: Request<Streaming<v1::UploadInputRequest>>,
     ) -> Answer<v1::UploadInputResponse> {
-        Err(later("UploadInput"))
+        let tenant = tenant(&request);
+        let parts = request.into_inner().map(convert::upload_part);
+        let kept = self.service.upload(tenant, parts).await;
+        let kept = kept.map_err(refusal::upload)?;
+        Ok(Response::new(convert::uploaded(&kept)))
     }
 
     async fn cost_report(

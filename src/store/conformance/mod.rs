@@ -8,6 +8,7 @@
 )]
 
 pub mod reading;
+pub mod uploads;
 pub mod writing;
 
 use std::sync::Arc;

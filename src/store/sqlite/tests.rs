@@ -12,7 +12,7 @@ use super::{OpenError, SqliteStore};
 use crate::domain::task::Lane;
 use crate::domain::task::samples::task;
 use crate::domain::time::Timestamp;
-use crate::store::conformance::{create, reading, writing};
+use crate::store::conformance::{create, reading, uploads, writing};
 use crate::store::{StoreError, TaskStore};
 
 /// A store in a folder of its own.
@@ -76,6 +76,16 @@ promises! {
         a_list_is_filtered(),
         a_list_is_paged_while_it_grows(),
         run_times_are_those_of_completed_tasks();
+    uploads:
+        an_upload_is_found_by_its_tenant_and_whole_name(),
+        expired_uploads_are_told_until_they_are_removed(),
+        content_has_one_address_at_an_account();
+}
+
+#[tokio::test]
+async fn uploads_and_placements_survive_a_restart() {
+    let home = Home::new();
+    uploads::uploads_and_placements_survive_a_restart(|| async { home.open() }).await;
 }
 
 #[tokio::test]

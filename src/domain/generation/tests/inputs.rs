@@ -161,7 +161,10 @@ fn inline_data_is_known_by_its_first_bytes() {
         );
         assert_eq!(found[0].reason, reason, "{found:?}");
     }
-    let tight = Limits { inline_bytes: 13 };
+    let tight = Limits {
+        inline_bytes: 13,
+        ..Limits::default()
+    };
     let found = Generation::new(&with("gen4.5", vec![data(JPEG, "")]), embedded(), &tight)
         .expect_err("large");
     assert_eq!(found[0].reason, InvalidReason::InputTooLarge);

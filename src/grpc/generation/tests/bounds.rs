@@ -61,7 +61,6 @@ async fn what_comes_later_says_so() {
             .cost_report(v1::CostReportRequest::default())
             .await
             .map(|_| ()),
-        client.upload_input(stream::empty()).await.map(|_| ()),
     ];
     for answer in answers {
         let error = answer.unwrap_err();
