@@ -44,6 +44,7 @@ type Client = MediaGenerationClient<Channel>;
 /// A server on a port of its own.
 struct Server {
     face: MediaGeneration,
+    address: String,
     channel: Channel,
     store: Arc<dyn TaskStore>,
     archive: Arc<Archive>,
@@ -104,9 +105,12 @@ impl Server {
             None,
             shutdown.clone(),
         ));
-        let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
+        let channel = Endpoint::from_shared(address.clone())
+            .unwrap()
+            .connect_lazy();
         Self {
             face,
+            address,
             channel,
             store,
             archive,
