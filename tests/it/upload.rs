@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use mediagen::domain::upload::SpoolId;
 use mediagen::pb::v1::{AttemptOutcome, CreateRequest, Task, TaskStatus};
 use mediagen::sandbox::{Effect, Fault, Place};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use crate::harness::child::{free_address, program};
 use crate::harness::client::{connect, content, finish, status, upload, uploaded};
 use crate::harness::media::{png, sha256};
 use crate::harness::{
-    Server, TestApp, Upstream, create, eventually, picture, quick, refused, video, within,
+    Server, TestApp, Upstream, create, eventually, picture, quick, video, within,
 };
 
 /// A PNG that no data URI holds.
@@ -206,6 +207,41 @@ async fn an_upload_expires_and_its_tasks_keep_what_they_were_given() {
     let mut app = app;
     app.restart(&[]).await;
     assert_completed(&app.finish(&made.id).await);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_an_upload_is_swept_and_nothing_else() {
+    let mut app = TestApp::start().await;
+    let kept = upload(&app.client, &png(10_000)).await.unwrap();
+    let name = |created_ms| SpoolId::new(created_ms, [7; 10]).to_string();
+    let kept_name = kept.upload_id[..kept.upload_id.len() - 33].to_owned();
+    let old = name(1_790_000_000_000);
+    let young = SpoolId::new(now_ms(), [7; 10]).to_string();
+    app.stop().await;
+    for broken in [&old, &young] {
+        std::fs::create_dir(app.archive(broken)).unwrap();
+        std::fs::write(app.archive(broken).join("0#1"), b"half of a film").unwrap();
+    }
+    app.restart(&[]).await;
+    eventually("the sweep", || async {
+        let left = folders(&app, "upload_");
+        if left.contains(&old) {
+            Err(left)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    let mut left = folders(&app, "upload_");
+    left.sort();
+    let mut expected = vec![kept_name, young];
+    expected.sort();
+    assert_eq!(left, expected);
+    assert_completed(&app.run(uploaded("a fish", &kept.upload_id)).await);
+}
+
+fn now_ms() -> i64 {
+    mediagen::clock::Clock.now_ms()
 }
 
 #[tokio::test]

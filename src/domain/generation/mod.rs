@@ -28,6 +28,7 @@ pub use fingerprint::fingerprint;
 pub use input::{Input, InputSource, NO_UPLOAD};
 pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
+pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
 
 use self::invalid::Violations;
