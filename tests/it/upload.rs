@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mediagen::domain::upload::SpoolId;
-use mediagen::pb::v1::{AttemptOutcome, CreateRequest, Task, TaskStatus};
+use mediagen::pb::v1::input_reference::Source;
+use mediagen::pb::v1::{AttemptOutcome, CreateRequest, EstimateCostRequest, Task, TaskStatus};
 use mediagen::sandbox::{Effect, Fault, Place};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -78,6 +79,35 @@ async fn a_film_of_eight_mebibytes_serves_two_tasks_and_reaches_the_provider_onc
     let endpoints = app.upstream.sandbox.ledger();
     let endpoints: Vec<_> = endpoints.iter().map(|entry| &*entry.endpoint).collect();
     assert_eq!(endpoints[1..], ["/v1/video_to_video"; 2]);
+}
+
+#[tokio::test]
+async fn a_price_goes_by_the_length_of_what_was_uploaded_or_sent() {
+    let app = TestApp::start().await;
+    let made = app.run(video("a lake")).await;
+    let film = content(&app.client, &made.id).await;
+    let kept = upload(&app.client, &film).await.unwrap();
+    let mut by_name = uploaded("", &kept.upload_id);
+    by_name.model = "ruby".into();
+    (by_name.seconds, by_name.operation) = (None, 0);
+    by_name.size.clear();
+    let mut inline = by_name.clone();
+    inline.input_references[0].source = Some(Source::Data(film.into()));
+    for request in [by_name, inline] {
+        let mut client = app.client.clone();
+        let asked = EstimateCostRequest {
+            request: Some(request),
+        };
+        let answer = within("a price", client.estimate_cost(asked))
+            .await
+            .unwrap();
+        let cost = answer.into_inner().cost.unwrap();
+        assert_eq!(
+            cost.estimated_millicredits,
+            Some(40_000),
+            "2 s at 20 credits"
+        );
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! `inputs`, in the same file. What a name means on the wire is `provider::runway`'s business.
 
 mod defaults;
+mod price;
 mod rows;
 mod shape;
 mod spec;
@@ -39,6 +40,7 @@ impl std::error::Error for CatalogError {}
 pub fn parse(text: &str) -> Result<Catalog, CatalogError> {
     let file: rows::File =
         serde_json::from_str(text).map_err(|error| wrong("file", &error.to_string()))?;
+    price::check(&file.tariffs)?;
     let mut offers: BTreeMap<String, Offer> = BTreeMap::new();
     let mut pass_through = Offer::new();
     for (path, endpoint) in &file.endpoints {

@@ -60,8 +60,9 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 }
 
 /// In order; never edited once released.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_tasks.sql"),
+    include_str!("../../../migrations/sqlite/0002_costs.sql"),
     include_str!("../../../migrations/sqlite/0003_uploads.sql"),
 ];
 /// How long a statement waits for another connection's lock.
