@@ -9,6 +9,7 @@ mod draft;
 mod fields;
 mod fingerprint;
 mod input;
+pub(super) mod input_type;
 mod invalid;
 mod keyframe;
 mod measured;
@@ -21,12 +22,13 @@ mod url;
 
 use std::collections::BTreeMap;
 
-pub use bounds::Limits;
-pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment};
+pub use bounds::{Limits, MOST_INPUTS};
+pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment, Uploaded};
 pub use fingerprint::fingerprint;
-pub use input::{Input, InputSource};
+pub use input::{Input, InputSource, NO_UPLOAD};
 pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
+pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
 
 use self::invalid::Violations;

@@ -13,10 +13,12 @@ mod price;
 mod request;
 mod task;
 mod time;
+mod upload;
 mod violations;
 
 pub(super) use cost::{cost_request, costs, estimate};
 pub(super) use create::new_request;
 pub(super) use request::{download, list, resolve, task_id, watch};
 pub(super) use task::{cancel_outcome, task};
+pub(super) use upload::{upload_part, uploaded};
 pub(super) use violations::Violations;
