@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use crate::archive::Archive;
-use crate::config::{self, Access, Config, OnUnknownOutcome};
+use crate::config::{Access, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::Catalog;
 use crate::domain::task::UnknownPolicy;
@@ -103,7 +103,7 @@ async fn start_work(
     check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
     let archive = Arc::new(open_archive(config, work)?);
-    let catalog = Arc::new(load_catalog(config)?);
+    let catalog = Arc::clone(&config.catalog);
     let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
     let service = Service::new(Parts {
         store: Arc::clone(&store),
@@ -185,18 +185,6 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
         }
     });
     Ok(archive)
-}
-
-fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let parsed = config::catalog::parse(config::catalog::EMBEDDED);
-    let mut catalog = parsed.context("the embedded catalogue is broken")?;
-    catalog
-        .default_model
-        .clone_from(&config.defaults.video_model);
-    catalog
-        .default_image_model
-        .clone_from(&config.defaults.image_to_video_model);
-    Ok(catalog)
 }
 
 /// Today one account: the configured one, or the sandbox's.

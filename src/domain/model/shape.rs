@@ -72,6 +72,8 @@ pub struct Param {
     pub shape: Shape,
     /// What is sent where it is required and not given.
     pub fallback: Option<Value>,
+    /// What the provider takes where nothing is sent; `None`: not known.
+    pub default: Option<Value>,
 }
 
 /// What becomes of fields that a specification does not name.
@@ -384,6 +386,7 @@ mod tests {
             required: true,
             shape: Shape::Bool,
             fallback: None,
+            default: None,
         };
         let shape = Shape::Object(BTreeMap::from([("a".into(), inner)]));
         let given = Value::Object(BTreeMap::from([("b".into(), Value::Null)]));
