@@ -9,6 +9,7 @@
     reason = "the docs of flags are the text of --help"
 )]
 
+mod catalog;
 mod client;
 mod download;
 mod failure;
@@ -17,6 +18,7 @@ mod generate;
 mod json;
 mod local;
 mod media;
+mod models;
 mod progress;
 mod request;
 mod sandbox;
@@ -67,6 +69,11 @@ enum Command {
     List(tasks::ListArgs),
     /// Settles a task whose submission has an unknown outcome, on an operator's word
     Resolve(tasks::ResolveArgs),
+    /// Lists the models of a server, and what each takes and costs
+    Models(models::ModelsArgs),
+    /// Looks at catalogue files: what models there are, and what each takes. Needs no server
+    #[command(after_help = CATALOG_HELP)]
+    Catalog(catalog::CatalogArgs),
 }
 
 impl Cli {
@@ -93,6 +100,8 @@ impl Cli {
             Command::Delete(args) => tasks::delete(args).await,
             Command::List(args) => tasks::list(args).await,
             Command::Resolve(args) => tasks::resolve(args).await,
+            Command::Models(args) => models::models(args).await,
+            Command::Catalog(args) => catalog::run(args, env),
             Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
         }
     }
@@ -110,6 +119,8 @@ impl Cli {
             Command::Download(args) => args.connection.json,
             Command::List(args) => args.connection.json,
             Command::Resolve(args) => args.connection.json,
+            Command::Models(args) => args.connection.json,
+            Command::Catalog(args) => args.wants_json(),
         }
     }
 }
@@ -142,6 +153,21 @@ Examples:
   RUNWAYML_API_SECRET=key_… mediagen serve --data-dir /var/lib/mediagen
   mediagen serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca ca.pem";
 
+const CATALOG_HELP: &str = "\
+A catalogue file holds one row for each model and endpoint; `-` or `embedded` stands for the one that
+is compiled in. A server takes another with `catalog.file` of its configuration, and changes to
+single models with `models`.
+
+To take in a new extraction of Runway's endpoints: `update` keeps what is ours (every key beside
+`endpoints`, `pass_through`, and the keys of a row that begin with `_`), `diff` shows what came,
+`check` reads the result as a server would.
+
+Examples:
+  mediagen catalog show --config mediagen.yaml gen4.5
+  mediagen catalog update embedded endpoints.json > new.json
+  mediagen catalog diff embedded new.json
+  mediagen catalog check new.json";
+
 const GENERATE_HELP: &str = "\
 Without --server it runs in one process: with --sandbox, or with the key in RUNWAYML_API_SECRET.
 Ctrl-C asks to cancel and waits for what comes of it; a second Ctrl-C leaves at once.
@@ -173,6 +199,13 @@ mod command_line {
             "mediagen list --status completed --label a=b --all --json",
             "mediagen resolve task_1 --attach abc",
             "mediagen watch task_1 --after-revision 3",
+            "mediagen models gen4.5 --operation text_to_video --json",
+            "mediagen models --operation text-to-image",
+            "mediagen catalog diff - new.json --json",
+            "mediagen catalog diff old.json",
+            "mediagen catalog check new.json",
+            "mediagen catalog show --config mediagen.yaml gen4.5",
+            "mediagen catalog update embedded endpoints.json",
         ];
         for line in lines {
             Cli::try_parse_from(line.split(' '))

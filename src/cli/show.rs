@@ -154,7 +154,8 @@ fn cost_line(cost: &Cost) -> String {
     }
 }
 
-fn thousandths(amount: i64) -> String {
+/// Thousandths as a decimal number.
+pub fn thousandths(amount: i64) -> String {
     let text = format!("{}.{:03}", amount / 1_000, (amount % 1_000).abs());
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -165,7 +166,7 @@ fn millionths(amount: i64) -> String {
 }
 
 /// Text from outside cannot drive a terminal or break a line.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

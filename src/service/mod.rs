@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod download;
 mod list;
+mod models;
 mod resolve;
 mod watch;
 
@@ -19,6 +20,7 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
 pub use list::{ListError, ListRequest, Page};
+pub use models::ListedModel;
 pub use resolve::ResolveError;
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 

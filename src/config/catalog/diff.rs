@@ -86,7 +86,9 @@ impl Change {
             ),
         };
         json["change"] = json!(name);
-        super::overlay::merge(&mut json, &rest);
+        for (key, value) in members(&rest) {
+            json[key] = value;
+        }
         json
     }
 }

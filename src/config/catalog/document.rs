@@ -134,6 +134,22 @@ fn is_spread(path: &[String]) -> bool {
     )
 }
 
+/// In the order of the names, for JSON here keeps no other.
+impl From<&Json> for Document {
+    fn from(json: &Json) -> Self {
+        match json {
+            Json::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+            Json::Object(members) => Self::Map(
+                members
+                    .iter()
+                    .map(|(name, member)| (name.clone(), Self::from(member)))
+                    .collect(),
+            ),
+            scalar => Self::Scalar(scalar.clone()),
+        }
+    }
+}
+
 fn write_scalar(scalar: &Json, out: &mut String) {
     // Writing to a string cannot fail.
     let _ = write!(out, "{scalar}");

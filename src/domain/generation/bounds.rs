@@ -118,11 +118,11 @@ fn check_numbers(draft: &Draft, found: &mut Violations) {
     }
     if let Some(count) = draft
         .count
-        .filter(|count| !(1..=MOST_OUTPUTS).contains(count))
+        .filter(|count| !(1..=MOST_COUNT).contains(count))
     {
         found.field(
             "count",
-            format!("must be from 1 to {MOST_OUTPUTS}; got {count}"),
+            format!("must be from 1 to {MOST_COUNT}; got {count}"),
         );
     }
     if let Some(seed) = draft.seed.filter(|seed| *seed > u64::from(u32::MAX)) {
@@ -178,7 +178,7 @@ const LONGEST_NAME: usize = 160;
 /// Longest prompt where the model has no limit of its own.
 pub(super) const MOST_PROMPT_UNITS: usize = 32_000;
 /// Longest duration where the model has no limit of its own.
-const MOST_SECONDS: u32 = 3_600;
+pub(crate) const MOST_SECONDS: u32 = 3_600;
 /// Most outputs where the model has no limit of its own.
-const MOST_OUTPUTS: u32 = 64;
+pub(crate) const MOST_COUNT: u32 = 64;
 const NAME_RULE: &str = "option names are 1 to 160 bytes without control characters";

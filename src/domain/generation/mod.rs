@@ -22,6 +22,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use bounds::Limits;
+pub(crate) use bounds::{MOST_COUNT, MOST_SECONDS};
 pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 pub use fingerprint::fingerprint;
 pub use input::{Input, InputSource};

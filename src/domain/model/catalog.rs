@@ -110,6 +110,11 @@ impl Catalog {
         self.offers.get(id)
     }
 
+    /// What a model does; one that the catalogue lacks may do anything.
+    pub fn offer_or_pass_through(&self, id: &str) -> &Offer {
+        self.offers.get(id).unwrap_or(&self.pass_through)
+    }
+
     /// What a model takes for an operation, hidden or not; one that the catalogue lacks takes
     /// anything.
     pub fn spec(&self, id: &str, operation: Operation) -> Option<&Spec> {

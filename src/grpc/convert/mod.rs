@@ -6,6 +6,7 @@
 //! left absent on purpose.
 
 mod create;
+mod models;
 mod names;
 mod options;
 mod request;
@@ -14,6 +15,7 @@ mod time;
 mod violations;
 
 pub(super) use create::new_request;
+pub(super) use models::models;
 pub(super) use request::{download, list, resolve, task_id, watch};
 pub(super) use task::{cancel_outcome, task};
 pub(super) use violations::Violations;

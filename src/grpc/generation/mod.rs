@@ -163,9 +163,9 @@ impl Contract for MediaGeneration {
 
     async fn list_models(
         &self,
-        _: Request<v1::ListModelsRequest>,
+        request: Request<v1::ListModelsRequest>,
     ) -> Answer<v1::ListModelsResponse> {
-        Err(later("ListModels"))
+        convert::models(request.get_ref(), &self.service.models()).map(Response::new)
     }
 }
 
