@@ -194,7 +194,7 @@ async fn open_accounts(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Accounts> {
     let (base_url, key) = match &config.runway.access {
-        Access::Sandbox => start_sandbox(shutdown).await?,
+        Access::Sandbox => start_sandbox(catalog, shutdown).await?,
         Access::Account { api_key, base_url } => (base_url.to_string(), api_key.clone()),
     };
     let mut settings = RunwaySettings::new(account(config), base_url, key);
@@ -218,10 +218,26 @@ fn extra_headers(config: &Config) -> Vec<(String, SecretString)> {
         .collect()
 }
 
-/// A sandbox outlives the service's drain: submits still run to a recorded outcome.
-async fn start_sandbox(shutdown: &Shutdown) -> anyhow::Result<(String, SecretString)> {
+/// A sandbox outlives the service's drain: submits still run to a recorded outcome. It takes the
+/// models that the configuration adds as well.
+async fn start_sandbox(
+    catalog: &Catalog,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(String, SecretString)> {
     let life = Shutdown::new();
-    let sandbox = Sandbox::start(sandbox::Config::default(), &life).await;
+    let offers = catalog
+        .ids()
+        .filter_map(|id| Some((id, catalog.offer(id)?)));
+    let pairs = offers.flat_map(|(id, offer)| {
+        offer
+            .keys()
+            .map(move |operation| (format!("/v1/{operation}"), id.to_owned()))
+    });
+    let settings = sandbox::Config {
+        extra_models: pairs.collect(),
+        ..sandbox::Config::default()
+    };
+    let sandbox = Sandbox::start(settings, &life).await;
     let sandbox = sandbox.context("the sandbox cannot start")?;
     let (service, own) = (shutdown.clone(), life.clone());
     life.spawn(async move {

@@ -343,9 +343,13 @@ fn edges(limits: &v1::OptionLimits) -> Vec<Plain> {
         "string" => {
             let lengths = ends().map(long).chain([limits.minimum.map_or(3, long)]);
             // Texts that hold addresses are named so.
-            let text = |length| match limits.name.ends_with("Uri") || limits.name == "uri" {
-                true => "https://example.com/a".to_owned(),
-                false => "a".repeat(length),
+            let is_address = limits.name.ends_with("Uri") || limits.name == "uri";
+            let text = |length| {
+                if is_address {
+                    "https://example.com/a".to_owned()
+                } else {
+                    "a".repeat(length)
+                }
             };
             lengths.map(|length| text_value(&text(length))).collect()
         }
