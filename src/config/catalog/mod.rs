@@ -4,7 +4,7 @@
 //! extracted; which of Runway's names stands for which field of ours is said by `typed` and
 //! `inputs`, in the same file. What a name means on the wire is `provider::runway`'s business.
 //!
-//! A file may come from an operator, so every row is held to [`row`]'s and [`attributes`]' rules,
+//! A file may come from an operator, so every row is held to the rules of `row` and `attributes`,
 //! and everything that is wrong with a file is told at once.
 
 mod attributes;
