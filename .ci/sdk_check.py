@@ -5,6 +5,7 @@ usage: sdk_check.py BASE_URL FOLDER
 
 import pathlib
 import sys
+import time
 import urllib.request
 
 import runwayml
@@ -14,6 +15,7 @@ def main(base_url: str, folder: str) -> None:
     client = runwayml.RunwayML(api_key="key_" + "0" * 128, base_url=base_url, max_retries=0)
     text_to_video(client, pathlib.Path(folder))
     image_to_video_cancelled(client)
+    every_endpoint(client, pathlib.Path(folder))
     refusals(client, base_url)
 
 
@@ -47,6 +49,75 @@ def image_to_video_cancelled(client: runwayml.RunwayML) -> None:
     assert task.status in ("PENDING", "RUNNING"), task
     client.tasks.delete(created.id)
     told("image to video: created, read, cancelled")
+
+
+def every_endpoint(client: runwayml.RunwayML, folder: pathlib.Path) -> None:
+    """One create of each kind, as the SDK types it; all run at the same time."""
+    source = client.uploads.create_ephemeral(file=folder / "output.mp4").uri
+    assert source.startswith("runway://"), source
+    image, sound = "https://example.com/a.png", "https://example.com/a.mp3"
+    voice = {"type": "runway-preset", "preset_id": "Maya"}
+    creates = {
+        "image": client.text_to_image.create(
+            model="gen4_image", prompt_text="A lake", ratio="1920:1080"
+        ),
+        "four images": client.text_to_image.create(
+            model="gpt_image_2", prompt_text="A lake", ratio="1920:1088", output_count=4
+        ),
+        "video of a video": client.video_to_video.create(
+            model="aleph2", prompt_text="At night", video_uri=source
+        ),
+        "performance": client.character_performance.create(
+            model="act_two",
+            character={"type": "image", "uri": image},
+            reference={"type": "video", "uri": source},
+            ratio="1280:720",
+        ),
+        "larger video": client.video_upscale.create(
+            model="magnific_video_upscaler_creative", video_uri=source
+        ),
+        "brighter video": client.video_to_hdr.create(model="ruby", video_uri=source),
+        "larger image": client.image_upscale.create(
+            model="magnific_precision_upscaler_v2", image_uri=image
+        ),
+        "speech": client.text_to_speech.create(
+            model="eleven_multilingual_v2", prompt_text="The lake is still.", voice=voice
+        ),
+        "speech again": client.speech_to_speech.create(
+            model="eleven_multilingual_sts_v2", media={"type": "audio", "uri": sound}, voice=voice
+        ),
+        "sound": client.sound_effect.create(
+            model="eleven_text_to_sound_v2", prompt_text="Water", duration=2
+        ),
+        "sound of a video": client.video_to_audio.create(
+            model="mirelo_sfx_2_0", video_uri=source, duration=2
+        ),
+        "dubbed": client.voice_dubbing.create(
+            model="eleven_voice_dubbing", audio_uri=sound, target_lang="de"
+        ),
+        "voice alone": client.voice_isolation.create(
+            model="eleven_voice_isolation", audio_uri=sound
+        ),
+    }
+    for what, created in creates.items():
+        assert created.estimated_cost.credits > 0, created
+        task = ended(client, created.id)
+        assert task.status == "SUCCEEDED", task
+        wanted = 4 if what == "four images" else 1
+        assert len(task.output) == wanted, (what, task.output)
+        assert task.cost.credits <= created.estimated_cost.credits, (what, task.cost, created)
+        told(f"{what}: {created.estimated_cost.credits:g} credits at most, {task.cost.credits:g} taken")
+
+
+def ended(client: runwayml.RunwayML, task_id: str):
+    """As wait_for_task_output, which sleeps for six seconds before it looks."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        task = client.tasks.retrieve(task_id)
+        if task.status in ("SUCCEEDED", "FAILED", "CANCELLED"):
+            return task
+        time.sleep(0.5)
+    raise AssertionError(f"{task_id} did not end")
 
 
 def refusals(client: runwayml.RunwayML, base_url: str) -> None:

@@ -269,6 +269,7 @@ fn account(config: &Config) -> &'static str {
 
 fn service_settings(config: &Config) -> service::Settings {
     service::Settings {
+        usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
             inline_bytes: inline_limit(config.server.max_create_bytes),
         },

@@ -74,6 +74,8 @@ async fn generate(
     let mut progress = Progress::new();
     let created = create(client, request).await?;
     progress.task(&created);
+    say_cost(&mut progress, &created);
+    let estimated = created.cost;
     let ended = if is_terminal(&created) {
         created
     } else {
@@ -94,7 +96,16 @@ async fn generate(
         _ = signals.next() => return Err(left(&ended.id, "the download was interrupted")),
     };
     progress.clear();
+    if ended.cost != estimated {
+        say_cost(&mut progress, &ended);
+    }
     report(&ended, &files, args.connection.json)
+}
+
+/// What it costs is said beside the result: before it is made, and when the bill is known.
+fn say_cost(progress: &mut Progress, task: &Task) {
+    let cost = task.cost.as_ref().map(show::cost_line);
+    progress.say(&format!("cost: {}", cost.unwrap_or_default()));
 }
 
 /// Asks to cancel, and waits for what comes of it unless a second signal says not to.

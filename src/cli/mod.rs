@@ -11,7 +11,9 @@
 
 mod catalog;
 mod client;
+mod costs;
 mod download;
+mod estimate;
 mod failure;
 mod follow;
 mod generate;
@@ -28,6 +30,7 @@ mod signals;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use clap::{Parser, Subcommand};
 
@@ -55,6 +58,8 @@ enum Command {
     Generate(Box<generate::GenerateArgs>),
     /// Creates a task and prints it
     Create(Box<tasks::CreateArgs>),
+    /// Prints what a request would cost, and creates nothing
+    Estimate(Box<tasks::CreateArgs>),
     /// Prints a task as last committed
     Status(tasks::TaskArgs),
     /// Prints a task's changes until it ends
@@ -67,6 +72,9 @@ enum Command {
     Delete(tasks::TaskArgs),
     /// Lists tasks, newest first
     List(tasks::ListArgs),
+    /// Prints what tasks cost: credits and dollars by model, deployment, day and label
+    #[command(after_help = COSTS_HELP)]
+    Costs(costs::CostsArgs),
     /// Settles a task whose submission has an unknown outcome, on an operator's word
     Resolve(tasks::ResolveArgs),
     /// Lists the models of a server, and what each takes and costs
@@ -93,6 +101,8 @@ impl Cli {
         }
         match &self.command {
             Command::Create(args) => tasks::create(args).await,
+            Command::Estimate(args) => estimate::run(args).await,
+            Command::Costs(args) => costs::run(args).await,
             Command::Status(args) => tasks::status(args).await,
             Command::Watch(args) => tasks::watch(args).await,
             Command::Download(args) => tasks::download(args).await,
@@ -111,7 +121,8 @@ impl Cli {
         match &self.command {
             Command::Serve(_) | Command::Sandbox(_) => false,
             Command::Generate(args) => args.connection.json,
-            Command::Create(args) => args.connection.json,
+            Command::Create(args) | Command::Estimate(args) => args.connection.json,
+            Command::Costs(args) => args.connection.json,
             Command::Status(args) | Command::Cancel(args) | Command::Delete(args) => {
                 args.connection.json
             }
@@ -177,6 +188,16 @@ Examples:
   mediagen generate --server http://127.0.0.1:50051 --image first.png --seconds 5 \"It begins to rain\"
   mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
 
+const COSTS_HELP: &str = "\
+CHARGED is what the provider charged, OPEN the estimates of what is not settled yet, in credits.
+UNKNOWN counts tasks that may cost something and whose amount nobody knows: they are in no sum.
+Deleted tasks count until their records end.
+
+Examples:
+  mediagen costs --label team=x --model gen4.5 --since 7d
+  mediagen costs --by day,model --since 2026-01-01 --until 2026-02-01
+  mediagen costs --by label:team --json";
+
 #[cfg(test)]
 mod command_line {
     use clap::CommandFactory as _;
@@ -206,6 +227,9 @@ mod command_line {
             "mediagen catalog check new.json",
             "mediagen catalog show --config mediagen.yaml gen4.5",
             "mediagen catalog update embedded endpoints.json",
+            "mediagen estimate --model gen4.5 --seconds 5 --json lake",
+            "mediagen costs --label team=x --model gen4.5 --since 7d",
+            "mediagen costs --by day,model --since 2026-01-01 --until 2026-02-01",
         ];
         for line in lines {
             Cli::try_parse_from(line.split(' '))

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
 use super::json::{bare, status_name, time};
-use crate::pb::v1::{Cost, Output, Task, TaskStatus};
+use crate::pb::v1::{Charge, Cost, Output, Task, TaskStatus};
 
 /// Writes a line to standard output. A reader that went away is an ordinary failure, not a panic.
 pub fn line(text: &str) -> Result<(), Failure> {
@@ -86,8 +86,8 @@ pub fn describe(task: &Task) -> String {
 /// The head of a list of tasks.
 pub fn table_head() -> String {
     format!(
-        "{:<37} {:<18} {:<20} {:<20} PROMPT",
-        "TASK", "STATUS", "MODEL", "CREATED"
+        "{:<37} {:<18} {:<20} {:<20} {:>8} PROMPT",
+        "TASK", "STATUS", "MODEL", "CREATED", "CREDITS"
     )
 }
 
@@ -100,10 +100,11 @@ pub fn table_row(task: &Task) -> String {
         .unwrap_or_default();
     let prompt = shorten(&task.prompt, 40);
     format!(
-        "{:<37} {:<18} {:<20} {created:<20} {prompt}",
+        "{:<37} {:<18} {:<20} {created:<20} {:>8} {prompt}",
         task.id,
         status_name(task),
-        task.model
+        task.model,
+        cost_cell(task.cost.as_ref()),
     )
     .trim_end()
     .to_owned()
@@ -136,33 +137,69 @@ fn output_line(output: &Output) -> String {
     )
 }
 
-fn cost_line(cost: &Cost) -> String {
+/// What was charged, else what may be; and the estimate beside a bill that differs from it.
+pub fn cost_line(cost: &Cost) -> String {
     let charge = bare(cost.charge().as_str_name(), "CHARGE_");
-    let credits = cost.actual_millicredits.or(cost.estimated_millicredits);
-    let dollars = cost.actual_usd_micros.or(cost.estimated_usd_micros);
-    match (credits, dollars) {
-        (Some(credits), Some(dollars)) => {
-            format!(
-                "{} credits, ${} ({charge})",
-                thousandths(credits),
-                millionths(dollars)
-            )
-        }
-        (Some(credits), None) => format!("{} credits ({charge})", thousandths(credits)),
-        (None, Some(dollars)) => format!("${} ({charge})", millionths(dollars)),
-        (None, None) => format!("unknown ({charge})"),
+    let actual = amount(cost.actual_millicredits, cost.actual_usd_micros);
+    let estimated = amount(cost.estimated_millicredits, cost.estimated_usd_micros);
+    let said = match (cost.charge(), actual, &estimated) {
+        (Charge::None, _, _) => "nothing".to_owned(),
+        (_, Some(actual), _) => actual,
+        (_, None, Some(estimated)) => return format!("{estimated} ({charge})"),
+        (_, None, None) => "unknown".to_owned(),
+    };
+    match estimated.filter(|estimated| *estimated != said) {
+        Some(estimated) => format!("{said} ({charge}, estimated {estimated})"),
+        None => format!("{said} ({charge})"),
     }
 }
 
-/// Thousandths as a decimal number.
+/// An amount in credits and dollars, as far as either is known.
+pub fn amount(millicredits: Option<i64>, usd_micros: Option<i64>) -> Option<String> {
+    let credits = millicredits.map(|amount| format!("{} credits", thousandths(amount)));
+    let dollars = usd_micros.map(|amount| format!("${}", millionths(amount)));
+    match (credits, dollars) {
+        (Some(credits), Some(dollars)) => Some(format!("{credits}, {dollars}")),
+        (credits, dollars) => credits.or(dollars),
+    }
+}
+
+/// A task's credits in a column: what was charged, `~` before what is estimated, `?` for unknown.
+fn cost_cell(cost: Option<&Cost>) -> String {
+    let Some(cost) = cost else {
+        return "?".to_owned();
+    };
+    match (
+        cost.charge(),
+        cost.actual_millicredits,
+        cost.estimated_millicredits,
+    ) {
+        (Charge::None, _, _) => "0".to_owned(),
+        (_, Some(actual), _) => thousandths(actual),
+        (_, None, Some(estimated)) => format!("~{}", thousandths(estimated)),
+        (_, None, None) => "?".to_owned(),
+    }
+}
+
+/// Thousandths as a decimal without needless zeros: `25.5`.
 pub fn thousandths(amount: i64) -> String {
-    let text = format!("{}.{:03}", amount / 1_000, (amount % 1_000).abs());
+    let text = decimal(amount, 3);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn millionths(amount: i64) -> String {
-    let cents = (amount + 5_000 * amount.signum()) / 10_000;
-    format!("{}.{:02}", cents / 100, (cents % 100).abs())
+/// Millionths of a dollar, exactly, with two decimals at least: `0.60`, `0.0025`.
+pub fn millionths(amount: i64) -> String {
+    let text = decimal(amount, 6);
+    let needless = text.len() - text.trim_end_matches('0').len();
+    text[..text.len() - needless.min(4)].to_owned()
+}
+
+/// A whole number of small units as a decimal with so many places.
+fn decimal(amount: i64, places: usize) -> String {
+    let sign = if amount < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", amount.unsigned_abs(), width = places + 1);
+    let (whole, part) = digits.split_at(digits.len() - places);
+    format!("{sign}{whole}.{part}")
 }
 
 /// Text from outside cannot drive a terminal or break a line.
@@ -172,7 +209,8 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-fn shorten(text: &str, most: usize) -> String {
+/// At most so many characters, none of which drives a terminal.
+pub fn shorten(text: &str, most: usize) -> String {
     let text = printable(text);
     if text.chars().count() <= most {
         return text;
@@ -184,7 +222,7 @@ fn shorten(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pb::v1::{Charge, TaskStatus};
+    use crate::pb::v1::TaskStatus;
 
     #[test]
     fn a_task_is_a_few_aligned_lines() {
@@ -203,7 +241,7 @@ mod tests {
         };
         cost.set_charge(Charge::Estimated);
         task.cost = Some(cost);
-        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\nprompt    a [2Jlake at dawn\ncost      25.5 credits, $0.26 (ESTIMATED)";
+        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\nprompt    a [2Jlake at dawn\ncost      25.5 credits, $0.255 (ESTIMATED)";
         assert_eq!(describe(&task), expected);
     }
 
@@ -214,7 +252,72 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_cost_is_not_zero() {
-        assert!(cost_line(&Cost::default()).starts_with("unknown"));
+    fn a_cost_tells_the_bill_and_the_estimate_and_unknown_is_not_zero() {
+        let cost = |estimated: Option<i64>, actual: Option<i64>, charge: Charge| Cost {
+            estimated_millicredits: estimated,
+            estimated_usd_micros: estimated.map(|amount| amount * 10),
+            actual_millicredits: actual,
+            actual_usd_micros: actual.map(|amount| amount * 10),
+            charge: charge.into(),
+        };
+        for (cost, line, cell) in [
+            (
+                cost(None, None, Charge::Estimated),
+                "unknown (ESTIMATED)",
+                "?",
+            ),
+            (
+                cost(Some(60_000), None, Charge::Estimated),
+                "60 credits, $0.60 (ESTIMATED)",
+                "~60",
+            ),
+            (
+                cost(Some(60_000), Some(48_500), Charge::Charged),
+                "48.5 credits, $0.485 (CHARGED, estimated 60 credits, $0.60)",
+                "48.5",
+            ),
+            (
+                cost(Some(60_000), Some(60_000), Charge::Charged),
+                "60 credits, $0.60 (CHARGED)",
+                "60",
+            ),
+            (cost(None, None, Charge::None), "nothing (NONE)", "0"),
+            (
+                cost(Some(60_000), None, Charge::None),
+                "nothing (NONE, estimated 60 credits, $0.60)",
+                "0",
+            ),
+            (
+                cost(None, None, Charge::ChargedOrUnknown),
+                "unknown (CHARGED_OR_UNKNOWN)",
+                "?",
+            ),
+        ] {
+            assert_eq!(
+                (cost_line(&cost).as_str(), &*cost_cell(Some(&cost))),
+                (line, cell)
+            );
+        }
+    }
+
+    #[test]
+    fn dollars_are_exact_with_two_decimals_at_least() {
+        for (micros, text) in [
+            (0, "0.00"),
+            (1, "0.000001"),
+            (2_500, "0.0025"),
+            (100_000, "0.10"),
+            (12_345_600, "12.3456"),
+            (100_000_000, "100.00"),
+            (-500_000, "-0.50"),
+            (i64::MAX, "9223372036854.775807"),
+            (i64::MIN, "-9223372036854.775808"),
+        ] {
+            assert_eq!(millionths(micros), text);
+        }
+        assert_eq!(
+            (thousandths(100_000), thousandths(-1), thousandths(0)),
+            ("100".into(), "-0.001".into(), "0".into())
+        );
     }
 }

@@ -18,11 +18,11 @@ use crate::pb::v1::{
     ResolveUnknownRequest, TaskFilters, TaskStatus,
 };
 
-/// Flags of `create`.
+/// Flags of `create` and `estimate`.
 #[derive(Args, Clone, Debug)]
 pub struct CreateArgs {
     #[command(flatten)]
-    request: RequestArgs,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
 }
@@ -300,7 +300,8 @@ impl ResolutionArgs {
     }
 }
 
-fn parse_status(text: &str) -> Result<TaskStatus, String> {
+/// Parses a status in small letters.
+pub(super) fn parse_status(text: &str) -> Result<TaskStatus, String> {
     let name = format!("TASK_STATUS_{}", text.to_uppercase().replace('-', "_"));
     let known =
         TaskStatus::from_str_name(&name).filter(|status| *status != TaskStatus::Unspecified);

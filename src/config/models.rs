@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::catalog::overlay::{Overlay, Patch};
-use super::catalog::{self, CatalogError, EMBEDDED, ENDPOINT, MAX_MODELS};
+use super::catalog::{self, CatalogError, CatalogErrors, EMBEDDED, ENDPOINT, MAX_MODELS};
 use super::env::Environment;
 use super::problem::{Problem, Problems, Report};
 use super::section::{Section, nearest};
@@ -59,7 +59,14 @@ fn read(root: &Section<'_>) -> Option<Effective> {
         let steps = [&baseless.model, baseless.operation.as_str(), "like"].map(str::to_owned);
         said.tell(root, &steps, &baseless.problem);
     }
-    let mut catalog = match catalog::read(&file) {
+    let mut warnings = Vec::new();
+    let mut parsed = catalog::read(&file);
+    while let Err(errors) = &parsed
+        && said.forget_prices(&mut file, errors, &mut warnings)
+    {
+        parsed = catalog::read(&file);
+    }
+    let mut catalog = match parsed {
         Ok(catalog) => catalog,
         Err(errors) => {
             let source = path.map_or("the embedded catalogue".into(), |path| {
@@ -72,7 +79,7 @@ fn read(root: &Section<'_>) -> Option<Effective> {
         }
     };
     said.check_ids(root, &catalog.prefix);
-    let warnings = said.hide(&mut catalog, &mut file);
+    warnings.extend(said.hide(&mut catalog, &mut file));
     said.name(root, &mut catalog);
     set_defaults(root, &mut catalog);
     Some(Effective {
@@ -228,6 +235,42 @@ impl Said {
         });
     }
 
+    /// Takes a catalogue's price away from rows that were changed so that it does not fit them any
+    /// more, such as by removing a field that it depends on: what such a row costs is not known.
+    /// Says whether any was.
+    fn forget_prices(
+        &self,
+        file: &mut Json,
+        errors: &CatalogErrors,
+        warnings: &mut Vec<String>,
+    ) -> bool {
+        let before = warnings.len();
+        for error in &errors.0 {
+            let [path, model, key, ..] = &error.place[..] else {
+                continue;
+            };
+            let operation = path.strip_prefix(ENDPOINT).and_then(Operation::parse);
+            let Some(operation) = operation.filter(|_| key == PRICE) else {
+                continue;
+            };
+            if !self.overlay.covers(model, operation) || self.overlay.sets(model, operation, PRICE)
+            {
+                continue;
+            }
+            let row = file
+                .get_mut("endpoints")
+                .and_then(|endpoints| endpoints.get_mut(path)?.get_mut("models")?.get_mut(model))
+                .and_then(Json::as_object_mut);
+            if row.is_some_and(|row| row.remove(PRICE).is_some()) {
+                warnings.push(format!(
+                    "models.{model}.{operation}: the price of the catalogue does not fit the changed \
+                     row ({error}); give it a `{PRICE}`, for until then its cost is unknown"
+                ));
+            }
+        }
+        warnings.len() > before
+    }
+
     fn check_ids(&self, root: &Section<'_>, prefix: &str) {
         for model in self.nodes.keys() {
             if let Some(problem) = catalog::unfit_id(model, prefix) {
@@ -307,6 +350,8 @@ fn remove(file: &mut Json, model: &str, operation: Operation) {
 const HIDDEN: &str = "hidden";
 const ALIAS: &str = "alias";
 const LIKE: &str = "like";
+/// The key of a row that says what it costs.
+const PRICE: &str = "_price";
 const MODEL_RULE: &str = "takes operations as the catalogue has them, the word `hidden`, or \
     `{alias: <model>}`";
 
@@ -389,7 +434,33 @@ mod tests {
         assert_eq!(catalog.resolve("fast").unwrap().id, "gen4_turbo");
         let next = catalog.resolve("next").unwrap();
         assert_eq!((next.id.as_str(), next.known), ("gen6", false));
-        assert!(config.warnings.is_empty());
+        // The price of the catalogue depends on the format that is gone.
+        assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+        assert!(new.price.is_none() && old.price.is_none());
+    }
+
+    #[test]
+    fn a_price_stays_while_it_fits_and_can_be_given() {
+        let price = |text: &str| {
+            let config = load(&format!("models: {{gen4.5: {{text_to_video: {text}}}}}")).unwrap();
+            let offer = config.catalog.offer("gen4.5").unwrap();
+            let price = offer[&Operation::TextToVideo].price.clone();
+            (price.is_some(), config.warnings.len())
+        };
+        assert_eq!(price("{seed: null}"), (true, 0));
+        assert_eq!(price("{outputFormat: {enum: [mp4]}}"), (false, 1));
+        assert_eq!(price("{_price: null}"), (false, 0));
+        let own = "{parts: [{unit: output_second, credits: 9}]}";
+        let given =
+            format!("{{outputFormat: null, proresProfile: null, _rules: null, _price: {own}}}");
+        assert_eq!(price(&given), (true, 0));
+        let told = problems(
+            "models:\n  gen4.5:\n    text_to_video:\n      _price:\n        parts: [{unit: hour, credits: 1}]",
+        );
+        assert!(
+            told.contains("models.gen4.5.text_to_video._price"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them: `1h30m`, `250ms`, `16MiB`.
+//! Durations, sizes and dollars as people write them: `1h30m`, `250ms`, `16MiB`, `0.01`.
 
 use std::time::Duration;
 
@@ -52,6 +52,29 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(wrong)
 }
 
+/// Parses an amount of US dollars, `0.01` or `12`, exactly into millionths of one.
+pub fn parse_usd_micros(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("`{text}` is no amount of dollars; write it as 0.01, with 6 decimals at most");
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 6 {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let part: u64 = format!("{part:0<6}").parse().map_err(|_| wrong())?;
+    let micros = whole.checked_mul(1_000_000);
+    micros
+        .and_then(|micros| micros.checked_add(part))
+        .ok_or_else(wrong)
+}
+
+/// Millionths of a US dollar as [`parse_usd_micros`] reads them.
+pub fn show_usd_micros(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A duration as [`parse_duration`] reads it, in its largest units.
 pub fn show_duration(duration: Duration) -> String {
     let mut millis = duration.as_millis();
@@ -99,6 +122,40 @@ fn leading(text: &str) -> Option<(u64, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dollars_are_read_exactly_or_not_at_all() {
+        for (text, micros) in [
+            ("0.01", 10_000),
+            ("0", 0),
+            ("1", 1_000_000),
+            ("0.000001", 1),
+            ("1000.000000", 1_000_000_000),
+            ("12.5", 12_500_000),
+        ] {
+            assert_eq!(parse_usd_micros(text), Ok(micros), "{text}");
+            assert_eq!(parse_usd_micros(&show_usd_micros(micros)), Ok(micros));
+        }
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e-2",
+            "0,01",
+            "0.0000001",
+            "0.01 ",
+            "$1",
+            "0.0.1",
+            "٣",
+            "99999999999999999999",
+            "18446744073709551615",
+        ] {
+            assert!(parse_usd_micros(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_read_and_shown() {

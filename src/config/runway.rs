@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::env::Environment;
+use super::quantity::{parse_usd_micros, show_usd_micros};
 use super::section::Section;
+use crate::domain::money::UsdRate;
 
 /// How the provider is called.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Runway {
     pub api_version: String,
     /// Further headers for every call; their values are marked sensitive.
     pub headers: HeaderMap,
+    /// What the account pays for a credit; above 0, at most 1000 dollars.
+    pub usd_per_credit: UsdRate,
 }
 
 /// Whose API is called.
@@ -58,6 +62,9 @@ impl Runway {
             access,
             api_version,
             headers: section.within("headers", read_headers),
+            usd_per_credit: section
+                .required("usd_per_credit", parse_rate)
+                .unwrap_or(UsdRate::ONE_CENT),
         }
     }
 
@@ -191,6 +198,17 @@ fn parse_base_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+fn parse_rate(text: &str) -> Result<UsdRate, String> {
+    match parse_usd_micros(text)? {
+        micros @ 1..=DEAREST => Ok(UsdRate(micros)),
+        micros => Err(format!(
+            "{} is out of bounds: 0.000001 to {}",
+            show_usd_micros(micros),
+            show_usd_micros(DEAREST)
+        )),
+    }
+}
+
 fn read_headers(section: &Section<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in section.entries() {
@@ -222,6 +240,8 @@ const OURS: [&str; 5] = [
     "host",
 ];
 const MAX_KEY_FILE: u64 = 4_096;
+/// The dearest credit that is believed, in millionths of a dollar.
+const DEAREST: u64 = 1_000_000_000;
 /// What stands in examples where a key belongs.
 const PLACEHOLDERS: [&str; 8] = [
     "your",

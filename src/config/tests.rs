@@ -6,6 +6,7 @@ use std::io::Write as _;
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::domain::money::UsdRate;
 
 const KEY: &str = "key_0123456789abcdef";
 
@@ -42,6 +43,30 @@ fn the_defaults_and_a_key_are_a_whole_configuration() {
     };
     assert_eq!(api_key.expose_secret(), KEY);
     assert_eq!(base_url.as_str(), "https://api.dev.runwayml.com/");
+    assert_eq!(config.runway.usd_per_credit, UsdRate(10_000));
+}
+
+#[test]
+fn the_price_of_a_credit_is_read_exactly() {
+    let rate = |text: &str| {
+        let config = load_file(&format!("runway: {{usd_per_credit: {text}}}"), &with_key());
+        config.map(|config| config.runway.usd_per_credit.0)
+    };
+    for (text, micros) in [("0.0125", 12_500), ("0.000001", 1), ("1000", 1_000_000_000)] {
+        assert_eq!(rate(text).unwrap(), micros, "{text}");
+    }
+    for text in [
+        "0",
+        "0.0",
+        "-0.01",
+        "0.0000001",
+        "1000.000001",
+        "null",
+        "a lot",
+    ] {
+        let told = rate(text).expect_err(text).to_string();
+        assert!(told.contains("runway.usd_per_credit"), "{told}");
+    }
 }
 
 #[test]

@@ -12,9 +12,10 @@ impl Millicredits {
         Self(credits.saturating_mul(1000))
     }
 
-    /// The price in millionths of a US dollar at `micros_per_credit`, rounded down, saturating.
-    pub const fn usd_micros(self, micros_per_credit: u64) -> u64 {
-        self.0.saturating_mul(micros_per_credit) / 1000
+    /// The price in millionths of a US dollar, rounded down, saturating.
+    pub fn usd_micros(self, rate: UsdRate) -> u64 {
+        let exact = u128::from(self.0) * u128::from(rate.0) / 1000;
+        u64::try_from(exact).unwrap_or(u64::MAX)
     }
 
     /// The sum, saturating.
@@ -24,8 +25,14 @@ impl Millicredits {
     }
 }
 
-/// Micros of a US dollar for one credit, unless configured otherwise.
-pub const USD_MICROS_PER_CREDIT: u64 = 10_000;
+/// What one credit costs: millionths of a US dollar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UsdRate(pub u64);
+
+impl UsdRate {
+    /// The provider's own: a cent.
+    pub const ONE_CENT: Self = Self(10_000);
+}
 
 /// What is known of the bill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +40,7 @@ pub enum Charge {
     /// Nothing was charged, and this is proved.
     #[default]
     None,
-    /// The provider took the request and named a price that is not final.
+    /// It is to be charged: the provider took the request, or has yet to be asked. Not final.
     Estimated,
     /// The provider charged.
     Charged,
@@ -58,10 +65,21 @@ mod tests {
 
     #[test]
     fn one_credit_is_one_cent() {
-        assert_eq!(
-            Millicredits::from_credits(25).usd_micros(USD_MICROS_PER_CREDIT),
-            250_000
-        );
-        assert_eq!(Millicredits(250).usd_micros(USD_MICROS_PER_CREDIT), 2_500);
+        let cents = |amount: Millicredits| amount.usd_micros(UsdRate::ONE_CENT);
+        assert_eq!(cents(Millicredits::from_credits(25)), 250_000);
+        assert_eq!(cents(Millicredits(250)), 2_500);
+    }
+
+    #[test]
+    fn dollars_are_exact_as_far_as_a_micro_goes_and_never_wrap() {
+        for (amount, rate, micros) in [
+            (1, 1_000, 1),
+            (999, 1, 0),
+            (1_001, 12_345, 12_357),
+            (u64::MAX, 1, u64::MAX / 1000),
+            (u64::MAX, 1_000_000_000, u64::MAX),
+        ] {
+            assert_eq!(Millicredits(amount).usd_micros(UsdRate(rate)), micros);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::service::Service;
 /// The largest request messages.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageLimits {
-    /// Of Create, which carries media inline. Default 16 MiB.
+    /// Of `Create` and `EstimateCost`, which carry media inline. Default 16 MiB.
     pub create_bytes: usize,
     /// Of every other call. Default 1 MiB.
     pub other_bytes: usize,
@@ -51,8 +51,9 @@ pub fn routes(
         .add_service(described().build_v1()?)
         .add_service(described().build_v1alpha()?)
         .into_axum_router()
-        // tonic has one limit per service; a path of its own gives Create its larger one.
-        .route_service(&create_path(), create);
+        // tonic has one limit per service; paths of their own give these their larger one.
+        .route_service(&path("Create"), create.clone())
+        .route_service(&path("EstimateCost"), create);
     Ok(router.layer(calls))
 }
 
@@ -64,8 +65,8 @@ fn described() -> Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-fn create_path() -> String {
-    format!("/{}/Create", MediaGenerationServer::<MediaGeneration>::NAME)
+fn path(call: &str) -> String {
+    format!("/{}/{call}", MediaGenerationServer::<MediaGeneration>::NAME)
 }
 
 /// Bytes in a mebibyte.

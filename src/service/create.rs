@@ -13,6 +13,8 @@ use crate::domain::generation::{
     Draft, DraftSource, Generation, InvalidField, InvalidReason, fingerprint,
 };
 use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::money::Millicredits;
+use crate::domain::pricing;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::store::{Created, StoreError};
@@ -106,12 +108,14 @@ impl Service {
         let id = TaskId::new(self.now().0, rand::random());
         self.spool(id, &request.draft).await?;
         let model = asked_model(&request.draft.model, &generation);
+        let estimate = self.price(&generation);
         let new = NewTask {
             id,
             tenant,
             request_id: RequestId::parse(&request.request_id)
                 .unwrap_or_else(|| RequestId::for_task(id)),
             fingerprint: print,
+            estimate,
             status_detail: generation.notes.join(" "),
             order: Order {
                 model,
@@ -123,8 +127,17 @@ impl Service {
         self.commit(Task::create(new, self.now())).await
     }
 
-    fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
+    pub(super) fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
         Generation::new(draft, &self.parts().catalog, &self.parts().settings.limits)
+    }
+
+    /// The most that one attempt may cost; `None`: not known.
+    pub(super) fn price(&self, generation: &Generation) -> Option<Millicredits> {
+        let spec = self
+            .parts()
+            .catalog
+            .spec(&generation.model, generation.operation)?;
+        pricing::estimate(generation, spec)
     }
 
     /// Refuses early what could not be finished.
@@ -201,7 +214,7 @@ fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, Create
 }
 
 /// The model as asked; the default that stood in when nothing was.
-fn asked_model(asked: &str, generation: &Generation) -> String {
+pub(super) fn asked_model(asked: &str, generation: &Generation) -> String {
     if asked.is_empty() {
         generation.model.clone()
     } else {
@@ -210,7 +223,7 @@ fn asked_model(asked: &str, generation: &Generation) -> String {
 }
 
 /// What is checked beside the generation itself.
-fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
+pub(super) fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
     let mut wrong = Vec::new();
     let mut say = |field: String, problem: String| {
         wrong.push(InvalidField {

@@ -1,18 +1,11 @@
 //! List: pages of a tenant's tasks, newest first.
-//!
-//! A page token is opaque: the last id of the page before it, sealed with a digest of the tenant
-//! and the filters, so that a forged, foreign or misplaced one is refused.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use sha2::{Digest as _, Sha256};
-
 use super::Service;
+use super::page::{Seal, TaskFilters, page_size};
 use crate::domain::id::{TaskId, TenantId};
-use crate::domain::task::{Status, Task};
-use crate::domain::time::Timestamp;
+use crate::domain::task::Task;
 use crate::store::{ListQuery, StoreError};
 
 /// What a caller asks for.
@@ -22,16 +15,8 @@ pub struct ListRequest {
     pub page_size: u32,
     /// Where to go on; empty: at the newest.
     pub page_token: String,
-    /// Any of these; empty: all.
-    pub statuses: Vec<Status>,
-    /// This model as asked; empty: all.
-    pub model: String,
-    /// All of these.
-    pub labels: Vec<(String, String)>,
-    /// Created at or after.
-    pub created_from: Option<Timestamp>,
-    /// Created before.
-    pub created_before: Option<Timestamp>,
+    /// Among which.
+    pub filters: TaskFilters,
 }
 
 /// A page.
@@ -57,22 +42,14 @@ pub enum ListError {
 impl Service {
     /// A page of the tenant's tasks.
     pub async fn list(&self, tenant: TenantId, request: ListRequest) -> Result<Page, ListError> {
-        let seal = seal(&tenant, &request);
+        let seal = Seal::new("List", &tenant, &request.filters, []);
         let before = match request.page_token.as_str() {
             "" => None,
-            token => Some(open(token, &seal).ok_or(ListError::PageToken)?),
+            token => Some(opened(token, &seal).ok_or(ListError::PageToken)?),
         };
-        let size = match request.page_size {
-            0 => DEFAULT_PAGE,
-            size => usize::try_from(size).unwrap_or(MAX_PAGE).min(MAX_PAGE),
-        };
+        let size = page_size(request.page_size, DEFAULT_PAGE);
         let query = ListQuery {
-            tenant,
-            statuses: request.statuses,
-            model: (!request.model.is_empty()).then_some(request.model),
-            labels: request.labels,
-            created_from: request.created_from,
-            created_before: request.created_before,
+            filter: request.filters.of(tenant),
             before,
             limit: size + 1,
         };
@@ -81,12 +58,18 @@ impl Service {
         let more = tasks.len() > kept;
         tasks.truncate(kept);
         let last = tasks.last().filter(|_| more);
-        let next_page_token = last.map(|task| token(task.id, &seal)).unwrap_or_default();
+        let next_page_token = last.map(|task| seal.token(task.id.as_bytes()));
         Ok(Page {
             tasks,
-            next_page_token,
+            next_page_token: next_page_token.unwrap_or_default(),
         })
     }
+}
+
+/// The last task of the page that gave the token.
+fn opened(token: &str, seal: &Seal) -> Option<TaskId> {
+    let place: [u8; 16] = seal.open(token)?.try_into().ok()?;
+    TaskId::from_bytes(place)
 }
 
 /// How many tasks, at least one, a page has room for.
@@ -115,86 +98,9 @@ fn weight(task: &Task) -> usize {
     labels.sum::<usize>() + attempts.sum::<usize>() + texts + entries * ENTRY
 }
 
-fn token(id: TaskId, seal: &[u8; SEAL]) -> String {
-    let mut bytes = id.as_bytes().to_vec();
-    bytes.extend_from_slice(&mark(id, seal));
-    BASE64.encode(bytes)
-}
-
-fn open(token: &str, seal: &[u8; SEAL]) -> Option<TaskId> {
-    let bytes: [u8; 16 + SEAL] = BASE64.decode(token).ok()?.try_into().ok()?;
-    let (id, given) = bytes.split_first_chunk::<16>()?;
-    let id = TaskId::from_bytes(*id)?;
-    (given == mark(id, seal)).then_some(id)
-}
-
-/// The digest that ties an id to one list of one tenant.
-fn mark(id: TaskId, seal: &[u8; SEAL]) -> [u8; SEAL] {
-    let mut digest = Sha256::new();
-    digest.update(seal);
-    digest.update(id.as_bytes());
-    short(digest)
-}
-
-fn seal(tenant: &TenantId, request: &ListRequest) -> [u8; SEAL] {
-    let mut digest = Sha256::new();
-    let mut add = |text: &str| {
-        digest.update(text.len().to_le_bytes());
-        digest.update(text);
-    };
-    add(tenant.as_str());
-    add(&request.model);
-    request
-        .statuses
-        .iter()
-        .for_each(|status| add(status.as_str()));
-    for (name, value) in &request.labels {
-        add(name);
-        add(value);
-    }
-    add(&format!(
-        "{:?} {:?}",
-        request.created_from, request.created_before
-    ));
-    short(digest)
-}
-
-fn short(digest: Sha256) -> [u8; SEAL] {
-    let whole: [u8; 32] = digest.finalize().into();
-    let mut short = [0; SEAL];
-    short.copy_from_slice(&whole[..SEAL]);
-    short
-}
-
-/// Bytes of a seal.
-const SEAL: usize = 12;
 /// Tasks on a page unless asked.
 const DEFAULT_PAGE: usize = 50;
-/// Tasks on a page at most.
-const MAX_PAGE: usize = 1000;
 /// Bytes on a page, about: gRPC clients take messages of 4 MiB unless told otherwise.
 const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 /// Bytes of a small part of a task in an answer, about.
 const ENTRY: usize = 32;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_opens_only_in_its_own_list() {
-        let id = TaskId::new(1, [1; 10]);
-        let (mine, request) = (TenantId::named("a"), ListRequest::default());
-        let good = token(id, &seal(&mine, &request));
-        assert_eq!(open(&good, &seal(&mine, &request)), Some(id));
-        assert_eq!(open(&good, &seal(&TenantId::named("b"), &request)), None);
-        let filtered = ListRequest {
-            model: "gen4.5".to_owned(),
-            ..ListRequest::default()
-        };
-        assert_eq!(open(&good, &seal(&mine, &filtered)), None);
-        for forged in ["", "x", "AAAA", &good[1..], &format!("{good}A")] {
-            assert_eq!(open(forged, &seal(&mine, &request)), None, "{forged}");
-        }
-    }
-}

@@ -1,14 +1,18 @@
-//! What every face offers: create, status, watch, download, cancel, list, delete, resolve.
+//! What every face offers: create, status, watch, download, cancel, list, delete, resolve, and
+//! what things cost, before and after.
 //!
 //! A face converts, calls, converts. Everything here is scoped to a tenant: another tenant's task
 //! is one that does not exist.
 
 mod cancel;
+mod cost;
 mod create;
 mod delete;
 mod download;
+mod estimate;
 mod list;
 mod models;
+mod page;
 mod resolve;
 mod watch;
 
@@ -16,11 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cancel::{CancelError, CancelOutcome, Cancelled};
+pub use cost::{CostError, CostRequest, Costs};
 pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
+pub use estimate::Estimate;
 pub use list::{ListError, ListRequest, Page};
 pub use models::ListedModel;
+pub use page::TaskFilters;
 pub use resolve::ResolveError;
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
@@ -28,6 +35,8 @@ pub use watch::{WatchEnd, WatchError, WatchEvent};
 pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 pub use crate::store::StoreError;
+/// What a cost report is made of.
+pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
 
 use tokio::sync::Semaphore;
 
@@ -36,6 +45,7 @@ use crate::clock::Clock;
 use crate::domain::generation::Limits;
 use crate::domain::id::{TaskId, TenantId};
 use crate::domain::model::Catalog;
+use crate::domain::money::UsdRate;
 use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
 use crate::provider::Accounts;
@@ -67,6 +77,8 @@ pub struct Parts {
 /// The service's numbers.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What a credit costs, for callers that count in dollars.
+    pub usd_rate: UsdRate,
     /// Bounds of a request's parts.
     pub limits: Limits,
     /// A task's timeout when the caller names none.
@@ -147,6 +159,11 @@ impl Service {
     /// How far a running task is, between commits.
     pub fn progress(&self, id: TaskId) -> Progress {
         self.inner.parts.store.changes().progress(id)
+    }
+
+    /// What a credit costs.
+    pub fn usd_rate(&self) -> UsdRate {
+        self.parts().settings.usd_rate
     }
 
     /// Whether the service takes nothing new.

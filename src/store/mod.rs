@@ -7,6 +7,7 @@
 pub mod changes;
 #[cfg(test)]
 pub mod conformance;
+mod cost;
 mod request;
 pub mod sqlite;
 mod update;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update};
 
 use crate::domain::id::{RequestId, TaskId, TenantId};
@@ -71,6 +73,11 @@ pub trait TaskStore: Send + Sync + 'static {
     /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
+    /// Sums what a tenant's tasks cost, deleted ones among them: a page of groups in the order of
+    /// their keys, and the sum over all groups. Both are of one moment. The sums are made where the
+    /// tasks are: no task is read for it.
+    async fn cost_report(&self, query: &CostQuery) -> Result<CostReport, StoreError>;
+
     /// Whether a provider's task already serves an attempt of the account.
     async fn upstream_in_use(&self, account: &str, upstream_id: &str) -> Result<bool, StoreError>;
 
@@ -94,9 +101,9 @@ pub enum Created {
     Existing(Arc<Task>),
 }
 
-/// Which tasks a page holds.
+/// Chooses among a tenant's tasks; all that is set must hold.
 #[derive(Clone, Debug)]
-pub struct ListQuery {
+pub struct TaskFilter {
     /// Whose.
     pub tenant: TenantId,
     /// Any of these statuses; empty: all.
@@ -109,6 +116,13 @@ pub struct ListQuery {
     pub created_from: Option<Timestamp>,
     /// Created before.
     pub created_before: Option<Timestamp>,
+}
+
+/// Which tasks a page holds.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Among which.
+    pub filter: TaskFilter,
     /// Strictly older than this one (the last of the page before).
     pub before: Option<TaskId>,
     /// At most so many.

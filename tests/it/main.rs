@@ -14,6 +14,8 @@ mod bad_input;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod download;
 #[cfg(test)]
 mod drain;

@@ -10,7 +10,7 @@ use mediagen::archive::Archive;
 use mediagen::config::catalog;
 use mediagen::domain::generation::{Draft, Generation, Limits};
 use mediagen::domain::id::{RequestId, TaskId, TenantId};
-use mediagen::domain::money::Charge;
+use mediagen::domain::money::{Charge, Millicredits};
 use mediagen::domain::task::{
     AttemptOutcome, FailureReason, NewTask, Order, State, Task, UnknownPolicy,
 };
@@ -96,6 +96,7 @@ fn task(prompt: &str, catalog: &mediagen::domain::model::Catalog) -> Task {
         tenant: TenantId::local(),
         request_id: RequestId::parse("once").unwrap(),
         fingerprint: [0; 32],
+        estimate: Some(Millicredits(2_000)),
         status_detail: String::new(),
         order: Order {
             model: draft.model.clone(),
@@ -146,6 +147,7 @@ async fn with_fail_the_task_fails_as_perhaps_charged() {
     };
     assert_eq!(failure.reason, FailureReason::SubmissionOutcomeUnknown);
     assert_eq!(ended.cost().charge, Charge::ChargedOrUnknown);
+    assert_eq!(ended.cost().estimated, Some(Millicredits(2_000)));
     assert_eq!(bench.upstream.sandbox.ledger().len(), 1);
 }
 

@@ -75,7 +75,10 @@ fn operation_lines(operation: &ModelOperation) -> Vec<(&'static str, String)> {
     );
     lines.push(("  others", unknown_options(operation).to_owned()));
     lines.extend(operation.rules.iter().map(|rule| ("  rule", rule.clone())));
-    lines.push(("  price", price(&operation.prices)));
+    if operation.prices.is_empty() {
+        lines.push(("  price", "unknown".to_owned()));
+    }
+    lines.extend(operation.prices.iter().map(|part| ("  price", price(part))));
     lines
 }
 

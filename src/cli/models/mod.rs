@@ -109,7 +109,7 @@ fn row(name: &str, operation: &ModelOperation) -> [String; 6] {
         operation.size.as_ref().map_or_else(dash, sizes_in_short),
         operation.duration.as_ref().map_or_else(dash, seconds),
         inputs_in_short(&operation.inputs),
-        price(&operation.prices),
+        price_in_short(&operation.prices),
     ]
 }
 
@@ -177,27 +177,27 @@ fn inputs_in_short(inputs: &[InputLimits]) -> String {
     told.collect::<Vec<_>>().join(" ")
 }
 
-/// The price in words; what is not known is not zero.
-fn price(prices: &[Price]) -> String {
-    let parts: Option<Vec<String>> = prices.iter().map(price_part).collect();
-    match parts {
-        Some(parts) if !parts.is_empty() => parts.join(" + "),
-        _ => "unknown".to_owned(),
+/// The first part of the price, and how many more there are; what is not known is not zero.
+fn price_in_short(prices: &[Price]) -> String {
+    match prices {
+        [] => "unknown".to_owned(),
+        [one] => price(one),
+        [first, rest @ ..] => format!("{} +{}", price(first), rest.len()),
     }
 }
 
-fn price_part(price: &Price) -> Option<String> {
-    let amount = price.millicredits?;
+/// One part of a price in words.
+fn price(price: &Price) -> String {
     let unit = bare(price.unit().as_str_name(), "PRICE_UNIT_").to_lowercase();
+    let unit = unit.replace('_', " ");
     let condition = match price.condition.as_str() {
         "" => String::new(),
-        condition => format!(" ({})", show::printable(condition)),
+        condition => format!(" ({condition})"),
     };
-    let amount = show::thousandths(amount);
-    Some(format!(
-        "{amount} credits/{}{condition}",
-        unit.replace('_', " ")
-    ))
+    match show::amount(price.millicredits, price.usd_micros) {
+        Some(amount) => format!("{amount} / {unit}{condition}"),
+        None => format!("unknown / {unit}{condition}"),
+    }
 }
 
 /// Rows with columns as wide as their widest cell.
@@ -242,20 +242,21 @@ mod tests {
 
     #[test]
     fn an_unknown_price_is_not_zero() {
-        assert_eq!(price(&[]), "unknown");
-        let part = |unit: PriceUnit, millicredits, condition: &str| Price {
-            unit: unit.into(),
+        let part = |millicredits, condition: &str| Price {
+            unit: PriceUnit::OutputSecond.into(),
             millicredits,
+            usd_micros: millicredits.map(|amount: i64| amount * 10),
             condition: condition.to_owned(),
-            ..Price::default()
         };
-        let known = [
-            part(PriceUnit::OutputSecond, Some(12_500), "1080p"),
-            part(PriceUnit::Task, Some(2_000), ""),
-        ];
-        let expected = "12.5 credits/output second (1080p) + 2 credits/task";
-        assert_eq!(price(&known), expected);
-        assert_eq!(price(&[part(PriceUnit::Task, None, "")]), "unknown");
+        assert_eq!(price_in_short(&[]), "unknown");
+        let known = part(Some(12_500), "1080p");
+        assert_eq!(
+            price(&known),
+            "12.5 credits, $0.125 / output second (1080p)"
+        );
+        assert_eq!(price(&part(None, "")), "unknown / output second");
+        let two = [part(Some(1_000), ""), known];
+        assert_eq!(price_in_short(&two), "1 credits, $0.01 / output second +1");
     }
 
     #[test]

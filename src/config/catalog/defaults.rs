@@ -1,6 +1,7 @@
 //! What is sent for a required field that the caller did not set.
 
 use crate::domain::model::{Shape, dimensions, nearest};
+use crate::domain::money::Millicredits;
 use crate::domain::value::Value;
 
 /// The whole number that a shape takes and that is nearest to `wanted`; of equals the smaller.
@@ -28,16 +29,20 @@ pub(super) fn seconds(shape: &Shape, wanted: i64) -> Option<Value> {
 }
 
 /// The default size where the model lists it, else the nearest that keeps its shape, else the first.
-pub(super) fn size(shape: &Shape, wanted: &str) -> Option<Value> {
+pub(super) fn size(
+    shape: &Shape,
+    wanted: &str,
+    price: &dyn Fn(&str) -> Option<Millicredits>,
+) -> Option<Value> {
     let listed: Vec<&str> = match shape {
         Shape::Enum(values) => values.iter().filter_map(Value::as_str).collect(),
         Shape::Either(shapes) => {
-            return shapes.iter().find_map(|shape| size(shape, wanted));
+            return shapes.iter().find_map(|shape| size(shape, wanted, price));
         }
         _ => return None,
     };
-    let near =
-        dimensions(wanted).and_then(|wanted| nearest(wanted, listed.iter().copied(), KEEP_SHAPE));
+    let near = dimensions(wanted)
+        .and_then(|wanted| nearest(wanted, listed.iter().copied(), KEEP_SHAPE, price));
     near.or_else(|| listed.first().copied())
         .map(|size| Value::String(size.to_owned()))
 }

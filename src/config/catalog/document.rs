@@ -68,6 +68,9 @@ impl Document {
         let (open, close, length) = match self {
             Self::List(items) if is_spread(path) => ('[', ']', items.len()),
             Self::Map(members) if is_spread(path) => ('{', '}', members.len()),
+            _ if path.first().is_some_and(|first| first == "tariffs") => {
+                return self.hang(path.len(), out);
+            }
             _ => return self.inline(out),
         };
         out.push(open);
@@ -97,6 +100,42 @@ impl Document {
         out.push(close);
     }
 
+    /// A tariff: on one line, but for long lists in it.
+    fn hang(&self, indent: usize, out: &mut String) {
+        match self {
+            Self::Map(members) => {
+                out.push('{');
+                for (index, (name, member)) in members.iter().enumerate() {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    write_scalar(&Json::String(name.clone()), out);
+                    out.push_str(": ");
+                    member.hang(indent, out);
+                }
+                out.push('}');
+            }
+            Self::List(items) if self.length() > LONGEST_LIST => {
+                let margin = " ".repeat(indent);
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    out.push_str(if index == 0 { "\n" } else { ",\n" });
+                    out.push_str(&margin);
+                    out.push(' ');
+                    item.hang(indent + 1, out);
+                }
+                out.push('\n');
+                out.push_str(&margin);
+                out.push(']');
+            }
+            short => short.inline(out),
+        }
+    }
+
+    fn length(&self) -> usize {
+        let mut text = String::new();
+        self.inline(&mut text);
+        text.len()
+    }
+
     fn inline(&self, out: &mut String) {
         match self {
             Self::Scalar(scalar) => write_scalar(scalar, out),
@@ -122,12 +161,15 @@ impl Document {
     }
 }
 
+/// Longest list of a tariff that stays on one line.
+const LONGEST_LIST: usize = 250;
+
 /// Whether what stands there is broken into lines: the file's frame is, the fields are not.
 fn is_spread(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(
         path[..],
-        [] | ["inputs" | "endpoints"]
+        [] | ["inputs" | "tariffs" | "endpoints"]
             | ["endpoints", _]
             | ["endpoints", _, "pass_through" | "models"]
             | ["endpoints", _, "models", _]

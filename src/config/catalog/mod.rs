@@ -12,6 +12,7 @@ mod defaults;
 pub mod diff;
 pub mod document;
 pub(super) mod overlay;
+mod price;
 mod row;
 mod rows;
 mod shape;
@@ -110,6 +111,10 @@ pub(super) fn read(file: &Json) -> Result<Catalog, CatalogErrors> {
     if !file.prefix.ends_with('/') || file.prefix.len() < 2 {
         found.errors.push(wrong("prefix", "must be a name and `/`"));
     }
+    if let Err(error) = price::check(&file.tariffs) {
+        found.errors.push(error);
+    }
+    found.errors.extend(row::large_tariffs(&file));
     for (path, endpoint) in &file.endpoints {
         found.endpoint(&file, path, endpoint);
     }

@@ -50,6 +50,12 @@ impl Overlay {
         self.rows.contains_key(&(model.to_owned(), operation))
     }
 
+    /// Whether a key of a row is said to be something, or nothing.
+    pub fn sets(&self, model: &str, operation: Operation, key: &str) -> bool {
+        let patch = self.rows.get(&(model.to_owned(), operation));
+        patch.is_some_and(|patch| patch.fields.contains_key(key))
+    }
+
     /// Puts every row into the catalogue file; those that have no base are told.
     pub fn apply(&self, file: &mut Json) -> Vec<Baseless> {
         let mut made = Vec::new();

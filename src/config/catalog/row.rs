@@ -48,6 +48,15 @@ fn check_bounds(fields: &Fields) -> Result<(), CatalogError> {
     Ok(())
 }
 
+/// Tariffs with names of their own, held to a bound as rows are.
+pub(super) fn large_tariffs(file: &File) -> Vec<CatalogError> {
+    let large = |tariff: &Json| !is_within(tariff, DEEPEST) || size(tariff) > MAX_TARIFF;
+    let named = file.tariffs.iter().filter(|(_, tariff)| large(tariff));
+    named
+        .map(|(name, _)| wrong(name, "is larger than 16KiB, or nested too deep").under("tariffs"))
+        .collect()
+}
+
 fn is_within(json: &Json, depth: usize) -> bool {
     match (json, depth) {
         (_, 0) => false,
@@ -169,6 +178,8 @@ fn holds_address(shape: &Shape) -> bool {
 
 /// Most bytes of a row, so that an answer that describes it stays small.
 const MAX_ROW: usize = 64 << 10;
+/// Most bytes of a named tariff; a few of them may add up in one row.
+const MAX_TARIFF: usize = 16 << 10;
 /// What a value counts beside its text.
 const NODE: usize = 4;
 /// Deepest nesting of a field.

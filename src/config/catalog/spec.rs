@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::rows::{Fields, File, Position, RuleRow};
 use super::shape::{param, value};
-use super::{CatalogError, defaults, wrong};
+use super::{CatalogError, defaults, price, wrong};
 use crate::domain::generation::{Media, Operation, Role};
 use crate::domain::model::{Extras, Frames, Param, Rule, Shape, Slot, Spec, Typed};
 use crate::domain::value::Value;
@@ -19,21 +19,24 @@ impl File {
             params.insert(name.clone(), param(name, field)?);
         }
         let slots = self.slots(&mut params, fields)?;
-        let typed = self.typed(operation, &mut params);
-        Ok(Spec {
-            typed,
+        let mut spec = Spec {
+            typed: self.typed(&mut params),
             slots,
             options: params,
             extras: extras(fields),
             rules: rules(fields)?,
-        })
+            price: None,
+        };
+        spec.price = price::tariff(fields, &self.tariffs, &spec)?;
+        self.fall_back(operation, &mut spec);
+        Ok(spec)
     }
 
-    /// Takes the typed fields out of the options, and gives them their fallbacks.
-    fn typed(&self, operation: Operation, params: &mut BTreeMap<String, Param>) -> Typed {
+    /// Takes the typed fields out of the options.
+    fn typed(&self, params: &mut BTreeMap<String, Param>) -> Typed {
         let mut take = |names: &[String]| names.iter().find_map(|name| params.remove(name));
         let names = &self.typed;
-        let mut typed = Typed {
+        Typed {
             prompt: take(&names.prompt),
             seconds: take(&names.seconds),
             sizes: names
@@ -45,15 +48,22 @@ impl File {
             seed: take(&names.seed),
             audio: take(&names.audio),
             negative_prompt: take(&names.negative_prompt),
-        };
-        if let Some(seconds) = &mut typed.seconds {
+        }
+    }
+
+    /// Gives the typed fields what is sent where they are required and not given.
+    fn fall_back(&self, operation: Operation, spec: &mut Spec) {
+        if let Some(seconds) = &mut spec.typed.seconds {
             seconds.fallback = defaults::seconds(&seconds.shape, self.defaults.seconds);
         }
-        let wanted = self.defaults.size.get(operation.output().as_str());
-        for size in &mut typed.sizes {
-            size.fallback = wanted.and_then(|wanted| defaults::size(&size.shape, wanted));
+        let Some(wanted) = self.defaults.size.get(operation.output().as_str()) else {
+            return;
+        };
+        let tariff = spec.price.as_ref();
+        for param in &mut spec.typed.sizes {
+            let price = |size: &str| tariff?.at_size(&param.name, size);
+            param.fallback = defaults::size(&param.shape, wanted, &price);
         }
-        typed
     }
 
     /// Takes the places for media out of the options, in the file's order.

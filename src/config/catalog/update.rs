@@ -68,19 +68,24 @@ fn endpoint(old: Option<&Document>, new: &Document) -> Document {
     Document::Map(members)
 }
 
-/// Runway's fields as they are now; ours at the end, as they were.
+/// Runway's fields as they are now and ours as they were, in the order of the old row; new fields
+/// come after the old ones.
 fn row(old: &Document, new: &Document) -> Document {
-    let Document::Map(fields) = ordered(old, new, |_, new| new.clone()) else {
-        return new.clone();
-    };
-    let ours = old
-        .members()
+    let kept = old.members().iter().filter_map(|(name, old)| {
+        let ours = Some(old).filter(|_| name.starts_with('_'));
+        let member = new.get(name).or(ours)?;
+        Some((name.clone(), member.clone()))
+    });
+    let mut members: Vec<(String, Document)> = kept.collect();
+    let is_theirs = |(name, _): &(String, Document)| !name.starts_with('_');
+    let end = members
         .iter()
-        .filter(|(name, _)| name.starts_with('_') && new.get(name).is_none());
-    let (own, theirs): (Vec<_>, Vec<_>) = fields
-        .into_iter()
-        .partition(|(name, _)| name.starts_with('_'));
-    Document::Map(theirs.into_iter().chain(own).chain(ours.cloned()).collect())
+        .rposition(is_theirs)
+        .map_or(0, |last| last + 1);
+    let fresh = new.members().iter();
+    let fresh = fresh.filter(|(name, _)| old.get(name).is_none());
+    members.splice(end..end, fresh.cloned());
+    Document::Map(members)
 }
 
 #[cfg(test)]
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn the_same_endpoints_again_change_nothing() {
         let updated = update(&embedded(), &extraction()).unwrap();
-        assert_eq!(updated, embedded());
+        assert!(updated == embedded());
     }
 
     #[test]

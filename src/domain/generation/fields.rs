@@ -126,7 +126,12 @@ fn mapped(draft: &Draft, chosen: &Chosen<'_>) -> Option<String> {
     if chosen.operation != Operation::TextToImage || !FOREIGN_SIZES.contains(&size.as_str()) {
         return None;
     }
-    nearest(dimensions(&size)?, chosen.spec.sizes(), 0.0).map(str::to_owned)
+    let spec = chosen.spec;
+    let price = |size: &str| {
+        let (param, size) = spec.size(size)?;
+        spec.price.as_ref()?.at_size(&param.name, &size)
+    };
+    nearest(dimensions(&size)?, spec.sizes(), 0.0, price).map(str::to_owned)
 }
 
 /// One output is what every model makes, so asking for it is never wrong.

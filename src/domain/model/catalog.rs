@@ -255,6 +255,7 @@ mod tests {
             options: BTreeMap::new(),
             extras: super::super::Extras::Refused,
             rules: Vec::new(),
+            price: None,
         }
     }
 

@@ -345,6 +345,7 @@ mod tests {
             options: BTreeMap::new(),
             extras: Extras::Refused,
             rules: Vec::new(),
+            price: None,
         }
     }
 

@@ -19,33 +19,39 @@ pub fn dimensions(size: &str) -> Option<(u32, u32)> {
     (width > 0 && height > 0).then_some((width, height))
 }
 
-/// The size that is nearest to `wanted` by |ln(w/w′)| + |ln(h/h′)|; of equals the one with fewer
-/// pixels, which no provider charges more for, then the one listed first.
+/// The size that is nearest to `wanted` by |ln(w/w′)| + |ln(h/h′)|; of equals the cheapest, then the
+/// one with the fewest pixels, then the one listed first.
 ///
 /// `shape_weight` adds that many times the difference of the aspect ratios: 0 asks for the nearest
-/// number of pixels either way, more keeps the picture's shape.
-pub fn nearest<'a>(
+/// number of pixels either way, more keeps the picture's shape. `price` ranks the equals; it decides
+/// nothing unless it is known of all of them.
+pub fn nearest<'a, P: Ord + Copy>(
     wanted: (u32, u32),
     sizes: impl IntoIterator<Item = &'a str>,
     shape_weight: f64,
+    price: impl Fn(&str) -> Option<P>,
 ) -> Option<&'a str> {
     let (w, h) = (f64::from(wanted.0), f64::from(wanted.1));
-    let mut best: Option<(f64, u64, &str)> = None;
-    for size in sizes {
-        let Some((width, height)) = dimensions(size) else {
-            continue;
-        };
+    let measured = sizes.into_iter().filter_map(|size| {
+        let (width, height) = dimensions(size)?;
         let (x, y) = ((f64::from(width) / w).ln(), (f64::from(height) / h).ln());
         let distance = x.abs() + y.abs() + shape_weight * (x - y).abs();
-        let pixels = u64::from(width) * u64::from(height);
-        let nearer = best.is_none_or(|(least, fewest, _)| {
-            distance < least - TIE || (distance < least + TIE && pixels < fewest)
-        });
-        if nearer {
-            best = Some((distance, pixels, size));
-        }
-    }
-    best.map(|(_, _, size)| size)
+        Some((distance, u64::from(width) * u64::from(height), size))
+    });
+    let measured: Vec<(f64, u64, &str)> = measured.collect();
+    let least = measured
+        .iter()
+        .map(|(distance, _, _)| *distance)
+        .reduce(f64::min)?;
+    let equals = measured
+        .into_iter()
+        .filter(|(distance, _, _)| *distance < least + TIE);
+    let equals: Vec<_> = equals
+        .map(|(_, pixels, size)| (price(size), pixels, size))
+        .collect();
+    let priced = equals.iter().all(|(price, _, _)| price.is_some());
+    let rank = |(price, pixels, _): &(Option<P>, u64, &str)| (price.filter(|_| priced), *pixels);
+    equals.into_iter().min_by_key(rank).map(|(_, _, size)| size)
 }
 
 fn is_number(text: &str) -> bool {
@@ -83,8 +89,16 @@ mod tests {
         assert_eq!(dimensions("9999999:1"), None);
     }
 
+    /// What is wanted, from which sizes, at which prices, and what it becomes.
+    type Row<'a> = ((u32, u32), &'a [&'a str], Price<'a>, Option<&'a str>);
+    type Price<'a> = &'a dyn Fn(&str) -> Option<u64>;
+
+    fn unpriced(_: &str) -> Option<u64> {
+        None
+    }
+
     #[test]
-    fn the_nearest_size_keeps_orientation_and_ties_go_to_fewer_pixels() {
+    fn the_nearest_size_keeps_orientation_and_ties_go_to_the_cheaper() {
         let gen4_image = [
             "1024:1024",
             "1360:768",
@@ -93,12 +107,28 @@ mod tests {
             "1080:1920",
             "1280:720",
         ];
-        assert_eq!(nearest((1792, 1024), gen4_image, 0.0), Some("1920:1080"));
-        assert_eq!(nearest((1024, 1792), gen4_image, 0.0), Some("1080:1920"));
-        assert_eq!(
-            nearest((100, 100), ["200:100", "50:100"], 0.0),
-            Some("50:100")
-        );
-        assert_eq!(nearest((100, 100), ["auto"], 0.0), None);
+        // Both are ln 2 away from 100 × 100.
+        let (large, small) = ("200:100", "50:100");
+        let cheap_large = |size: &str| Some(if size == large { 1 } else { 2 });
+        let cheap_small = |size: &str| Some(if size == large { 2 } else { 1 });
+        let half_known = |size: &str| (size == large).then_some(1);
+        let equal = |_: &str| Some(1);
+        let table: [Row<'_>; 10] = [
+            ((1792, 1024), &gen4_image, &unpriced, Some("1920:1080")),
+            ((1024, 1792), &gen4_image, &unpriced, Some("1080:1920")),
+            ((100, 100), &[large, small], &unpriced, Some(small)),
+            ((100, 100), &[large, small], &equal, Some(small)),
+            ((100, 100), &[large, small], &half_known, Some(small)),
+            ((100, 100), &[large, small], &cheap_small, Some(small)),
+            ((100, 100), &[small, large], &cheap_large, Some(large)),
+            // Cheaper, but not as near.
+            ((90, 100), &[small, large], &cheap_large, Some(small)),
+            // Of equals in price and pixels the first.
+            ((100, 100), &["200:100", "100:200"], &equal, Some("200:100")),
+            ((100, 100), &["auto"], &unpriced, None),
+        ];
+        for (wanted, sizes, price, expected) in table {
+            assert_eq!(nearest(wanted, sizes.iter().copied(), 0.0, price), expected);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Extras, Param, Rule, Shape, canonical};
 use crate::domain::generation::{Media, Role};
+use crate::domain::pricing::Tariff;
 use crate::domain::value::Value;
 
 /// What one model takes for one operation.
@@ -19,6 +20,8 @@ pub struct Spec {
     pub extras: Extras,
     /// Rules across fields.
     pub rules: Vec<Rule>,
+    /// What it costs; `None`: not known.
+    pub price: Option<Tariff>,
 }
 
 /// The fields that a request names itself; absent where the model has none.

@@ -1,12 +1,38 @@
 //! What a generation costs, before the provider has said so.
 //!
-//! Integer arithmetic in millicredits. A price that is not known stays unknown: it is never zero.
+//! A model's price is data, a [`Tariff`]; which model has which is the catalogue's business. All
+//! arithmetic is on integers, in millicredits. A price that is not known stays unknown: it is never
+//! zero. Once the provider names an amount, that amount counts and nothing here does.
 
-use crate::domain::generation::Generation;
-use crate::domain::model::Spec;
-use crate::domain::money::Millicredits;
+mod amount;
+mod condition;
+mod facts;
+mod quantity;
+mod tariff;
+
+pub use amount::Amount;
+pub use condition::Condition;
+pub use tariff::{Part, Rate, Tariff, Unit};
+
+use self::facts::Facts;
+use super::generation::Generation;
+use super::model::Spec;
+use super::money::Millicredits;
 
 /// The most that a generation may cost by the model's price rules; `None`: not known.
-pub fn estimate(_generation: &Generation, _spec: &Spec) -> Option<Millicredits> {
-    None
+///
+/// What is left open counts at its dearest: a duration that is absent or `auto` as the longest that
+/// the model takes, a field that is absent and has no documented default as its dearest value. Whole
+/// credits, as bills are; never `Some` of nothing.
+pub fn estimate(generation: &Generation, spec: &Spec) -> Option<Millicredits> {
+    let tariff = spec.price.as_ref()?;
+    tariff.total(&Facts::of(generation, spec, tariff))
 }
+
+/// Whether the price of a model's work is known; an estimate may still lack a length to go by.
+pub const fn is_priced(spec: &Spec) -> bool {
+    spec.price.is_some()
+}
+
+#[cfg(test)]
+mod tests;

@@ -81,8 +81,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt whose intent is being recorded.
-    pub fn intended(number: u32, deployment: &str, account: &str, now: Timestamp) -> Self {
+    /// An attempt whose intent is being recorded; it may cost the task's own estimate from now on.
+    pub fn intended(
+        number: u32,
+        deployment: &str,
+        account: &str,
+        estimated: Option<Millicredits>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             number,
             deployment: deployment.to_owned(),
@@ -94,8 +100,9 @@ impl Attempt {
             reason: String::new(),
             fault: None,
             cost: Cost {
+                estimated,
+                actual: None,
                 charge: Charge::ChargedOrUnknown,
-                ..Cost::default()
             },
             book_until: None,
         }
@@ -108,6 +115,7 @@ impl Attempt {
         self.upstream_id.is_none() && (asserted || self.outcome == AttemptOutcome::Unknown)
     }
 
+    /// `estimated` is the provider's figure, which is better than ours.
     pub(super) fn accept(&mut self, upstream_id: &str, estimated: Option<Millicredits>) {
         self.outcome = AttemptOutcome::Accepted;
         self.upstream_id = Some(upstream_id.to_owned());
@@ -156,20 +164,33 @@ impl Attempt {
     }
 }
 
-/// The bill of a whole task: attempts that may have cost something count.
-pub fn total(attempts: &[Attempt]) -> Cost {
-    attempts.iter().fold(Cost::default(), |sum, attempt| Cost {
-        estimated: add(sum.estimated, attempt.cost.estimated),
-        actual: add(sum.actual, attempt.cost.actual),
-        charge: worse(sum.charge, attempt.cost.charge),
-    })
+/// The bill over all `attempts`. One that was proved free counts for nothing.
+///
+/// The estimate is the most that all of them may cost, so it is known only when each part is. The
+/// actual amount is what is known to be charged so far; a charge without an amount beside it makes
+/// the whole [`Charge::ChargedOrUnknown`], for the amount is then not all of it.
+pub fn total<'a>(attempts: impl IntoIterator<Item = &'a Cost>) -> Cost {
+    let (mut sum, mut most, mut unsaid) = (Cost::default(), Some(None), false);
+    for part in attempts {
+        if *part == Cost::default() {
+            continue;
+        }
+        most = most.and_then(|most| Some(Some(plus(most, part.estimated?))));
+        sum.actual = part
+            .actual
+            .map_or(sum.actual, |more| Some(plus(sum.actual, more)));
+        unsaid |= part.charge == Charge::Charged && part.actual.is_none();
+        sum.charge = worse(sum.charge, part.charge);
+    }
+    if unsaid && sum.actual.is_some() {
+        sum.charge = worse(sum.charge, Charge::ChargedOrUnknown);
+    }
+    sum.estimated = most.flatten();
+    sum
 }
 
-fn add(sum: Option<Millicredits>, next: Option<Millicredits>) -> Option<Millicredits> {
-    match (sum, next) {
-        (Some(a), Some(b)) => Some(a.plus(b)),
-        (a, b) => a.or(b),
-    }
+fn plus(sum: Option<Millicredits>, more: Millicredits) -> Millicredits {
+    sum.map_or(more, |sum| sum.plus(more))
 }
 
 /// The less certain of two, so that a sum never claims more than its parts prove.
@@ -186,29 +207,85 @@ const fn worse(a: Charge, b: Charge) -> Charge {
 mod tests {
     use super::*;
 
-    fn billed(actual: Option<u64>, charge: Charge) -> Attempt {
-        let mut attempt = Attempt::intended(1, "d", "a", Timestamp(0));
+    fn cost(estimated: Option<u64>, actual: Option<u64>, charge: Charge) -> Cost {
+        let mut attempt = Attempt::intended(1, "d", "a", estimated.map(Millicredits), Timestamp(0));
         attempt.bill(actual.map(Millicredits), charge);
-        attempt
-    }
-
-    #[test]
-    fn the_sum_of_known_and_unknown_is_unknown() {
-        let sum = total(&[
-            billed(Some(500), Charge::None),
-            billed(None, Charge::ChargedOrUnknown),
-        ]);
-        assert_eq!(sum.actual, Some(Millicredits(500)));
-        assert_eq!(sum.charge, Charge::ChargedOrUnknown);
+        attempt.cost
     }
 
     #[test]
     fn a_refund_to_zero_is_no_charge() {
-        assert_eq!(billed(Some(0), Charge::Charged).cost.charge, Charge::None);
+        assert_eq!(cost(None, Some(0), Charge::Charged).charge, Charge::None);
     }
 
     #[test]
-    fn no_attempts_cost_nothing() {
-        assert_eq!(total(&[]), Cost::default());
+    fn attempts_sum_as_the_table_says() {
+        use Charge::{Charged, ChargedOrUnknown, Estimated};
+        let free = Cost::default();
+        let refunded = cost(Some(9), Some(0), Charged);
+        for (parts, estimated, actual, charge) in [
+            (vec![], None, None, Charge::None),
+            (vec![free, free], None, None, Charge::None),
+            (
+                vec![free, cost(Some(5), None, Estimated)],
+                Some(5),
+                None,
+                Estimated,
+            ),
+            // What failed after it was charged counts beside what follows.
+            (
+                vec![
+                    cost(Some(5), Some(4), Charged),
+                    cost(Some(7), Some(6), Charged),
+                ],
+                Some(12),
+                Some(10),
+                Charged,
+            ),
+            (
+                vec![
+                    cost(Some(5), Some(4), Charged),
+                    cost(Some(7), None, Estimated),
+                ],
+                Some(12),
+                Some(4),
+                Estimated,
+            ),
+            // The most that may be charged is not known when a part of it is not.
+            (
+                vec![
+                    cost(None, None, ChargedOrUnknown),
+                    cost(Some(7), Some(6), Charged),
+                ],
+                None,
+                Some(6),
+                ChargedOrUnknown,
+            ),
+            // Six is not all: the other charge has no amount.
+            (
+                vec![
+                    cost(Some(5), None, Charged),
+                    cost(Some(7), Some(6), Charged),
+                ],
+                Some(12),
+                Some(6),
+                ChargedOrUnknown,
+            ),
+            (vec![cost(Some(5), None, Charged)], Some(5), None, Charged),
+            (vec![refunded], Some(9), Some(0), Charge::None),
+            (
+                vec![refunded, cost(Some(5), Some(5), Charged)],
+                Some(14),
+                Some(5),
+                Charged,
+            ),
+        ] {
+            let expected = Cost {
+                estimated: estimated.map(Millicredits),
+                actual: actual.map(Millicredits),
+                charge,
+            };
+            assert_eq!(total(&parts), expected, "{parts:?}");
+        }
     }
 }

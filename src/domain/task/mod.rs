@@ -30,7 +30,7 @@ pub use verdict::verdict;
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::Generation;
 use crate::domain::id::{RequestId, TaskId, TenantId};
-use crate::domain::money::Cost;
+use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::time::Timestamp;
 
 /// A task: what was asked, where it stands, and everything that happened to it.
@@ -46,6 +46,9 @@ pub struct Task {
     pub fingerprint: [u8; 32],
     /// What was asked.
     pub order: Arc<Order>,
+    /// The most that one attempt may cost by our own reckoning at Create; `None`: not known. Never
+    /// changes, whatever else is removed of the task.
+    pub estimate: Option<Millicredits>,
     /// Where it stands.
     pub state: State,
     /// 1, 2, 3… one for each committed change until the terminal one.
@@ -134,6 +137,8 @@ pub struct NewTask {
     pub fingerprint: [u8; 32],
     /// What was asked.
     pub order: Order,
+    /// The most that it may cost by the price rules; `None`: not known.
+    pub estimate: Option<Millicredits>,
     /// What was assumed or passed on unchecked, for people.
     pub status_detail: String,
 }
@@ -147,6 +152,7 @@ impl Task {
             request_id: new.request_id,
             fingerprint: new.fingerprint,
             order: Arc::new(new.order),
+            estimate: new.estimate,
             state: State::Queued { not_before: now },
             revision: 1,
             version: 1,
@@ -174,9 +180,40 @@ impl Task {
         self.state.status()
     }
 
-    /// The bill over all attempts.
+    /// The bill: all attempts, and before the end the one that is still to be made.
+    ///
+    /// A task that ended uncharged keeps its estimate beside [`Charge::None`]: what it would have
+    /// cost.
     pub fn cost(&self) -> Cost {
-        attempt::total(&self.attempts)
+        let attempts = self.attempts.iter().map(|attempt| &attempt.cost);
+        let next = Cost {
+            estimated: self.estimate,
+            actual: None,
+            charge: Charge::Estimated,
+        };
+        if matches!(self.state, State::Queued { .. }) {
+            return attempt::total(attempts.chain([&next]));
+        }
+        let mut sum = attempt::total(attempts);
+        if sum == Cost::default() {
+            sum.estimated = self.estimate;
+        }
+        sum
+    }
+
+    /// Whether it is proved that no attempt so far was charged.
+    pub(super) fn is_free_so_far(&self) -> bool {
+        attempt::total(self.attempts.iter().map(|attempt| &attempt.cost)).charge == Charge::None
+    }
+
+    /// The deployment that accepted the task last; `None`: none did so far.
+    pub fn deployment(&self) -> Option<&str> {
+        let took = |attempt: &&Attempt| match attempt.outcome {
+            AttemptOutcome::Accepted | AttemptOutcome::Ended => true,
+            AttemptOutcome::Pending | AttemptOutcome::Rejected | AttemptOutcome::Unknown => false,
+        };
+        let serving = self.attempts.iter().rfind(took);
+        serving.map(|attempt| attempt.deployment.as_str())
     }
 
     /// The attempt that serves the task now or did last.

@@ -19,6 +19,9 @@ pub const NOW: Timestamp = Timestamp(1_790_000_000_000);
 /// Until when samples ask for the price of an ended attempt.
 pub const BOOK_UNTIL: Timestamp = Timestamp(1_790_000_900_000);
 
+/// Our own estimate of samples; the provider's is lower.
+pub const ESTIMATE: Millicredits = Millicredits(26_000);
+
 /// A queued task; `n` makes its id and key, later numbers later ids.
 pub fn task(n: u32) -> Task {
     task_of("local", &format!("key-{n}"), n)
@@ -35,6 +38,7 @@ pub fn task_of(tenant: &str, key: &str, n: u32) -> Task {
         request_id: RequestId::parse(key).expect("a key of a test is visible ASCII"),
         fingerprint: [7; 32],
         order: order(),
+        estimate: Some(ESTIMATE),
         status_detail: "a näté of \u{1F600}".to_owned(),
     };
     Task::create(new, created)

@@ -92,7 +92,7 @@ mod tests {
     fn attempts(past: &[RejectionKind]) -> Vec<Attempt> {
         let mut all: Vec<_> = (1..)
             .take(past.len() + 1)
-            .map(|number| Attempt::intended(number, "d", "a", NOW))
+            .map(|number| Attempt::intended(number, "d", "a", None, NOW))
             .collect();
         for (attempt, kind) in all.iter_mut().zip(past) {
             attempt.reject(&rejection(*kind), NOW);

@@ -5,15 +5,18 @@
 //! not judged here but in the domain. Answers go out total as well: every field of a task is set or
 //! left absent on purpose.
 
+mod cost;
 mod create;
 mod models;
 mod names;
 mod options;
+mod price;
 mod request;
 mod task;
 mod time;
 mod violations;
 
+pub(super) use cost::{cost_request, costs, estimate};
 pub(super) use create::new_request;
 pub(super) use models::models;
 pub(super) use request::{download, list, resolve, task_id, watch};

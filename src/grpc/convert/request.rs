@@ -9,7 +9,7 @@ use crate::domain::id::TaskId;
 use crate::domain::task::{Resolution, Status};
 use crate::grpc::status::Reason;
 use crate::pb::v1;
-use crate::service::{DownloadRequest, ListRequest};
+use crate::service::{DownloadRequest, ListRequest, TaskFilters};
 
 /// The task that a request names.
 pub(in crate::grpc) fn task_id(text: &str) -> Result<TaskId, tonic::Status> {
@@ -51,20 +51,10 @@ pub(in crate::grpc) fn download(
 /// What a list asks for.
 pub(in crate::grpc) fn list(given: v1::ListRequest) -> Result<ListRequest, tonic::Status> {
     let mut found = Violations::default();
-    let page_size = u32::try_from(given.page_size).unwrap_or_else(|_| {
-        found.field("page_size", "must not be negative");
-        0
-    });
-    let filters = given.filters.unwrap_or_default();
-    let (after, before) = (filters.create_time_after, filters.create_time_before);
     let request = ListRequest {
-        page_size,
+        page_size: read_page_size(given.page_size, &mut found),
         page_token: given.page_token,
-        statuses: read_statuses(&filters.statuses, &mut found),
-        model: filters.model,
-        labels: read_labels(filters.labels, &mut found),
-        created_from: read_moment("filters.create_time_after", after, &mut found),
-        created_before: read_moment("filters.create_time_before", before, &mut found),
+        filters: read_filters(given.filters, &mut found),
     };
     found.none(Some(request))
 }
@@ -87,6 +77,26 @@ fn read_task_id(text: &str, found: &mut Violations) -> Option<TaskId> {
             found.add("task_id", Reason::TaskIdInvalid, problem);
             None
         }
+    }
+}
+
+pub(super) fn read_page_size(given: i32, found: &mut Violations) -> u32 {
+    u32::try_from(given).unwrap_or_else(|_| {
+        found.field("page_size", "must not be negative");
+        0
+    })
+}
+
+/// The filters of a request; absent: all tasks.
+pub(super) fn read_filters(given: Option<v1::TaskFilters>, found: &mut Violations) -> TaskFilters {
+    let given = given.unwrap_or_default();
+    let (after, before) = (given.create_time_after, given.create_time_before);
+    TaskFilters {
+        statuses: read_statuses(&given.statuses, found),
+        model: given.model,
+        labels: read_labels(given.labels, found),
+        created_from: read_moment("filters.create_time_after", after, found),
+        created_before: read_moment("filters.create_time_before", before, found),
     }
 }
 
@@ -233,7 +243,7 @@ mod tests {
                 ..v1::ListRequest::default()
             })
             .unwrap();
-            (request.statuses, request.labels)
+            (request.filters.statuses, request.filters.labels)
         };
         assert_eq!(read(["a", "b", "d"]), read(["d", "b", "a"]));
         let statuses = [Status::Queued, Status::Throttled, Status::Completed];
@@ -278,7 +288,7 @@ mod tests {
         };
         let request = list(good).unwrap();
         assert_eq!(
-            (request.page_size, request.created_before),
+            (request.page_size, request.filters.created_before),
             (7, Some(Timestamp(5000)))
         );
     }

@@ -50,6 +50,14 @@ impl Violations {
         }
     }
 
+    /// The same fields, as they are named from a message that holds theirs in `field`.
+    pub fn within(mut self, field: &str) -> Self {
+        for found in &mut self.0 {
+            found.field = format!("{field}.{}", found.field);
+        }
+        self
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -156,6 +164,15 @@ mod tests {
         let (reason, fields) = shown(mixed);
         assert_eq!(reason, "FIELD_INVALID");
         assert_eq!(fields, ["provider_options.a", "seconds"]);
+    }
+
+    #[test]
+    fn fields_of_a_message_within_another_are_named_from_the_outer_one() {
+        let mut found = Violations::default();
+        found.field("input_references[0].role", "is unknown");
+        found.field("size", "is unknown");
+        let told = ["request.input_references[0].role", "request.size"];
+        assert_eq!(shown(found.within("request")).1, told);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::convert::{self, Violations};
 use crate::domain::id::TenantId;
+use crate::domain::money::UsdRate;
 use crate::domain::task::Task;
 use crate::pb::v1;
 use crate::pb::v1::download_content_response::{Chunk, Metadata, Part};
@@ -64,13 +65,13 @@ impl Contract for MediaGeneration {
         let (id, after) = convert::watch(request.get_ref())?;
         let opened = self.service.watch(&tenant, id, after).await;
         let events = opened.map_err(|error| refusal::watch(id, error))?;
-        let mut last_revision = after;
+        let (mut last_revision, rate) = (after, self.service.usd_rate());
         let told = events.map(move |event| {
             let event = event.map_err(|end| refusal::watch_end(last_revision, end))?;
             if let WatchEvent::Task(task, _) = &event {
                 last_revision = task.revision;
             }
-            Ok(watched(&event))
+            Ok(watched(&event, rate))
         });
         Ok(Response::new(told.boxed()))
     }
@@ -149,23 +150,45 @@ impl Contract for MediaGeneration {
 
     async fn cost_report(
         &self,
-        _: Request<v1::CostReportRequest>,
+        request: Request<v1::CostReportRequest>,
     ) -> Answer<v1::CostReportResponse> {
-        Err(later("CostReport"))
+        let tenant = tenant(&request);
+        let asked = convert::cost_request(request.into_inner())?;
+        let group_by = asked.group_by.clone();
+        let report = self.service.cost_report(tenant, asked).await;
+        let report = report.map_err(refusal::cost_report)?;
+        let rate = self.service.usd_rate();
+        Ok(Response::new(convert::costs(report, &group_by, rate)))
     }
 
     async fn estimate_cost(
         &self,
-        _: Request<v1::EstimateCostRequest>,
+        request: Request<v1::EstimateCostRequest>,
     ) -> Answer<v1::EstimateCostResponse> {
-        Err(later("EstimateCost"))
+        let mut found = Violations::default();
+        let Some(asked) = request.into_inner().request else {
+            found.field("request", "must be given");
+            return Err(found.into_status());
+        };
+        let asked = convert::new_request(asked, &mut found);
+        match self.service.estimate(asked) {
+            Ok(price) if found.is_empty() => {
+                let rate = self.service.usd_rate();
+                Ok(Response::new(convert::estimate(price, rate)))
+            }
+            priced => {
+                found.join(priced.err().unwrap_or_default());
+                Err(found.within("request").into_status())
+            }
+        }
     }
 
     async fn list_models(
         &self,
         request: Request<v1::ListModelsRequest>,
     ) -> Answer<v1::ListModelsResponse> {
-        convert::models(request.get_ref(), &self.service.models()).map(Response::new)
+        let rate = self.service.usd_rate();
+        convert::models(request.get_ref(), &self.service.models(), rate).map(Response::new)
     }
 }
 
@@ -176,7 +199,8 @@ impl MediaGeneration {
     }
 
     fn show(&self, task: &Task) -> v1::Task {
-        convert::task(task, self.service.progress(task.id))
+        let progress = self.service.progress(task.id);
+        convert::task(task, progress, self.service.usd_rate())
     }
 }
 
@@ -185,9 +209,9 @@ fn tenant<T>(_request: &Request<T>) -> TenantId {
     TenantId::local()
 }
 
-fn watched(event: &WatchEvent) -> v1::WatchTaskResponse {
+fn watched(event: &WatchEvent, rate: UsdRate) -> v1::WatchTaskResponse {
     let event = match event {
-        WatchEvent::Task(task, progress) => Event::Task(convert::task(task, *progress)),
+        WatchEvent::Task(task, progress) => Event::Task(convert::task(task, *progress, rate)),
         WatchEvent::Heartbeat(revision) => Event::Heartbeat(Heartbeat {
             revision: *revision,
         }),

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::domain::money::Millicredits;
 
@@ -48,7 +49,8 @@ impl Loose {
         }
     }
 
-    /// The price in `{"credits": n}`; `None` where it is no sensible amount.
+    /// The price in `{"credits": n}`; `None` where it is no sensible amount. To the nearest
+    /// thousandth, but what is not nothing never becomes nothing: that would mean "not charged".
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -62,8 +64,16 @@ impl Loose {
             return None;
         };
         let sensible = (0.0..=MAX_CREDITS).contains(credits);
-        sensible.then(|| Millicredits((credits * 1000.0).round() as u64))
+        let least = u64::from(*credits > 0.0);
+        sensible.then(|| Millicredits(((credits * 1000.0).round() as u64).max(least)))
     }
+}
+
+/// Reads a member on its own: whatever it holds, even a number beyond all numbers (`1e999`), the
+/// members beside it are read.
+pub(super) fn apart<'de, D: Deserializer<'de>>(source: D) -> Result<Loose, D::Error> {
+    let text = Box::<RawValue>::deserialize(source)?;
+    Ok(serde_json::from_str(text.get()).unwrap_or_default())
 }
 
 /// Whether JSON text nests no deeper than [`MAX_DEPTH`]; linear, without allocating.
@@ -197,6 +207,15 @@ mod tests {
             (r#"{"credits":25}"#, Some(25_000)),
             (r#"{"credits":0.25,"x":[{}]}"#, Some(250)),
             (r#"{"credits":0}"#, Some(0)),
+            (r#"{"credits":-0.0}"#, Some(0)),
+            (r#"{"credits":1.1}"#, Some(1_100)),
+            (r#"{"credits":0.0001}"#, Some(1)),
+            (r#"{"credits":null}"#, None),
+            (r#"{"credits":1000000000}"#, Some(1_000_000_000_000)),
+            (r#"{"credits":1000000001}"#, None),
+            (r#"{"credits":18446744073709551616}"#, None),
+            (r#"{"credits":{"credits":5}}"#, None),
+            (r#"[{"credits":5}]"#, None),
             (r#"{"credits":-1}"#, None),
             (r#"{"credits":1e300}"#, None),
             (r#"{"credits":"5"}"#, None),

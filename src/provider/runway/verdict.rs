@@ -7,7 +7,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::client::Answer;
-use super::loose::{Loose, is_shallow};
+use super::loose::{Loose, apart, is_shallow};
 use super::retry_after::retry_after;
 use crate::domain::task::{Rejection, RejectionKind, SubmitOutcome};
 use crate::provider::redact::clean;
@@ -56,7 +56,7 @@ pub(super) fn is_id(id: &str) -> bool {
 #[derive(Deserialize)]
 struct Created {
     id: Loose,
-    #[serde(default, rename = "estimatedCost")]
+    #[serde(default, rename = "estimatedCost", deserialize_with = "apart")]
     estimated_cost: Loose,
 }
 

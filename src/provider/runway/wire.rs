@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::client::Answer;
-use super::loose::{Loose, is_shallow};
+use super::loose::{Loose, apart, is_shallow};
 use super::retry_after::retry_after;
 use super::verdict::{MAX_CODE, MAX_MESSAGE, describe};
 use crate::domain::task::{Failure, FailureReason, Observation, Progress, UpstreamStatus};
@@ -17,9 +17,9 @@ use crate::provider::{ProviderError, ProviderErrorKind};
 struct TaskBody {
     id: Loose,
     status: Loose,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "apart")]
     progress: Loose,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "apart")]
     cost: Loose,
     #[serde(default)]
     output: Loose,
@@ -201,12 +201,35 @@ mod tests {
     }
 
     #[test]
+    fn a_price_of_any_form_costs_us_nothing_of_the_task() {
+        for (cost, expected) in [
+            ("", None),
+            (r#","cost":null"#, None),
+            (r#","cost":{"credits":0}"#, Some(0)),
+            (r#","cost":{"credits":24.5}"#, Some(24_500)),
+            (r#","cost":{"credits":-3}"#, None),
+            (r#","cost":{"credits":1e18}"#, None),
+            (r#","cost":{"credits":1e999}"#, None),
+            (r#","cost":{"credits":"25"}"#, None),
+            (r#","cost":25"#, None),
+            (r#","cost":[1e999,{}]"#, None),
+        ] {
+            let seen = seen(&format!(
+                r#"{{"id":"t","output":["https://a/1"],"status":"SUCCEEDED"{cost}}}"#
+            ));
+            assert_eq!(seen.cost, expected.map(Millicredits), "{cost}");
+            assert_eq!(seen.outputs, ["https://a/1"]);
+        }
+    }
+
+    #[test]
     fn progress_is_clamped_and_nonsense_is_none() {
         for (json, expected) in [
             ("0.25", Some(2_500)),
             ("-1", Some(0)),
             ("1e308", Some(10_000)),
             ("\"x\"", None),
+            ("1e999", None),
             ("null", None),
         ] {
             let body = format!(r#"{{"id":"t","status":"RUNNING","progress":{json}}}"#);

@@ -164,9 +164,10 @@ fn model(name: &str, members: BTreeMap<String, Value>) -> serde_json::Result<Mod
     let mut strict = is_strict_by_prose(name);
     let mut fields = BTreeMap::new();
     for (key, value) in members {
+        // Names that begin so are notes on the model, not members of its body.
         if key == "_strict" {
             strict |= value == Value::Bool(true);
-        } else {
+        } else if !key.starts_with('_') {
             fields.insert(key, serde_json::from_value(value)?);
         }
     }
@@ -180,3 +181,17 @@ fn is_strict_by_prose(model: &str) -> bool {
 
 /// How the file writes a member that its source declares as a bare object.
 const UNTYPED_OBJECT: &str = "<class 'object'>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_begin_with_an_underscore_are_no_members() {
+        let members =
+            serde_json::json!({"_price": "named", "_strict": true, "seed": {"type": "integer"}});
+        let model = model("new", serde_json::from_value(members).unwrap()).unwrap();
+        assert!(model.strict);
+        assert_eq!(model.fields.keys().collect::<Vec<_>>(), ["seed"]);
+    }
+}

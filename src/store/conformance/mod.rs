@@ -7,12 +7,14 @@
     reason = "a broken promise panics: that is what these functions are for"
 )]
 
+pub mod costs;
 pub mod reading;
 pub mod writing;
 
 use std::sync::Arc;
 
-use super::{Created, TaskStore};
+use super::{Created, TaskFilter, TaskStore};
+use crate::domain::id::TenantId;
 use crate::domain::task::samples::{NOW, situations, task};
 use crate::domain::task::{Event, Task};
 use crate::domain::time::Timestamp;
@@ -43,6 +45,18 @@ pub async fn one_of_each(store: &dyn TaskStore) -> Vec<Arc<Task>> {
         tasks.push(lead(store, created, &events).await);
     }
     tasks
+}
+
+/// A filter that lets every task of a tenant pass.
+pub fn every_task_of(tenant: &str) -> TaskFilter {
+    TaskFilter {
+        tenant: TenantId::named(tenant),
+        statuses: Vec::new(),
+        model: None,
+        labels: Vec::new(),
+        created_from: None,
+        created_before: None,
+    }
 }
 
 /// The events with ids of the provider that no other task has.

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{FAR, create, lead, one_of_each};
-use crate::domain::id::TenantId;
+use super::{FAR, create, every_task_of, lead, one_of_each};
 use crate::domain::task::samples::{
     NOW, accepted, archived, claimed, rejected, seen, succeeded, task, task_of,
 };
@@ -78,12 +77,7 @@ pub async fn what_is_due_comes_in_order_and_in_pages(store: &dyn TaskStore) {
 
 fn all_of(tenant: &str) -> ListQuery {
     ListQuery {
-        tenant: TenantId::named(tenant),
-        statuses: Vec::new(),
-        model: None,
-        labels: Vec::new(),
-        created_from: None,
-        created_before: None,
+        filter: every_task_of(tenant),
         before: None,
         limit: 100,
     }
@@ -119,23 +113,27 @@ pub async fn a_list_is_filtered(store: &dyn TaskStore) {
     let all = all_of("a");
     assert_eq!(keys(store, &all).await, ["k3", "k2", "k1"]);
     assert_eq!(keys(store, &all_of("nobody")).await, [""; 0]);
-    let statuses = |statuses: &[Status]| ListQuery {
-        statuses: statuses.to_vec(),
-        ..all.clone()
+    let statuses = |statuses: &[Status]| {
+        let mut query = all.clone();
+        query.filter.statuses = statuses.to_vec();
+        query
     };
     assert_eq!(keys(store, &statuses(&[Status::InProgress])).await, ["k2"]);
     let two = statuses(&[Status::InProgress, Status::Queued]);
     assert_eq!(keys(store, &two).await.len(), 3);
     let mut query = all.clone();
-    query.labels = vec![("team".to_owned(), "x".to_owned())];
+    query.filter.labels = vec![("team".to_owned(), "x".to_owned())];
     assert_eq!(keys(store, &query).await, ["k3", "k1"]);
-    query.model = Some("aleph".to_owned());
+    query.filter.model = Some("aleph".to_owned());
     assert_eq!(keys(store, &query).await, ["k3"]);
-    query.labels.push(("team".to_owned(), "y".to_owned()));
+    query
+        .filter
+        .labels
+        .push(("team".to_owned(), "y".to_owned()));
     assert_eq!(keys(store, &query).await, [""; 0]);
     let mut query = all.clone();
-    query.created_from = Some(Timestamp(NOW.0 + 2));
-    query.created_before = Some(Timestamp(NOW.0 + 3));
+    query.filter.created_from = Some(Timestamp(NOW.0 + 2));
+    query.filter.created_before = Some(Timestamp(NOW.0 + 3));
     assert_eq!(keys(store, &query).await, ["k2"]);
 }
 

@@ -78,7 +78,7 @@ pub async fn a_second_live_attempt_is_refused(store: &dyn TaskStore) {
     two.version += 1;
     two.state = State::Submitting { attempt: 2 };
     two.attempts
-        .push(Attempt::intended(2, "runway-b", "acct-b", NOW));
+        .push(Attempt::intended(2, "runway-b", "acct-b", None, NOW));
     assert!(matches!(store.save(two).await, Err(StoreError::Conflict)));
     let found = store.find(&one.tenant, &one.request_id).await;
     assert_eq!(found.expect("a read"), Some(one));

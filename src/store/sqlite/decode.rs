@@ -32,6 +32,7 @@ pub(super) fn task(c: &Connection, row: &Row<'_>) -> Result<Task, StoreError> {
         request_id: RequestId::parse(&key).ok_or_else(|| at.corrupt("request_id"))?,
         fingerprint: at.get(3, "fingerprint")?,
         order: Arc::new(order),
+        estimate: at.money(25, "estimate")?,
         state: state(&at)?,
         revision: at.count(5, "revision")?,
         version: at.count(4, "version")?,

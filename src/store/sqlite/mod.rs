@@ -6,6 +6,8 @@
 //! `kill -9` always, and power loss where the disk honours fsync. One process owns the file; a lock
 //! file beside it says so.
 
+mod clauses;
+mod cost;
 mod decode;
 mod lock;
 mod read;
@@ -23,7 +25,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::changes::Changes;
-use super::{Created, ListQuery, StoreError, TaskStore};
+use super::{CostQuery, CostReport, Created, ListQuery, StoreError, TaskStore};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
@@ -35,6 +37,8 @@ use write::Writer;
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    /// Apart from the others: a report over a million tasks keeps no reader of one task waiting.
+    reporter: Readers,
     recent: Arc<Recent>,
     changes: Arc<Changes>,
     _lock: FileLock,
@@ -99,6 +103,7 @@ impl SqliteStore {
         let changes = Changes::new();
         let recent = Arc::new(Recent::default());
         let readers = Readers::open(path, READERS).map_err(failed)?;
+        let reporter = Readers::open(path, 1).map_err(failed)?;
         let (feed, kept) = (Arc::clone(&changes), Arc::clone(&recent));
         let writer = Writer::start(connection, feed, kept, group_commit_max);
         let writer = writer.map_err(|source| OpenError::Io {
@@ -108,6 +113,7 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
+            reporter,
             recent,
             changes,
             _lock: lock,
@@ -167,6 +173,11 @@ impl TaskStore for SqliteStore {
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
         let query = query.clone();
         self.readers.run(move |c| read::list(c, &query)).await
+    }
+
+    async fn cost_report(&self, query: &CostQuery) -> Result<CostReport, StoreError> {
+        let query = query.clone();
+        self.reporter.run(move |c| cost::report(c, &query)).await
     }
 
     async fn upstream_in_use(&self, account: &str, upstream_id: &str) -> Result<bool, StoreError> {

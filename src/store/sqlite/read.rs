@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use tokio::sync::Semaphore;
 
 use super::super::{ListQuery, StoreError};
+use super::clauses::Clauses;
 use super::{decode, schema};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Task};
@@ -101,43 +102,15 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
 
 /// A page of a tenant's tasks that are not deleted, newest first.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
-    let mut filter = "WHERE tenant = ? AND deleted = 0".to_owned();
-    let mut values = vec![Value::from(query.tenant.as_str().to_owned())];
-    let mut also = |clause: &str, value: Value| {
-        filter.push_str(clause);
-        values.push(value);
-    };
+    // By any other index all that pass would be sorted for one page.
+    let mut clauses = Clauses::new("INDEXED BY tasks_tenant");
+    clauses.choose(&query.filter);
+    clauses.push(" AND deleted = 0");
     if let Some(before) = query.before {
-        also(" AND id < ?", Value::from(before.as_bytes().to_vec()));
+        clauses.also(" AND id < ?", before.as_bytes().to_vec());
     }
-    if let Some(model) = &query.model {
-        also(" AND model = ?", Value::from(model.clone()));
-    }
-    if let Some(from) = query.created_from {
-        also(" AND created >= ?", Value::from(from.0));
-    }
-    if let Some(before) = query.created_before {
-        also(" AND created < ?", Value::from(before.0));
-    }
-    for (name, value) in &query.labels {
-        let clause = " AND EXISTS (SELECT 1 FROM labels WHERE task_id = tasks.id AND name = ?";
-        also(clause, Value::from(name.clone()));
-        also(" AND value = ?)", Value::from(value.clone()));
-    }
-    for (place, status) in query.statuses.iter().enumerate() {
-        let clause = if place == 0 {
-            " AND status IN (?"
-        } else {
-            ", ?"
-        };
-        also(clause, Value::from(status.as_str().to_owned()));
-    }
-    if !query.statuses.is_empty() {
-        filter.push(')');
-    }
-    filter.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(Value::from(clamp(query.limit)));
-    many(c, &filter, params_from_iter(values))
+    clauses.also(" ORDER BY id DESC LIMIT ?", clamp(query.limit));
+    many(c, &clauses.sql, params_from_iter(clauses.values))
 }
 
 /// Whether a provider's task is known already.
@@ -198,7 +171,7 @@ fn decode_row(c: &Connection, row: &Row<'_>) -> Result<Arc<Task>, StoreError> {
     decode::task(c, row).map(Arc::new)
 }
 
-fn clamp(limit: usize) -> i64 {
+pub(super) fn clamp(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -206,4 +179,4 @@ fn clamp(limit: usize) -> i64 {
 const SELECT: &str = "SELECT id, tenant, request_id, fingerprint, version, revision, state, \
      attempt, not_before, deadline, before_submit, failure_reason, failure_message, \
      provider_code, provider_message, cancel_requested, deleted, purge, status_detail, created, \
-     submitted, started, completed, updated, request FROM tasks";
+     submitted, started, completed, updated, request, estimate FROM tasks";

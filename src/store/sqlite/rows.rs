@@ -57,9 +57,10 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
         "INSERT INTO tasks (id, version, revision, state, status, attempt, not_before, deadline, \
          before_submit, failure_reason, failure_message, provider_code, provider_message, lane, \
          due, cancel_requested, deleted, purge, status_detail, submitted, started, completed, \
-         updated, request, tenant, request_id, fingerprint, model, created) \
+         updated, request, cost_estimated, cost_actual, charge, deployment, tenant, request_id, \
+         fingerprint, model, created, estimate) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
     )?;
     let mut columns = Columns {
         statement: &mut statement,
@@ -71,6 +72,7 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
     columns.bind(task.fingerprint)?;
     columns.bind(&task.order.model)?;
     columns.bind(task.times.created.0)?;
+    columns.bind(money(task.estimate))?;
     statement.raw_execute()?;
     Ok(())
 }
@@ -81,8 +83,9 @@ fn update(c: &Connection, task: &Task, from: i64) -> Result<(), StoreError> {
          not_before = ?7, deadline = ?8, before_submit = ?9, failure_reason = ?10, \
          failure_message = ?11, provider_code = ?12, provider_message = ?13, lane = ?14, \
          due = ?15, cancel_requested = ?16, deleted = ?17, purge = ?18, status_detail = ?19, \
-         submitted = ?20, started = ?21, completed = ?22, updated = ?23, request = ?24 \
-         WHERE id = ?1 AND version = ?25",
+         submitted = ?20, started = ?21, completed = ?22, updated = ?23, request = ?24, \
+         cost_estimated = ?25, cost_actual = ?26, charge = ?27, deployment = ?28 \
+         WHERE id = ?1 AND version = ?29",
     )?;
     let mut columns = Columns {
         statement: &mut statement,
@@ -127,7 +130,17 @@ impl Columns<'_, '_> {
         self.bind(task.times.started.map(|t| t.0))?;
         self.bind(task.times.completed.map(|t| t.0))?;
         self.bind(task.times.updated.0)?;
-        self.bind(request::encode(&task.order))
+        self.bind(request::encode(&task.order))?;
+        self.cost(task)
+    }
+
+    /// What reports sum: always as the task shows it.
+    fn cost(&mut self, task: &Task) -> Result<(), StoreError> {
+        let cost = task.cost();
+        self.bind(money(cost.estimated))?;
+        self.bind(money(cost.actual))?;
+        self.bind(charge_name(cost.charge))?;
+        self.bind(task.deployment().unwrap_or_default())
     }
 
     fn state(&mut self, task: &Task) -> Result<(), StoreError> {
@@ -197,8 +210,8 @@ fn write_attempt(c: &Connection, id: TaskId, attempt: &Attempt) -> Result<(), St
         attempt.outcome.as_str(),
         attempt.upstream_id,
         attempt.reason,
-        attempt.cost.estimated.map(|Millicredits(m)| signed(m)),
-        attempt.cost.actual.map(|Millicredits(m)| signed(m)),
+        money(attempt.cost.estimated),
+        money(attempt.cost.actual),
         charge_name(attempt.cost.charge),
         attempt.book_until.map(|t| t.0),
         attempt.fault.map(RejectionKind::as_str),
@@ -293,6 +306,10 @@ pub(super) const fn charge_name(charge: Charge) -> &'static str {
         Charge::Charged => "CHARGED",
         Charge::ChargedOrUnknown => "CHARGED_OR_UNKNOWN",
     }
+}
+
+fn money(amount: Option<Millicredits>) -> Option<i64> {
+    amount.map(|Millicredits(amount)| signed(amount))
 }
 
 /// Counters and sizes stay far below 2^63; a larger one is stored as the largest.

@@ -60,7 +60,10 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 }
 
 /// In order; never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_tasks.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_tasks.sql"),
+    include_str!("../../../migrations/sqlite/0002_costs.sql"),
+];
 /// How long a statement waits for another connection's lock.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 /// Prepared statements kept by a connection.

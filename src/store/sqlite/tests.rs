@@ -9,11 +9,14 @@ use tempfile::TempDir;
 
 use super::lock::FileLock;
 use super::{OpenError, SqliteStore};
-use crate::domain::task::Lane;
-use crate::domain::task::samples::task;
+use crate::domain::task::samples::{
+    accepted, ambiguous, archived, booked, claimed, failure, rejected, seen, situations, succeeded,
+    task,
+};
+use crate::domain::task::{Event, Lane, Task, UnknownPolicy, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
-use crate::store::conformance::{create, reading, writing};
-use crate::store::{StoreError, TaskStore};
+use crate::store::conformance::{costs, create, every_task_of, lead, reading, writing};
+use crate::store::{CostQuery, CostTotals, StoreError, TaskStore};
 
 /// A store in a folder of its own.
 struct Home {
@@ -76,6 +79,11 @@ promises! {
         a_list_is_filtered(),
         a_list_is_paged_while_it_grows(),
         run_times_are_those_of_completed_tasks();
+    costs:
+        costs_are_those_of_the_tasks(),
+        costs_are_paged_by_their_keys(),
+        a_deleted_task_counts_until_its_record_goes(),
+        absurd_amounts_do_not_break_the_sums();
 }
 
 #[tokio::test]
@@ -237,6 +245,109 @@ async fn a_full_disk_is_said_leaves_reads_working_and_passes() {
     let store = home.open();
     assert_eq!(store.get(task(299).id).await.expect("a read"), None);
     create(&store, task(299)).await;
+}
+
+/// A store of the first release is brought up to date in place: every task reads back, and what its
+/// attempts say is summed as if this release had written it.
+#[tokio::test]
+async fn a_store_of_the_first_version_is_upgraded_with_its_costs() {
+    let (new, old) = (Home::new(), Home::new());
+    let store = new.open();
+    let mut tasks = Vec::new();
+    for (n, events) in (1..).zip(walks_without_an_estimate()) {
+        let mut task = task(n);
+        task.estimate = None;
+        let created = create(&store, task).await;
+        tasks.push(lead(&store, created, &events).await);
+    }
+    drop(store);
+    write_as_first_version(&new.path(), &old.path());
+    let store = old.open();
+    for task in &tasks {
+        let found = store.get(task.id).await.expect("a read");
+        assert_eq!(found.as_ref(), Some(task));
+    }
+    let asked = CostQuery {
+        filter: every_task_of("local"),
+        group_by: Vec::new(),
+        after: None,
+        limit: 1,
+    };
+    let report = store.cost_report(&asked).await.expect("a report");
+    let sum = |sum: CostTotals, task: &Arc<Task>| sum.with(&task.cost());
+    let summed = tasks.iter().fold(CostTotals::default(), sum);
+    assert_eq!(report.totals, summed);
+    assert!(summed.actual.0 > 0 && summed.estimated.0 > 0 && summed.unknown > 0);
+    drop(store);
+    assert_eq!(cost_columns(&old.path()), cost_columns(&new.path()));
+    // Once is enough: it opens again as it is.
+    old.open();
+}
+
+/// What the second version added, task by task.
+fn cost_columns(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).expect("the file");
+    let sql = "SELECT id, cost_estimated, cost_actual, charge, deployment, estimate \
+               FROM tasks ORDER BY id";
+    let mut statement = connection.prepare(sql).expect("the columns");
+    let rows = statement.query_map([], |row| {
+        let cells = (0..6).map(|n| row.get::<_, rusqlite::types::Value>(n));
+        Ok(format!(
+            "{:?}",
+            cells.collect::<rusqlite::Result<Vec<_>>>()?
+        ))
+    });
+    rows.expect("rows").map(|row| row.expect("a row")).collect()
+}
+
+/// Every situation, and costs of more than one attempt.
+fn walks_without_an_estimate() -> Vec<Vec<Event>> {
+    let resubmit = Event::DeadlinePassed(UnknownPolicy::Resubmit);
+    let unnamed = |attempt| {
+        let mut event = accepted(attempt);
+        if let Event::Accepted { estimated, .. } = &mut event {
+            *estimated = None;
+        }
+        event
+    };
+    let twice = [claimed(), ambiguous(1), resubmit, claimed()];
+    let walk = |more: &[Event]| [&twice[..], more].concat();
+    let done = [accepted(2), succeeded(), archived(), accepted(1)];
+    let mut walks: Vec<Vec<Event>> = situations().into_iter().map(|(_, events)| events).collect();
+    walks.extend([
+        walk(&[]),
+        walk(&done[..1]),
+        walk(&done[..3]),
+        walk(&done),
+        walk(&[&done[..], &[booked(None)]].concat()),
+        walk(&[&done[..], &[booked(Some(0))]].concat()),
+        walk(&[unnamed(2), seen(UpstreamStatus::Cancelled), Event::Deleted]),
+        vec![claimed(), rejected(1, Verdict::Retry(Timestamp(0)))],
+        vec![claimed(), rejected(1, Verdict::Fail(failure()))],
+        vec![claimed(), unnamed(1)],
+    ]);
+    walks
+}
+
+/// Copies all that the first version of the schema had room for into a file of that version.
+fn write_as_first_version(from: &Path, to: &Path) {
+    let connection = Connection::open(to).expect("a file");
+    let first = super::schema::MIGRATIONS[0];
+    connection.execute_batch(first).expect("the first schema");
+    let newer = [from.display().to_string()];
+    connection
+        .execute("ATTACH ?1 AS newer", newer)
+        .expect("the newer file");
+    for table in ["tasks", "labels", "attempts", "history", "outputs"] {
+        let sql = format!("SELECT group_concat(name) FROM pragma_table_info('{table}', 'main')");
+        let columns = connection.query_row(&sql, [], |row| row.get(0));
+        let columns: String = columns.expect("its columns");
+        let copy =
+            format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
+        connection.execute(&copy, []).expect("a copy");
+    }
+    let version = connection.pragma_update(None, "user_version", 1);
+    version.expect("its version");
 }
 
 /// Changes the file behind the store's back.

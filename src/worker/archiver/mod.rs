@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use tries::{Begun, Patience, Tries};
+use tries::{Begun, Tries};
 
 use super::Desk;
 use super::copy::{Copied, CopyError, copy_output};
 use crate::archive::Key;
 use crate::domain::artifact::Artifact;
+use crate::domain::copying::{Patience, Trouble};
 use crate::domain::task::{
     AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
 };
@@ -33,16 +34,6 @@ pub(super) async fn run(desk: Arc<Desk>) {
             return;
         }
     }
-}
-
-/// How a try to copy a task ended.
-enum Ended {
-    /// Try again after a pause; the content may still be had.
-    Later,
-    /// The provider gave something that will not do; believed after a few times.
-    Refused(Failure),
-    /// Nothing will help.
-    Hopeless(Failure),
 }
 
 async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
@@ -86,13 +77,13 @@ fn start(desk: &Arc<Desk>, task: Arc<Task>, begun: Begun, permit: OwnedSemaphore
 async fn attempt(desk: &Desk, begun: Begun, task: &Task) {
     let event = match copy_all(desk, &begun, task).await {
         Ok(outputs) => Event::Archived(outputs),
-        Err(how) => {
+        Err(trouble) => {
             let patience = Patience {
                 floor: desk.settings.poll.floor,
-                refusal: desk.settings.poll.patience(),
+                unusable: desk.settings.poll.patience(),
                 give_up: desk.settings.archive.give_up,
             };
-            match begun.fail(how, task.times.updated, patience, desk.now()) {
+            match begun.fail(trouble, task.times.updated, patience, desk.now()) {
                 Some(failure) => Event::ArchiveFailed(failure),
                 None => return,
             }
@@ -104,7 +95,7 @@ async fn attempt(desk: &Desk, begun: Begun, task: &Task) {
 }
 
 /// Copies every output, or says why not.
-async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifact>, Ended> {
+async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifact>, Trouble> {
     let seen = desk.outputs.lock().pop(&task.id);
     let mut urls = match seen {
         Some(urls) => urls,
@@ -126,7 +117,7 @@ async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifac
                     // These URLs were not at fault: the next try need not ask for others.
                     desk.outputs.lock().put(task.id, urls);
                 }
-                return Err(ended(task, &error));
+                return Err(trouble(task, &error));
             }
         }
     }
@@ -148,7 +139,7 @@ async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Cop
 }
 
 /// Reads the task again for URLs that live.
-async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<String>, Ended> {
+async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<String>, Trouble> {
     let served = task
         .attempts
         .iter()
@@ -156,7 +147,7 @@ async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Strin
     let known =
         served.and_then(|a| Some((desk.accounts.get(&a.account)?, a.upstream_id.as_ref()?)));
     let Some((account, upstream_id)) = known else {
-        return Err(Ended::Later);
+        return Err(Trouble::Passing);
     };
     tokio::time::sleep(begun.ask(desk.settings.poll.floor, desk.now())).await;
     match account.provider().observe(upstream_id).await {
@@ -165,26 +156,26 @@ async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Strin
         {
             Ok(seen.outputs)
         }
-        Ok(_) => Err(Ended::Refused(lost("the provider took the output back"))),
-        Err(error) if error.kind == ProviderErrorKind::NotFound => Err(Ended::Refused(lost(
+        Ok(_) => Err(Trouble::Unusable(lost("the provider took the output back"))),
+        Err(error) if error.kind == ProviderErrorKind::NotFound => Err(Trouble::Unusable(lost(
             "the provider deleted the output before it was copied",
         ))),
         Err(error) => {
             tracing::warn!(task = %task.id, %error, "could not read the task for fresh URLs");
-            Err(Ended::Later)
+            Err(Trouble::Passing)
         }
     }
 }
 
-fn ended(task: &Task, error: &CopyError) -> Ended {
+fn trouble(task: &Task, error: &CopyError) -> Trouble {
     tracing::warn!(task = %task.id, %error, "output not copied");
     match error {
-        CopyError::Expired(_) | CopyError::Transport(_) | CopyError::Archive(_) => Ended::Later,
-        CopyError::Refused(_) | CopyError::BadMedia(_) => Ended::Refused(Failure::ours(
+        CopyError::Expired(_) | CopyError::Transport(_) | CopyError::Archive(_) => Trouble::Passing,
+        CopyError::Refused(_) | CopyError::BadMedia(_) => Trouble::Unusable(Failure::ours(
             FailureReason::BadOutput,
             format!("the provider's output cannot be used: {error}"),
         )),
-        CopyError::TooLarge { .. } => Ended::Hopeless(Failure::ours(
+        CopyError::TooLarge { .. } => Trouble::Final(Failure::ours(
             FailureReason::OutputTooLarge,
             format!("the provider's output is too large: {error}"),
         )),

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Ended;
+use crate::domain::copying::{Copying, Next, Patience, Trouble};
 use crate::domain::id::TaskId;
-use crate::domain::schedule::retry_backoff;
-use crate::domain::task::{Failure, FailureReason};
+use crate::domain::task::Failure;
 use crate::domain::time::Timestamp;
 
 /// The tasks being copied, and those that wait for another try.
@@ -20,10 +19,7 @@ pub(super) struct Tries(Mutex<HashMap<TaskId, Try>>);
 struct Try {
     busy: bool,
     not_before: Timestamp,
-    failures: u32,
-    /// Answers in a row that were no media, or no outputs at all.
-    refusals: u32,
-    first_refusal: Option<Timestamp>,
+    copying: Copying,
     /// When the provider was last asked about the task, as far as is known.
     asked: Timestamp,
 }
@@ -33,17 +29,6 @@ pub(super) struct Begun {
     tries: Arc<Tries>,
     id: TaskId,
     ended: bool,
-}
-
-/// How long things take before they are believed.
-#[derive(Clone, Copy)]
-pub(super) struct Patience {
-    /// The least time between two questions about one task.
-    pub(super) floor: Duration,
-    /// How long unusable answers must go on.
-    pub(super) refusal: Duration,
-    /// After this long the content is given up.
-    pub(super) give_up: Duration,
 }
 
 impl Tries {
@@ -63,9 +48,7 @@ impl Tries {
         let known = tries.entry(id).or_insert_with(|| Try {
             busy: false,
             not_before: if fresh { now } else { now.after(floor) },
-            failures: 0,
-            refusals: 0,
-            first_refusal: None,
+            copying: Copying::default(),
             asked: now,
         });
         if known.busy || known.not_before > now {
@@ -100,31 +83,20 @@ impl Begun {
     /// The try failed: plans the next one, or says with what the task fails.
     pub(super) fn fail(
         &self,
-        how: Ended,
+        trouble: Trouble,
         since: Timestamp,
         patience: Patience,
         now: Timestamp,
     ) -> Option<Failure> {
         let mut tries = self.tries.0.lock();
         let known = tries.get_mut(&self.id)?;
-        known.failures = known.failures.saturating_add(1);
-        let pause = retry_backoff(known.failures, rand::random());
-        known.not_before = now.after(pause.max(patience.floor));
-        let overdue = now.since(since) >= patience.give_up;
-        match how {
-            Ended::Hopeless(failure) => Some(failure),
-            Ended::Refused(failure) => {
-                known.refusals = known.refusals.saturating_add(1);
-                let first = *known.first_refusal.get_or_insert(now);
-                let sure = known.refusals >= REFUSALS && now.since(first) >= patience.refusal;
-                (sure || overdue).then_some(failure)
+        let copying = &mut known.copying;
+        match copying.failed(trouble, since, patience, now, rand::random()) {
+            Next::Again(not_before) => {
+                known.not_before = not_before;
+                None
             }
-            Ended::Later => {
-                known.refusals = 0;
-                known.first_refusal = None;
-                let message = "the output could not be copied before it was given up";
-                overdue.then(|| Failure::ours(FailureReason::OutputLost, message))
-            }
+            Next::GiveUp(failure) => Some(failure),
         }
     }
 }
@@ -140,28 +112,23 @@ impl Drop for Begun {
     }
 }
 
-/// Unusable answers before they are believed.
-const REFUSALS: u32 = 3;
 /// Tasks remembered; beyond that those that wait are forgotten, and tried sooner.
 const MAX_TRIES: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::task::FailureReason;
 
     const FLOOR: Duration = Duration::from_secs(5);
     const PATIENCE: Patience = Patience {
         floor: FLOOR,
-        refusal: Duration::from_mins(1),
+        unusable: Duration::from_mins(1),
         give_up: Duration::from_hours(20),
     };
 
     fn id() -> TaskId {
         TaskId::new(1, [1; 10])
-    }
-
-    fn refused() -> Ended {
-        Ended::Refused(Failure::ours(FailureReason::BadOutput, "no media"))
     }
 
     #[test]
@@ -190,28 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn unusable_answers_are_believed_after_three_and_a_minute() {
-        let tries = Arc::new(Tries::default());
-        let mut now = Timestamp(0);
-        let mut failed = Vec::new();
-        for _ in 0..4 {
-            now = now.after(Duration::from_secs(25));
-            let begun = tries.begin(id(), true, FLOOR, now).unwrap();
-            failed.push(begun.fail(refused(), Timestamp(0), PATIENCE, now).is_some());
-        }
-        assert_eq!(failed, [false, false, false, true]);
-    }
-
-    #[test]
-    fn what_may_still_be_had_is_given_up_only_at_the_end() {
+    fn a_failed_try_is_followed_by_a_pause_or_by_the_end() {
         let tries = Arc::new(Tries::default());
         let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
-        let late = Timestamp(0).after(PATIENCE.give_up);
-        assert_eq!(
-            begun.fail(Ended::Later, Timestamp(0), PATIENCE, Timestamp(9)),
-            None
-        );
-        let failure = begun.fail(Ended::Later, Timestamp(0), PATIENCE, late);
+        let (start, late) = (Timestamp(0), Timestamp(0).after(PATIENCE.give_up));
+        assert_eq!(begun.fail(Trouble::Passing, start, PATIENCE, start), None);
+        drop(begun);
+        assert!(tries.begin(id(), true, FLOOR, Timestamp(4_999)).is_none());
+        let begun = tries.begin(id(), true, FLOOR, late).unwrap();
+        let failure = begun.fail(Trouble::Passing, start, PATIENCE, late);
         assert_eq!(failure.map(|f| f.reason), Some(FailureReason::OutputLost));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Step, attempt_mut};
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::InputSource;
-use crate::domain::money::{Charge, Millicredits};
+use crate::domain::money::Millicredits;
 use crate::domain::task::{Failure, Order, Purge, State, Task};
 use crate::domain::time::Timestamp;
 
@@ -31,7 +31,7 @@ impl Task {
     /// Cancelled with no create call open; proved free unless an earlier one was only asserted.
     pub(super) fn cancelled_unsent(&self) -> State {
         State::Cancelled {
-            before_submit: self.cost().charge == Charge::None,
+            before_submit: self.is_free_so_far(),
         }
     }
 

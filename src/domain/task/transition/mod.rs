@@ -97,8 +97,8 @@ impl Task {
                 estimated,
                 book_until,
             } => {
-                let late = *book_until;
-                self.accepted(*attempt, now, late, |a| a.accept(upstream_id, *estimated))
+                let (late, estimated) = (*book_until, estimated.or(self.estimate));
+                self.accepted(*attempt, now, late, |a| a.accept(upstream_id, estimated))
             }
             Event::Rejected {
                 attempt,

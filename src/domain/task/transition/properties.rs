@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use crate::domain::money::Charge;
-use crate::domain::task::samples::{NOW, accepted, ambiguous, claimed, events, rejected, task};
+use crate::domain::task::samples::{
+    ESTIMATE, NOW, accepted, ambiguous, claimed, events, rejected, task,
+};
 use crate::domain::task::{AttemptOutcome, Event, State, Status, Task, UnknownPolicy, Verdict};
 use crate::domain::time::Timestamp;
 
@@ -132,6 +134,13 @@ fn check_alone(task: &Task) -> Result<(), TestCaseError> {
         }
     );
     prop_assert!(!said_free || task.cost().charge == Charge::None);
+    let waits = matches!(task.state, State::Queued { .. });
+    prop_assert!(
+        !waits || task.cost().charge != Charge::None,
+        "nothing to pay?"
+    );
+    prop_assert!(task.cost().estimated.is_some(), "our own is always there");
+    prop_assert_eq!(task.estimate, Some(ESTIMATE));
     prop_assert_eq!(task.times.completed.is_some(), task.state.is_terminal());
     Ok(())
 }

@@ -18,8 +18,10 @@ impl Task {
         let number = u32::try_from(self.attempts.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        self.attempts
-            .push(Attempt::intended(number, deployment, account, now));
+        let estimate = self.estimate;
+        self.attempts.push(Attempt::intended(
+            number, deployment, account, estimate, now,
+        ));
         self.status_detail = self.order.generation.notes.join(" ");
         Step::To(State::Submitting { attempt: number })
     }
@@ -141,7 +143,8 @@ impl Task {
         };
         match resolution {
             Resolution::Attach { upstream_id } => {
-                self.change_current(|a| a.accept(upstream_id, None));
+                let estimate = self.estimate;
+                self.change_current(|a| a.accept(upstream_id, estimate));
                 self.times.submitted = Some(now);
                 Step::To(State::Submitted)
             }

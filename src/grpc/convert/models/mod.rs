@@ -8,10 +8,12 @@ use prost_types::value::Kind;
 
 use super::Violations;
 use super::names::{media_kind, operation, read_operation, role};
+use super::price::prices;
 use crate::domain::generation::{Media, Operation};
 use crate::domain::model::{
     Extras, InputLimits, MAX_INPUT_BYTES, Param, SecondsLimits, Shape, SizeLimits, Spec, TextLimits,
 };
+use crate::domain::money::UsdRate;
 use crate::domain::value::Value;
 use crate::grpc::status::Reason;
 use crate::pb::v1;
@@ -21,6 +23,7 @@ use crate::service::ListedModel;
 pub(in crate::grpc) fn models(
     request: &v1::ListModelsRequest,
     listed: &[ListedModel<'_>],
+    rate: UsdRate,
 ) -> Result<v1::ListModelsResponse, tonic::Status> {
     let mut found = Violations::default();
     let only = read_operation(request.operation, &mut found);
@@ -34,7 +37,7 @@ pub(in crate::grpc) fn models(
     let mut bytes = 0;
     let rest = listed.iter().filter(|model| model.name > after);
     for model in rest.filter(|model| only.is_none_or(|only| model.offer.contains_key(&only))) {
-        let model = show(model, only);
+        let model = show(model, only, rate);
         bytes += model.encoded_len() + FRAME;
         if bytes > MAX_PAGE && !page.models.is_empty() {
             let last = page.models.last().map(|model| model.name.clone());
@@ -46,12 +49,12 @@ pub(in crate::grpc) fn models(
     Ok(page)
 }
 
-fn show(model: &ListedModel<'_>, only: Option<Operation>) -> v1::Model {
+fn show(model: &ListedModel<'_>, only: Option<Operation>, rate: UsdRate) -> v1::Model {
     let offered = model.offer.iter();
     let offered = offered.filter(|(operation, _)| only.is_none_or(|only| only == **operation));
     let operations: Vec<v1::ModelOperation> = offered
         .clone()
-        .map(|(named, spec)| model_operation(*named, spec))
+        .map(|(named, spec)| model_operation(*named, spec, rate))
         .collect();
     let kinds: Vec<Media> = offered.map(|(operation, _)| operation.output()).collect();
     let kind = kinds
@@ -69,7 +72,7 @@ fn show(model: &ListedModel<'_>, only: Option<Operation>) -> v1::Model {
     }
 }
 
-fn model_operation(named: Operation, spec: &Spec) -> v1::ModelOperation {
+fn model_operation(named: Operation, spec: &Spec, rate: UsdRate) -> v1::ModelOperation {
     let count = spec.count_limits().unwrap_or_default();
     v1::ModelOperation {
         operation: operation(named) as i32,
@@ -87,15 +90,14 @@ fn model_operation(named: Operation, spec: &Spec) -> v1::ModelOperation {
             Extras::Passed => v1::UnknownOptions::Passed,
             Extras::Unknown => v1::UnknownOptions::Unspecified,
         } as i32,
-        prices: prices(spec),
+        // None while the price is unknown.
+        prices: spec
+            .price
+            .as_ref()
+            .map_or_else(Vec::new, |tariff| prices(tariff, rate.0)),
         allowed_counts: count.allowed,
         rules: spec.sentences(),
     }
-}
-
-/// The parts of the price; none while it is unknown.
-fn prices(_spec: &Spec) -> Vec<v1::Price> {
-    Vec::new()
 }
 
 fn text(limits: TextLimits) -> v1::PromptLimits {

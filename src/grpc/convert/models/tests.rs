@@ -13,6 +13,8 @@ use crate::domain::model::{Catalog, Offer};
 use crate::pb::v1::input_reference::Source;
 use crate::pb::v1::keyframe::Position;
 
+const RATE: UsdRate = UsdRate::ONE_CENT;
+
 fn embedded() -> Catalog {
     catalog::parse(catalog::EMBEDDED).unwrap()
 }
@@ -28,7 +30,7 @@ fn listed(catalog: &Catalog) -> Vec<ListedModel<'_>> {
 }
 
 fn all(catalog: &Catalog) -> v1::ListModelsResponse {
-    models(&v1::ListModelsRequest::default(), &listed(catalog)).unwrap()
+    models(&v1::ListModelsRequest::default(), &listed(catalog), RATE).unwrap()
 }
 
 /// The fields that a request is refused for; none: it is taken.
@@ -488,6 +490,7 @@ fn an_operation_chooses_models_and_an_unknown_one_is_refused() {
                 page_token,
             },
             &listed,
+            RATE,
         )
     };
     let page = ask(v1::Operation::VoiceDubbing as i32, "").unwrap();
@@ -541,7 +544,7 @@ fn an_answer_that_would_be_too_large_comes_in_pages() {
             operation: 0,
             page_token,
         };
-        let page = models(&request, &listed).unwrap();
+        let page = models(&request, &listed, RATE).unwrap();
         assert!(page.encoded_len() < 4 << 20, "{}", page.encoded_len());
         names.extend(page.models.into_iter().map(|model| model.name));
         pages += 1;
@@ -565,7 +568,7 @@ fn another_name_says_whose_it_is_and_a_passed_through_model_has_open_limits() {
         offer,
         deployments: Vec::new(),
     };
-    let page = models(&v1::ListModelsRequest::default(), &[named]).unwrap();
+    let page = models(&v1::ListModelsRequest::default(), &[named], RATE).unwrap();
     let model = &page.models[0];
     assert_eq!(
         (model.name.as_str(), model.alias_of.as_str()),
@@ -575,4 +578,35 @@ fn another_name_says_whose_it_is_and_a_passed_through_model_has_open_limits() {
     assert_eq!(model.output_kind(), v1::MediaKind::Unspecified);
     let video = &model.operations[0];
     assert!(video.size.as_ref().unwrap().open && video.prices.is_empty());
+}
+
+#[test]
+fn prices_are_listed_with_their_dollars() {
+    let catalog = embedded();
+    let page = all(&catalog);
+    let model = page
+        .models
+        .iter()
+        .find(|model| model.name == "gen4.5")
+        .unwrap();
+    let first = &model.operations[0].prices[0];
+    assert_eq!(first.unit(), v1::PriceUnit::OutputSecond);
+    assert_eq!(
+        (first.millicredits, first.usd_micros),
+        (Some(12_000), Some(120_000))
+    );
+    for model in &page.models {
+        for (limits, spec) in model
+            .operations
+            .iter()
+            .zip(catalog.offer(&model.name).unwrap().values())
+        {
+            assert_eq!(
+                limits.prices.is_empty(),
+                spec.price.is_none(),
+                "{}",
+                model.name
+            );
+        }
+    }
 }

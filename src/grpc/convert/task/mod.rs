@@ -4,13 +4,13 @@ use super::names;
 use super::time::{duration, timestamp};
 use crate::domain::artifact::Artifact;
 use crate::domain::model::dimensions;
-use crate::domain::money::{Cost, Millicredits, USD_MICROS_PER_CREDIT};
-use crate::domain::task::{Attempt, AttemptOutcome, Failure, Milestone, Progress, State, Task};
+use crate::domain::money::{Cost, Millicredits, UsdRate};
+use crate::domain::task::{Attempt, Failure, Milestone, Progress, State, Task};
 use crate::pb::v1;
 use crate::service::CancelOutcome;
 
-/// The task; `progress` is what is known between commits.
-pub(in crate::grpc) fn task(task: &Task, progress: Progress) -> v1::Task {
+/// The task; `progress` is what is known between commits, `rate` what a credit costs.
+pub(in crate::grpc) fn task(task: &Task, progress: Progress, rate: UsdRate) -> v1::Task {
     let (order, times) = (&task.order, &task.times);
     let generation = &order.generation;
     let revised = task.history.last().map_or(times.updated, |last| last.time);
@@ -19,7 +19,7 @@ pub(in crate::grpc) fn task(task: &Task, progress: Progress) -> v1::Task {
         request_id: task.request_id.as_str().to_owned(),
         operation: names::operation(generation.operation) as i32,
         model: order.model.clone(),
-        deployment: deployment(&task.attempts),
+        deployment: task.deployment().unwrap_or_default().to_owned(),
         status: names::status(task.status()) as i32,
         status_detail: task.status_detail.clone(),
         progress: share(&task.state, progress),
@@ -35,9 +35,9 @@ pub(in crate::grpc) fn task(task: &Task, progress: Progress) -> v1::Task {
         labels: order.labels.clone().into_iter().collect(),
         history: task.history.iter().map(history_entry).collect(),
         outputs: task.outputs.iter().map(output).collect(),
-        cost: Some(cost(&task.cost())),
+        cost: Some(cost(&task.cost(), rate)),
         error: task.failure().map(task_error),
-        attempts: task.attempts.iter().map(attempt).collect(),
+        attempts: task.attempts.iter().map(|one| attempt(one, rate)).collect(),
     }
 }
 
@@ -49,18 +49,6 @@ pub(in crate::grpc) const fn cancel_outcome(outcome: CancelOutcome) -> v1::Cance
         CancelOutcome::Upstream => v1::CancelOutcome::CancelledUpstream,
         CancelOutcome::TooLate => v1::CancelOutcome::TooLate,
     }
-}
-
-/// The deployment that accepted the task last; none did so far: empty.
-fn deployment(attempts: &[Attempt]) -> String {
-    let took = |attempt: &&Attempt| match attempt.outcome {
-        AttemptOutcome::Accepted | AttemptOutcome::Ended => true,
-        AttemptOutcome::Pending | AttemptOutcome::Rejected | AttemptOutcome::Unknown => false,
-    };
-    let serving = attempts.iter().rfind(took);
-    serving
-        .map(|attempt| attempt.deployment.clone())
-        .unwrap_or_default()
 }
 
 /// Everything but the copy is done while content is archived.
@@ -80,7 +68,7 @@ fn share(state: &State, progress: Progress) -> f32 {
 }
 
 /// `1280x720` for pixels; a model's own name, as `16:9` is one, stays.
-fn size(spelled: &str) -> String {
+pub(in crate::grpc) fn size(spelled: &str) -> String {
     match dimensions(spelled) {
         Some((width, height)) if width.min(height) >= FEWEST_PIXELS => format!("{width}x{height}"),
         _ => spelled.to_owned(),
@@ -108,11 +96,11 @@ fn output(artifact: &Artifact) -> v1::Output {
     }
 }
 
-fn cost(cost: &Cost) -> v1::Cost {
+/// An amount in credits and dollars.
+pub(in crate::grpc) fn cost(cost: &Cost, rate: UsdRate) -> v1::Cost {
     let credits = |amount: Option<Millicredits>| amount.map(|amount| signed(amount.0));
-    let dollars = |amount: Option<Millicredits>| {
-        amount.map(|amount| signed(amount.usd_micros(USD_MICROS_PER_CREDIT)))
-    };
+    let dollars =
+        |amount: Option<Millicredits>| amount.map(|amount| signed(amount.usd_micros(rate)));
     v1::Cost {
         estimated_millicredits: credits(cost.estimated),
         actual_millicredits: credits(cost.actual),
@@ -132,7 +120,7 @@ fn task_error(failure: &Failure) -> v1::TaskError {
     }
 }
 
-fn attempt(attempt: &Attempt) -> v1::Attempt {
+fn attempt(attempt: &Attempt, rate: UsdRate) -> v1::Attempt {
     v1::Attempt {
         number: attempt.number,
         deployment: attempt.deployment.clone(),
@@ -141,11 +129,12 @@ fn attempt(attempt: &Attempt) -> v1::Attempt {
         reason: attempt.reason.clone(),
         start_time: timestamp(attempt.started),
         end_time: attempt.ended.and_then(timestamp),
-        cost: Some(cost(&attempt.cost)),
+        cost: Some(cost(&attempt.cost, rate)),
     }
 }
 
-fn signed(amount: u64) -> i64 {
+/// The contract's integers have a sign; no amount comes near the largest.
+pub(in crate::grpc) fn signed(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 

@@ -10,6 +10,8 @@ use crate::domain::money::Charge;
 use crate::domain::task::{Event, FailureReason, NewTask, Observation, Order, UpstreamStatus};
 use crate::domain::time::Timestamp;
 
+const RATE: UsdRate = UsdRate::ONE_CENT;
+
 fn at(seconds: i64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos: 0 }
 }
@@ -41,6 +43,7 @@ fn queued() -> Task {
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
         },
+        estimate: None,
         status_detail: "a note".to_owned(),
     };
     Task::create(new, Timestamp(1000))
@@ -95,7 +98,7 @@ fn completed() -> Task {
 
 #[test]
 fn a_queued_task_has_what_was_asked_and_nothing_that_is_unknown() {
-    let shown = task(&queued(), Progress::default());
+    let shown = task(&queued(), Progress::default(), RATE);
     let expected = v1::Task {
         id: queued().id.to_string(),
         request_id: queued().request_id.as_str().to_owned(),
@@ -116,7 +119,7 @@ fn a_queued_task_has_what_was_asked_and_nothing_that_is_unknown() {
             time: Some(at(1)),
         }],
         cost: Some(v1::Cost {
-            charge: v1::Charge::None as i32,
+            charge: v1::Charge::Estimated as i32,
             ..v1::Cost::default()
         }),
         ..v1::Task::default()
@@ -124,9 +127,97 @@ fn a_queued_task_has_what_was_asked_and_nothing_that_is_unknown() {
     assert_eq!(shown, expected);
 }
 
+/// A task whose price was known when it was made.
+fn priced() -> Task {
+    let estimate = Some(Millicredits(60_000));
+    Task {
+        estimate,
+        ..queued()
+    }
+}
+
+/// Estimate and actual amount in millicredits, and what is known of the charge.
+fn bill(task: &Task) -> (Option<i64>, Option<i64>, v1::Charge) {
+    let shown = super::task(task, Progress::default(), RATE).cost.unwrap();
+    let charge = shown.charge();
+    (
+        shown.estimated_millicredits,
+        shown.actual_millicredits,
+        charge,
+    )
+}
+
+#[test]
+fn a_tasks_cost_is_ours_then_the_providers_estimate_then_its_bill() {
+    use v1::Charge::{Charged, ChargedOrUnknown, Estimated, None as Free};
+    let claimed = Event::Claimed {
+        deployment: "primary".to_owned(),
+        account: "a".to_owned(),
+    };
+    let accepted = |estimated: Option<u64>| Event::Accepted {
+        attempt: 1,
+        upstream_id: "u-1".to_owned(),
+        estimated: estimated.map(Millicredits),
+        book_until: Timestamp(9_000_000),
+    };
+    let ended = |cost: Option<u64>| {
+        Event::Observed(Observation {
+            status: UpstreamStatus::Cancelled,
+            progress: None,
+            cost: cost.map(Millicredits),
+            outputs: Vec::new(),
+        })
+    };
+    let walk = |events: &[&Event]| events.iter().fold(priced(), |t, event| after(&t, 3, event));
+    assert_eq!(bill(&priced()), (Some(60_000), None, Estimated));
+    let sent = walk(&[&claimed]);
+    assert_eq!(bill(&sent), (Some(60_000), None, ChargedOrUnknown));
+    // What the provider names is better; when it names nothing, ours stands.
+    let named = walk(&[&claimed, &accepted(Some(50_000))]);
+    assert_eq!(bill(&named), (Some(50_000), None, Estimated));
+    let unnamed = walk(&[&claimed, &accepted(None)]);
+    assert_eq!(bill(&unnamed), (Some(60_000), None, Estimated));
+    for (cost, expected) in [
+        (Some(48_000), (Some(60_000), Some(48_000), Charged)),
+        (Some(0), (Some(60_000), Some(0), Free)),
+        (None, (Some(60_000), None, ChargedOrUnknown)),
+    ] {
+        assert_eq!(bill(&after(&unnamed, 4, &ended(cost))), expected);
+    }
+    // Never sent: what it would have cost, and that it cost nothing.
+    let cancelled = walk(&[&Event::CancelRequested]);
+    assert_eq!(bill(&cancelled), (Some(60_000), None, Free));
+    let deleted = walk(&[&Event::CancelRequested, &Event::Deleted]);
+    assert_eq!(bill(&deleted), (Some(60_000), None, Free));
+}
+
+#[test]
+fn a_lost_create_keeps_our_estimate_and_a_repeat_adds_to_it() {
+    use crate::domain::task::UnknownPolicy;
+    use v1::Charge::ChargedOrUnknown;
+    let claimed = Event::Claimed {
+        deployment: "primary".to_owned(),
+        account: "a".to_owned(),
+    };
+    let lost = Event::Ambiguous {
+        attempt: 1,
+        evidence: "reset".to_owned(),
+        deadline: Timestamp(9_000),
+    };
+    let sent = after(&priced(), 2, &claimed);
+    let unknown = after(&sent, 3, &lost);
+    assert_eq!(bill(&unknown), (Some(60_000), None, ChargedOrUnknown));
+    let failed = after(&unknown, 4, &Event::DeadlinePassed(UnknownPolicy::Fail));
+    assert_eq!(bill(&failed), (Some(60_000), None, ChargedOrUnknown));
+    let again = after(&unknown, 4, &Event::DeadlinePassed(UnknownPolicy::Resubmit));
+    assert_eq!(bill(&again), (Some(120_000), None, ChargedOrUnknown));
+    let cancelled = after(&again, 5, &Event::CancelRequested);
+    assert_eq!(bill(&cancelled), (Some(60_000), None, ChargedOrUnknown));
+}
+
 #[test]
 fn a_deployment_is_named_once_it_accepted() {
-    let pending = task(&claimed(), Progress::default());
+    let pending = task(&claimed(), Progress::default(), RATE);
     assert_eq!(
         (pending.deployment.as_str(), pending.submit_time),
         ("", None)
@@ -138,7 +229,7 @@ fn a_deployment_is_named_once_it_accepted() {
     let cost = attempt.cost.unwrap();
     assert_eq!(cost.charge(), v1::Charge::ChargedOrUnknown);
     assert_eq!(cost.estimated_millicredits, None);
-    let accepted = task(&submitted(), Progress::default());
+    let accepted = task(&submitted(), Progress::default(), RATE);
     assert_eq!(accepted.deployment, "primary");
     assert_eq!(accepted.submit_time, Some(at(3)));
     assert_eq!(accepted.attempts[0].provider_task_id, "u-1");
@@ -153,7 +244,7 @@ fn a_deployment_is_named_once_it_accepted() {
 
 #[test]
 fn a_completed_task_has_outputs_times_and_its_bill() {
-    let shown = task(&completed(), Progress::default());
+    let shown = task(&completed(), Progress::default(), RATE);
     assert_eq!(shown.status(), v1::TaskStatus::Completed);
     assert_eq!(shown.start_time, Some(at(4)));
     assert_eq!(
@@ -193,7 +284,7 @@ fn a_failed_task_says_why_and_keeps_the_providers_words() {
             provider_message: "theirs".to_owned(),
         };
         let failed = after(&submitted(), 9, &observed(UpstreamStatus::Failed(failure)));
-        let shown = task(&failed, Progress::default());
+        let shown = task(&failed, Progress::default(), RATE);
         assert_eq!(shown.status(), v1::TaskStatus::Failed);
         let error = shown.error.unwrap();
         assert_eq!(error.reason, reason.as_str());
@@ -209,7 +300,7 @@ fn a_failed_task_says_why_and_keeps_the_providers_words() {
 #[test]
 fn progress_is_the_generations_until_only_the_copy_is_left() {
     let half = Progress::from_share(0.5);
-    let share = |task: &Task| super::task(task, half).progress.to_string();
+    let share = |task: &Task| super::task(task, half, RATE).progress.to_string();
     let running = after(&submitted(), 4, &observed(UpstreamStatus::Running));
     let archiving = after(&running, 5, &observed(UpstreamStatus::Succeeded));
     assert_eq!(share(&running), "0.5");
@@ -220,7 +311,7 @@ fn progress_is_the_generations_until_only_the_copy_is_left() {
 #[test]
 fn what_is_charged_later_changes_no_time_of_a_revision() {
     let late = after(&claimed(), 3, &Event::CancelRequested);
-    let shown = task(&late, Progress::default());
+    let shown = task(&late, Progress::default(), RATE);
     assert_eq!(shown.update_time, shown.history.last().unwrap().time);
 }
 
@@ -240,11 +331,13 @@ fn sizes_in_pixels_are_written_with_an_x_and_names_as_they_are() {
 
 #[test]
 fn amounts_beyond_the_contracts_integers_stay_at_their_end() {
-    let shown = cost(&Cost {
+    let most = Cost {
         estimated: Some(Millicredits(u64::MAX)),
         actual: Some(Millicredits(0)),
         charge: Charge::Estimated,
-    });
+    };
+    let shown = cost(&most, RATE);
+    assert_eq!(shown.estimated_usd_micros, Some(i64::MAX));
     assert_eq!(shown.estimated_millicredits, Some(i64::MAX));
     assert_eq!(
         (shown.actual_millicredits, shown.actual_usd_micros),

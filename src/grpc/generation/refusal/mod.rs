@@ -11,8 +11,9 @@ use crate::grpc::convert::Violations;
 use crate::grpc::limits::incident;
 use crate::grpc::status::{Reason, Refusal};
 use crate::service::{
-    ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, ListError,
-    LookupError, ProviderError, ProviderErrorKind, ResolveError, StoreError, WatchEnd, WatchError,
+    ArchiveError, CancelError, CostError, CreateError, DeleteError, DownloadEnd, DownloadError,
+    ListError, LookupError, ProviderError, ProviderErrorKind, ResolveError, StoreError, WatchEnd,
+    WatchError,
 };
 
 pub(super) fn create(error: CreateError) -> Status {
@@ -144,14 +145,23 @@ pub(super) fn cancel(id: TaskId, error: CancelError) -> Status {
 
 pub(super) fn list(error: ListError) -> Status {
     match error {
-        ListError::PageToken => {
-            let problem = "is not a token of this list: begin again without one";
-            Refusal::new(Reason::PageTokenInvalid, format!("page_token {problem}"))
-                .field("page_token", problem)
-                .into_status()
-        }
+        ListError::PageToken => page_token("list"),
         ListError::Store(error) => store("List", &error),
     }
+}
+
+pub(super) fn cost_report(error: CostError) -> Status {
+    match error {
+        CostError::PageToken => page_token("report"),
+        CostError::Store(error) => store("CostReport", &error),
+    }
+}
+
+fn page_token(of: &str) -> Status {
+    let problem = format!("is not a token of this {of}: begin again without one");
+    Refusal::new(Reason::PageTokenInvalid, format!("page_token {problem}"))
+        .field("page_token", &problem)
+        .into_status()
 }
 
 pub(super) fn delete(id: TaskId, error: DeleteError) -> Status {

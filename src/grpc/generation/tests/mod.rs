@@ -3,6 +3,7 @@
 
 mod bounds;
 mod calls;
+mod costs;
 mod streams;
 
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use crate::config::catalog;
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::{Generation, Limits};
 use crate::domain::id::TaskId;
+use crate::domain::money::UsdRate;
 use crate::domain::task::{
     Event as Happening, Observation, Progress, Rejection, SubmitOutcome, UpstreamStatus,
 };
@@ -201,6 +203,7 @@ impl Provider for Nobody {
 
 fn settings(heartbeat: Duration) -> Settings {
     Settings {
+        usd_rate: UsdRate::ONE_CENT,
         limits: Limits::default(),
         task_timeout: Duration::from_hours(1),
         quarantine: Duration::from_mins(10),

@@ -172,6 +172,8 @@ async fn a_success_that_is_no_whole_document_with_a_good_id_is_unknown() {
     for odd in [
         r#"{"id":"a","estimatedCost":"much"}"#,
         r#"{"id":"a","estimatedCost":{"credits":-1}}"#,
+        r#"{"id":"a","estimatedCost":{"credits":1e999}}"#,
+        r#"{"id":"a","estimatedCost":null}"#,
     ] {
         let accepted = SubmitOutcome::Accepted {
             upstream_id: "a".to_owned(),

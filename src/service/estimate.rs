@@ -1,0 +1,55 @@
+//! What a request would cost: a question that leaves nothing behind.
+//!
+//! It depends on the request, the catalogue and the configuration alone. Whether the archive has
+//! room or an account is fit just now is not asked: that may differ when the task is made.
+
+use super::Service;
+use super::create::{NewRequest, asked_model, check_frame};
+use crate::domain::generation::{InvalidField, Operation};
+use crate::domain::money::Millicredits;
+use crate::domain::routing::Deployment;
+
+/// The price of a request, and what it would become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// The most that it may cost; `None`: not known.
+    pub estimated: Option<Millicredits>,
+    /// The deployments that would be tried, in order.
+    pub deployments: Vec<String>,
+    /// What would be made from what.
+    pub operation: Operation,
+    /// The model as asked, or the default that stood in.
+    pub model: String,
+    /// The length that would be asked for.
+    pub seconds: Option<u32>,
+    /// The size that would be asked for, in the model's spelling.
+    pub size: Option<String>,
+}
+
+impl Service {
+    /// The price of a request that Create would take; its `request_id` is not looked at.
+    ///
+    /// # Errors
+    /// Every field that Create would refuse.
+    pub fn estimate(&self, mut request: NewRequest) -> Result<Estimate, Vec<InvalidField>> {
+        request.request_id.clear();
+        let mut wrong = check_frame(&request);
+        let generation = match self.generation(&request.draft) {
+            Ok(generation) if wrong.is_empty() => generation,
+            checked => {
+                wrong.extend(checked.err().unwrap_or_default());
+                return Err(wrong);
+            }
+        };
+        let account = self.parts().accounts.for_model(&generation.model);
+        let deployment = |name: &str| Deployment::of_model(name, &generation.model).id;
+        Ok(Estimate {
+            estimated: self.price(&generation),
+            deployments: account.iter().map(|a| deployment(a.name())).collect(),
+            operation: generation.operation,
+            model: asked_model(&request.draft.model, &generation),
+            seconds: generation.seconds,
+            size: generation.size,
+        })
+    }
+}
