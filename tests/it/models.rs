@@ -261,12 +261,14 @@ async fn the_models_are_a_table_one_in_full_or_json() {
             .unwrap()
             .unwrap();
     assert_eq!(table.1.lines().count(), 1 + 98 + 1, "{}", table.1);
-    assert!(
-        table
-            .1
-            .lines()
-            .any(|line| line.starts_with("fast ") && line.ends_with("unknown"))
-    );
+    let line = |name: &str| {
+        let found = table.1.lines().find(|line| line.starts_with(name));
+        found.unwrap_or_default()
+    };
+    let fast = line("fast ");
+    assert!(fast.ends_with("5 credits, $0.05 / output second"), "{fast}");
+    let unpriced = line("mirelo_sfx_2_0 ");
+    assert!(unpriced.ends_with("unknown"), "{unpriced}");
     assert_eq!(full.0, 0);
     for part in [
         "text_to_video",
