@@ -28,8 +28,8 @@ pub struct RequestArgs {
     /// Width and height, as 1280x720, or a name that the model knows
     #[arg(long, value_name = "SIZE")]
     pub size: Option<String>,
-    /// Length in seconds
-    #[arg(long, value_name = "N")]
+    /// Length in whole seconds; a fraction or `auto` goes in --option duration=2.5
+    #[arg(long, value_name = "N", value_parser = parse_seconds)]
     pub seconds: Option<u32>,
     /// An image to begin with: a file or an https URL; may be repeated
     #[arg(long, value_name = "FILE_OR_URL")]
@@ -112,6 +112,16 @@ pub fn parse_pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
         _ => Err(format!("`{text}` is not of the form KEY=VALUE")),
     }
+}
+
+fn parse_seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| {
+        if text == "auto" || text.parse::<f64>().is_ok_and(|number| number > 0.0) {
+            format!("takes whole seconds; where the model can, write --option duration={text}")
+        } else {
+            "takes a number of whole seconds".into()
+        }
+    })
 }
 
 fn parse_operation(text: &str) -> Result<Operation, String> {
@@ -285,6 +295,24 @@ mod tests {
             ("a".to_owned(), "2".to_owned()),
         ];
         assert_eq!(to_options(&twice).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn seconds_are_whole_and_a_fraction_is_shown_its_place() {
+        assert_eq!(parse_seconds("5"), Ok(5));
+        for text in ["2.5", "5.0", "auto"] {
+            let said = parse_seconds(text).unwrap_err();
+            assert!(
+                said.contains(&format!("--option duration={text}")),
+                "{said}"
+            );
+        }
+        for text in ["-1", "five", "", "NaN"] {
+            assert!(
+                !parse_seconds(text).unwrap_err().contains("option"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -95,11 +95,15 @@ impl Task {
         }
     }
 
-    /// What it costs in the end. Moderated inputs are not refunded; other failures are.
+    /// What it costs in the end. What was moderated is not refunded; other failures are.
     pub fn cost(&self) -> u32 {
+        let moderated = |code: &str| {
+            let kinds = ["SAFETY.", "INPUT_PREPROCESSING.SAFETY."];
+            kinds.iter().any(|kind| code.starts_with(kind))
+        };
         match &self.markers.fail {
-            Some(code) if !code.starts_with("SAFETY.") => 0,
-            _ => self.order.credits,
+            Some(code) if !moderated(code) => 0,
+            _ => self.order.cost,
         }
     }
 

@@ -12,6 +12,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bad_request;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod costs;
@@ -30,7 +32,13 @@ mod load;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod seeds;
 #[cfg(test)]
 mod startup;
 #[cfg(test)]

@@ -85,6 +85,11 @@ pub(super) enum RuleRow {
     Subjects {
         limits: BTreeMap<String, usize>,
     },
+    InputBetween {
+        input: String,
+        minimum_ms: Option<u64>,
+        maximum_ms: Option<u64>,
+    },
     Mode {
         option: String,
         value: Json,

@@ -240,6 +240,15 @@ fn rule(row: RuleRow) -> Rule {
             maximum,
         },
         RuleRow::Subjects { limits } => Rule::Subjects { limits },
+        RuleRow::InputBetween {
+            input,
+            minimum_ms,
+            maximum_ms,
+        } => Rule::InputBetween {
+            input,
+            minimum_ms,
+            maximum_ms,
+        },
         RuleRow::Mode {
             option,
             value: given,

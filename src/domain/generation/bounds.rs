@@ -133,6 +133,29 @@ fn check_numbers(draft: &Draft, found: &mut Violations) {
     }
 }
 
+/// The same bounds for a typed field that came as an option, by the provider's name.
+pub(super) fn check_typed(field: &str, typed: &str, value: &Value, found: &mut Violations) {
+    let units = value.as_str().map_or(0, |text| text.encode_utf16().count());
+    if typed == "negative_prompt" && units > MOST_PROMPT_UNITS {
+        let problem =
+            format!("must be at most {MOST_PROMPT_UNITS} UTF-16 code units long; got {units}");
+        return found.field(field, problem);
+    }
+    let Some(number) = value.as_number().filter(|_| !found.names(field)) else {
+        return;
+    };
+    let wanted = match typed {
+        "seconds" if number > 0.0 && number <= f64::from(MOST_SECONDS) => return,
+        "seconds" => format!("above 0 and at most {MOST_SECONDS}"),
+        "count" if (1.0..=f64::from(MOST_COUNT)).contains(&number) => return,
+        "count" => format!("from 1 to {MOST_COUNT}"),
+        "seed" if (0.0..=f64::from(u32::MAX)).contains(&number) => return,
+        "seed" => format!("from 0 to {}", u32::MAX),
+        _ => return,
+    };
+    found.field(field, format!("must be {wanted}; got {value}"));
+}
+
 fn check_options(draft: &Draft, found: &mut Violations) {
     for (name, value) in &draft.options {
         if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {

@@ -2,10 +2,10 @@
 
 use super::input::Seen;
 use super::{Draft, InvalidReason, Media, Operation, Role, Violations};
-use crate::domain::model::{Catalog, Offer, Spec, listed};
+use crate::domain::model::{Catalog, Offer, Resolved, Spec, listed};
 
 /// The model and the operation that were chosen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chosen<'a> {
     pub id: String,
     pub operation: Operation,
@@ -14,62 +14,84 @@ pub(super) struct Chosen<'a> {
     pub known: bool,
 }
 
-/// Chooses; `None` where nothing can be chosen, which was then noted.
+/// Chooses. Where that cannot be done it is noted, and everything that may have been meant is
+/// returned: what is wrong in any case can be told all the same.
 pub(super) fn choose<'a>(
     draft: &Draft,
     inputs: &[Seen],
     catalog: &'a Catalog,
     found: &mut Violations,
-) -> Option<Chosen<'a>> {
-    let name = model_name(draft, inputs, catalog);
-    let resolved = match catalog.resolve(name) {
-        Ok(resolved) => resolved,
-        Err(unknown) => {
-            let hint = match &unknown.nearest[..] {
-                [] => format!(
-                    "known are {}; a model that the catalogue lacks is named as {}<id>",
-                    listed(catalog.ids()),
-                    catalog.prefix
-                ),
-                near => format!("near it are {}", near.join(", ")),
-            };
-            found.add(
-                "model",
-                InvalidReason::ModelUnknown,
-                format!("is no known model; {hint}"),
-            );
-            return None;
-        }
+) -> Result<Chosen<'a>, Vec<Chosen<'a>>> {
+    let unknown = match catalog.resolve(model_name(draft, inputs, catalog)) {
+        Ok(resolved) => return choose_operation(draft, inputs, &resolved, found),
+        Err(unknown) => unknown,
     };
-    let operation = match draft.operation {
-        Some(operation) if resolved.offer.contains_key(&operation) => operation,
-        Some(operation) => {
-            let problem = format!(
-                "{} does {}, not {operation}",
-                resolved.id,
-                listed(resolved.offer.keys())
-            );
-            found.field("operation", problem);
-            return None;
-        }
-        None if !resolved.known => {
-            let all = Operation::ALL.map(Operation::as_str).join(", ");
-            let problem = format!(
-                "must be set, for the catalogue lacks {}: one of {all}",
-                resolved.id
-            );
-            found.field("operation", problem);
-            return None;
-        }
-        None => derive(&resolved.id, resolved.offer, inputs, found)?,
+    let hint = match &unknown.nearest[..] {
+        [] => format!(
+            "known are {}; a model that the catalogue lacks is named as {}<id>",
+            listed(catalog.ids()),
+            catalog.prefix
+        ),
+        near => format!("near it are {}", near.join(", ")),
     };
-    let spec = resolved.offer.get(&operation)?;
-    Some(Chosen {
-        id: resolved.id,
-        operation,
+    found.add(
+        "model",
+        InvalidReason::ModelUnknown,
+        format!("is no known model; {hint}"),
+    );
+    let mut meant = Vec::new();
+    for near in unknown
+        .nearest
+        .iter()
+        .flat_map(|name| catalog.resolve(name))
+    {
+        match choose_operation(draft, inputs, &near, &mut Violations::default()) {
+            Ok(chosen) => meant.push(chosen),
+            Err(several) => meant.extend(several),
+        }
+    }
+    Err(meant)
+}
+
+fn choose_operation<'a>(
+    draft: &Draft,
+    inputs: &[Seen],
+    resolved: &Resolved<'a>,
+    found: &mut Violations,
+) -> Result<Chosen<'a>, Vec<Chosen<'a>>> {
+    let offer = resolved.offer;
+    let chosen = |operation: &Operation, spec: &'a Spec| Chosen {
+        id: resolved.id.clone(),
+        operation: *operation,
         spec,
         known: resolved.known,
-    })
+    };
+    let problem = match draft.operation {
+        Some(operation) => match offer.get(&operation) {
+            Some(spec) => return Ok(chosen(&operation, spec)),
+            None => format!(
+                "{} does {}, not {operation}",
+                resolved.id,
+                listed(offer.keys())
+            ),
+        },
+        None if !resolved.known => {
+            let all = Operation::ALL.map(Operation::as_str).join(", ");
+            format!(
+                "must be set, for the catalogue lacks {}: one of {all}",
+                resolved.id
+            )
+        }
+        None => match derive(offer, inputs) {
+            Ok(operation) => return Ok(chosen(&operation, &offer[&operation])),
+            Err(fitting) => format!("must be set, for {} does {}", resolved.id, listed(&fitting)),
+        },
+    };
+    found.field("operation", problem);
+    Err(offer
+        .iter()
+        .map(|(operation, spec)| chosen(operation, spec))
+        .collect())
 }
 
 fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'a str {
@@ -86,7 +108,8 @@ fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'
 
 /// The first operation, in the order that the inputs suggest, which has a place for each of them
 /// and gets all it needs; else the first of the model at all, so that the answer says what it lacks.
-fn derive(id: &str, offer: &Offer, inputs: &[Seen], found: &mut Violations) -> Option<Operation> {
+/// The error: the operations between which nothing decides.
+fn derive(offer: &Offer, inputs: &[Seen]) -> Result<Operation, Vec<Operation>> {
     let order = suggested(inputs);
     let offered: Vec<Operation> = order
         .into_iter()
@@ -98,13 +121,9 @@ fn derive(id: &str, offer: &Offer, inputs: &[Seen], found: &mut Violations) -> O
         .filter(|operation| fits(&offer[operation], inputs))
         .collect();
     if fitting.contains(&Operation::TextToSpeech) && fitting.contains(&Operation::SoundEffect) {
-        found.field(
-            "operation",
-            format!("must be set, for {id} does {}", listed(&fitting)),
-        );
-        return None;
+        return Err(fitting);
     }
-    fitting.first().or(offered.first()).copied()
+    fitting.first().or(offered.first()).copied().ok_or(fitting)
 }
 
 fn suggested(inputs: &[Seen]) -> Vec<Operation> {

@@ -31,7 +31,7 @@ pub enum InvalidReason {
 }
 
 /// The violations found so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Violations(Vec<InvalidField>);
 
 impl InvalidReason {
@@ -81,6 +81,19 @@ impl Violations {
     /// Whether something was found about a field.
     pub(super) fn names(&self, field: &str) -> bool {
         self.0.iter().any(|invalid| invalid.field == field)
+    }
+
+    /// Notes what each of several judges, who began with what is found here, found beyond it.
+    pub(super) fn add_common(&mut self, judged: impl IntoIterator<Item = Self>) {
+        let known = self.0.len();
+        let mut judged = judged.into_iter().map(|mut own| own.0.split_off(known));
+        let Some(mut common) = judged.next() else {
+            return;
+        };
+        for others in judged {
+            common.retain(|one| others.iter().any(|other| other.field == one.field));
+        }
+        self.0.append(&mut common);
     }
 
     /// Whether nothing was found.

@@ -76,19 +76,42 @@ impl Generation {
         if !bounds::check(draft, &mut found) {
             return Err(found.into_vec());
         }
-        let mut inputs = input::inspect(&draft.inputs, *limits, &mut found);
+        let inputs = input::inspect(&draft.inputs, *limits, &mut found);
         keyframe::check_together(&draft.inputs, &mut found);
-        let Some(chosen) = choice::choose(draft, &inputs, catalog, &mut found) else {
-            return Err(found.into_vec());
-        };
-        placing::settle(&mut inputs, &chosen, &mut found);
-        options::check(draft, &chosen, &mut found);
-        let settled = fields::settle(draft, &chosen, &mut found);
-        rules::check(draft, &inputs, &chosen, &mut found);
-        if !found.is_empty() {
-            return Err(found.into_vec());
+        match choice::choose(draft, &inputs, catalog, &mut found) {
+            Ok(chosen) => {
+                let generation = Self::chosen(draft, inputs, &chosen, &mut found);
+                if found.is_empty() {
+                    return Ok(generation);
+                }
+            }
+            Err(meant) => {
+                let judged = meant.iter().map(|chosen| {
+                    let mut own = found.clone();
+                    Self::chosen(draft, inputs.clone(), chosen, &mut own);
+                    own
+                });
+                let judged: Vec<Violations> = judged.collect();
+                found.add_common(judged);
+            }
         }
-        Ok(Self {
+        Err(found.into_vec())
+    }
+
+    /// Judges a draft by one model's one operation; valid where nothing was found.
+    fn chosen(
+        draft: &Draft,
+        mut inputs: Vec<input::Seen>,
+        chosen: &choice::Chosen<'_>,
+        found: &mut Violations,
+    ) -> Self {
+        let draft = &options::spelled(draft, chosen);
+        placing::settle(&mut inputs, chosen, found);
+        options::check(draft, chosen, found);
+        let settled = fields::settle(draft, chosen, found);
+        rules::check(draft, &inputs, chosen, found);
+        let notes = settled.notes.into_iter();
+        let mut generation = Self {
             operation: chosen.operation,
             model: chosen.id.clone(),
             prompt: settled.prompt,
@@ -100,12 +123,10 @@ impl Generation {
             seed: draft.seed,
             audio: draft.audio,
             options: draft.options.clone(),
-            notes: settled
-                .notes
-                .into_iter()
-                .chain(options::notes(draft, &chosen))
-                .collect(),
-        })
+            notes: notes.chain(options::notes(draft, chosen)).collect(),
+        };
+        options::lift(&mut generation, chosen.spec);
+        generation
     }
 }
 

@@ -1,10 +1,98 @@
 //! Further fields in the provider's own names, judged by the catalogue.
 
+use std::collections::BTreeMap;
+
 use super::bounds::printable;
 use super::choice::Chosen;
-use super::{Draft, InvalidReason, Violations, url};
-use crate::domain::model::{Extras, Param, Slot, listed};
+use super::{Draft, Generation, InvalidReason, Violations, bounds, url};
+use crate::domain::model::{Extras, Param, Shape, Slot, Spec, listed};
 use crate::domain::value::Value;
+
+/// The draft with its options in the catalogue's spelling: where only texts are listed, as `24` in
+/// quotes, the number of that text means it. Command lines and forms lose the quotes.
+pub(super) fn spelled(draft: &Draft, chosen: &Chosen<'_>) -> Draft {
+    let mut spelled = draft.clone();
+    for (name, value) in &mut spelled.options {
+        let param = chosen.spec.options.get(name);
+        if let Some(Shape::Enum(listed)) = param.map(|param| &param.shape)
+            && value.as_number().is_some()
+            && !listed.iter().any(|known| known.same(value))
+        {
+            let text = Value::String(value.to_string());
+            if listed.contains(&text) {
+                *value = text;
+            }
+        }
+    }
+    spelled
+}
+
+/// Gives typed fields that came by the provider's name their own place, so that the task shows what
+/// is asked for and its price is known. What the field cannot hold, as a duration of `auto`, stays.
+pub(super) fn lift(generation: &mut Generation, spec: &Spec) {
+    let typed = &spec.typed;
+    let mut options = std::mem::take(&mut generation.options);
+    let small = |value: &Value| u32::try_from(value.as_int()?).ok();
+    lift_one(
+        &mut options,
+        typed.seconds.as_ref(),
+        &mut generation.seconds,
+        small,
+    );
+    lift_one(
+        &mut options,
+        typed.count.as_ref(),
+        &mut generation.count,
+        small,
+    );
+    lift_one(
+        &mut options,
+        typed.seed.as_ref(),
+        &mut generation.seed,
+        |value| u64::try_from(value.as_int()?).ok(),
+    );
+    lift_one(
+        &mut options,
+        typed.audio.as_ref(),
+        &mut generation.audio,
+        |value| match value {
+            Value::Bool(audio) => Some(*audio),
+            _ => None,
+        },
+    );
+    for param in &typed.sizes {
+        let whole = |value: &Value| {
+            let (place, size) = spec.size(value.as_str()?)?;
+            (place.name == param.name && value.as_str() == Some(&size)).then_some(size)
+        };
+        lift_one(&mut options, Some(param), &mut generation.size, whole);
+    }
+    let mut negative = Some(std::mem::take(&mut generation.negative_prompt));
+    negative = negative.filter(|text| !text.is_empty());
+    lift_one(
+        &mut options,
+        typed.negative_prompt.as_ref(),
+        &mut negative,
+        |value| value.as_str().map(str::to_owned),
+    );
+    generation.negative_prompt = negative.unwrap_or_default();
+    generation.options = options;
+}
+
+fn lift_one<T>(
+    options: &mut BTreeMap<String, Value>,
+    param: Option<&Param>,
+    field: &mut Option<T>,
+    read: impl Fn(&Value) -> Option<T>,
+) {
+    let Some(name) = param.map(|param| &param.name).filter(|_| field.is_none()) else {
+        return;
+    };
+    *field = options.get(name).and_then(read);
+    if field.is_some() {
+        options.remove(name);
+    }
+}
 
 /// Judges every option, and misses those that are required.
 pub(super) fn check(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) {
@@ -75,7 +163,8 @@ fn check_one(
                 format!("is the request's field {typed}; give it once, there"),
             );
         }
-        return judge(&field, param, value, chosen, found);
+        judge(&field, param, value, chosen, found);
+        return bounds::check_typed(&field, typed, value, found);
     }
     match spec.options.get(name) {
         Some(param) => judge(&field, param, value, chosen, found),

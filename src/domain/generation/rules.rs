@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::choice::Chosen;
 use super::input::Seen;
-use super::{Draft, Media, Violations};
+use super::{Draft, Media, Role, Violations};
 use crate::domain::model::{Rule, listed};
 use crate::domain::value::Value;
 
@@ -48,6 +48,11 @@ impl Request<'_> {
                 self.sum_between(option, (list, field), (*minimum, *maximum), found);
             }
             Rule::Subjects { limits } => self.subjects(limits, found),
+            Rule::InputBetween {
+                input,
+                minimum_ms,
+                maximum_ms,
+            } => self.input_between(input, (*minimum_ms, *maximum_ms), found),
             Rule::Mode {
                 option,
                 value,
@@ -191,6 +196,39 @@ impl Request<'_> {
         }
     }
 
+    fn input_between(
+        &self,
+        name: &str,
+        (minimum, maximum): (Option<u64>, Option<u64>),
+        found: &mut Violations,
+    ) {
+        let spec = self.chosen.spec;
+        let asked: Vec<(Role, Option<Media>)> = self
+            .inputs
+            .iter()
+            .map(|seen| (seen.input.role, seen.media))
+            .collect();
+        for (index, place) in spec.place(&asked).into_iter().enumerate() {
+            let here = place.is_ok_and(|place| spec.slots[place.slot].name == name);
+            let length = self.inputs[index].input.measured.duration_ms;
+            let Some(length) = length.filter(|_| here) else {
+                continue;
+            };
+            if minimum.is_some_and(|least| length < least)
+                || maximum.is_some_and(|most| length > most)
+            {
+                let wanted = match (minimum, maximum) {
+                    (Some(least), Some(most)) => format!("from {} to {}", s(least), s(most)),
+                    (Some(least), None) => format!("at least {}", s(least)),
+                    (None, most) => format!("at most {}", s(most.unwrap_or_default())),
+                };
+                let who = &self.chosen.id;
+                let problem = format!("must play {wanted} s for {who}; it plays {} s", s(length));
+                found.field(format!("input_references[{index}]"), problem);
+            }
+        }
+    }
+
     fn mode(
         &self,
         mode: &str,
@@ -205,6 +243,10 @@ impl Request<'_> {
             found.field(field, format!("must not be set for {mode}"));
         }
         let Some((name, value)) = fixes else { return };
+        let typed = self.chosen.spec.typed(name).map(|(field, _)| field);
+        if typed == Some("seconds") && self.draft.seconds.is_some() {
+            found.field("seconds", format!("must not be set for {mode}"));
+        }
         if !self
             .draft
             .options
@@ -228,4 +270,11 @@ impl Request<'_> {
         });
         typed.into_iter().chain(options).collect()
     }
+}
+
+/// Milliseconds as seconds.
+fn s(milliseconds: u64) -> String {
+    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let text = format!("{whole}.{rest:03}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

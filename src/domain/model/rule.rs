@@ -3,8 +3,9 @@
 //! `domain::generation` judges a request by them; which model has which is the catalogue's business.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::shape::listed;
+use super::shape::{between, listed};
 use crate::domain::value::Value;
 
 /// A rule across fields. Names are the provider's.
@@ -56,6 +57,15 @@ pub enum Rule {
     Subjects {
         /// The greatest number, by subject.
         limits: BTreeMap<String, usize>,
+    },
+    /// How long an input plays has bounds; judged where its bytes were measured.
+    InputBetween {
+        /// The place of the input.
+        input: String,
+        /// The least length in milliseconds.
+        minimum_ms: Option<u64>,
+        /// The greatest length in milliseconds.
+        maximum_ms: Option<u64>,
     },
     /// A value of an option decides about other fields.
     Mode {
@@ -109,6 +119,20 @@ impl Rule {
                     .iter()
                     .map(|(subject, most)| format!("{subject} on at most {most}"));
                 format!("Inputs may show {}.", listed(limits))
+            }
+            Self::InputBetween {
+                input,
+                minimum_ms,
+                maximum_ms,
+            } => {
+                let seconds = |ms: &u64| Duration::from_millis(*ms).as_secs_f64();
+                let (least, most) = (minimum_ms.as_ref(), maximum_ms.as_ref());
+                let bounds = between(
+                    least.map(seconds).as_ref(),
+                    most.map(seconds).as_ref(),
+                    " s",
+                );
+                format!("Each medium in {input} plays for a time{bounds}.")
             }
             Self::Mode {
                 option,

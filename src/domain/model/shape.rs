@@ -237,14 +237,18 @@ impl Complaint {
 /// The values in words, shortened when there are many.
 pub(crate) fn listed<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     let all: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
-    if all.len() <= MOST_LISTED {
+    let mut letters = 0;
+    let short = |value: &&String| {
+        letters += value.len() + 2;
+        letters <= MOST_LETTERS
+    };
+    let shown = all.iter().take(MOST_LISTED).take_while(short).count();
+    // The first is shown however long it is.
+    let shown = shown.max(1).min(all.len());
+    if shown == all.len() {
         return all.join(", ");
     }
-    format!(
-        "{}, … ({} in all)",
-        all[..MOST_LISTED].join(", "),
-        all.len()
-    )
+    format!("{}, … ({} in all)", all[..shown].join(", "), all.len())
 }
 
 fn judge_object(
@@ -317,7 +321,8 @@ fn inside<T: PartialOrd>(value: &T, minimum: Option<&T>, maximum: Option<&T>) ->
     minimum.is_none_or(|minimum| value >= minimum) && maximum.is_none_or(|maximum| value <= maximum)
 }
 
-fn between<T: ToString>(minimum: Option<&T>, maximum: Option<&T>, unit: &str) -> String {
+/// Bounds in words, after a space; nothing where there are none.
+pub(super) fn between<T: ToString>(minimum: Option<&T>, maximum: Option<&T>, unit: &str) -> String {
     match (minimum.map(T::to_string), maximum.map(T::to_string)) {
         (Some(minimum), Some(maximum)) => format!(" from {minimum} to {maximum}{unit}"),
         (Some(minimum), None) => format!(" of at least {minimum}{unit}"),
@@ -343,6 +348,8 @@ fn got(value: &Value) -> String {
 
 /// Most allowed values that a sentence lists.
 const MOST_LISTED: usize = 12;
+/// Most letters of a list, so that the sentence around it fits into an answer.
+const MOST_LETTERS: usize = 170;
 /// Longest text that a sentence repeats.
 const MOST_REPEATED: usize = 40;
 
@@ -403,5 +410,8 @@ mod tests {
     fn a_long_list_of_allowed_values_is_shortened() {
         assert_eq!(listed(0..3), "0, 1, 2");
         assert!(listed(0..50).ends_with("11, … (50 in all)"));
+        let long = listed(["a".repeat(100), "b".repeat(100), "c".into()]);
+        assert!(long.starts_with("aaa") && long.ends_with("a, … (3 in all)"));
+        assert_eq!(listed([0; 0]), "");
     }
 }

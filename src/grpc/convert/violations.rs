@@ -71,10 +71,13 @@ impl Violations {
         }
     }
 
-    /// One error with every bad field. Its reason is theirs where all share one.
+    /// One error with every bad field. Its reason is theirs where all share one, and that of an
+    /// unknown model before any other: the rest was then judged by what may have been meant.
     pub fn into_status(self) -> Status {
         let shared = |first: Reason| self.0.iter().all(|found| found.reason == first);
+        let unknown = |found: &Violation| found.reason == Reason::ModelUnknown;
         let reason = match self.0.first() {
+            _ if self.0.iter().any(unknown) => Reason::ModelUnknown,
             Some(first) if shared(first.reason) => first.reason,
             _ => Reason::FieldInvalid,
         };
@@ -164,6 +167,14 @@ mod tests {
         let (reason, fields) = shown(mixed);
         assert_eq!(reason, "FIELD_INVALID");
         assert_eq!(fields, ["provider_options.a", "seconds"]);
+    }
+
+    #[test]
+    fn an_unknown_model_gives_the_reason_whatever_else_is_bad() {
+        let mut found = Violations::default();
+        found.field("seed", "is bad");
+        found.join(vec![invalid("model", InvalidReason::ModelUnknown)]);
+        assert_eq!(shown(found).0, "MODEL_UNKNOWN");
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Refusal {
         quotas.retain(|quota| budget.takes(quota.subject.len() + quota.description.len()));
         let given = self.fields.len();
         let mut fields = self.fields;
+        budget.shorten(&mut fields);
         fields.retain(|field| budget.takes(field.field.len() + field.description.len()));
         if fields.len() < given {
             metadata.insert(
@@ -143,6 +144,25 @@ impl Budget {
         }
         fits
     }
+
+    /// Cuts what is said of each field, the longest sentences first, until every field can be named.
+    fn shorten(&self, fields: &mut [FieldViolation]) {
+        let needs = |fields: &[FieldViolation], most: usize| -> usize {
+            let said = |field: &FieldViolation| field.description.len().min(most);
+            let each = |field: &FieldViolation| field.field.len() + said(field) + FRAMING;
+            fields.iter().map(each).sum()
+        };
+        let mut most = TEXT_MAX;
+        while most > TEXT_LEAST && needs(fields, most) > self.0 {
+            most = most * 7 / 8;
+        }
+        for field in fields
+            .iter_mut()
+            .filter(|field| field.description.len() > most)
+        {
+            field.description = cut(&field.description, most - ELLIPSIS.len()) + ELLIPSIS;
+        }
+    }
 }
 
 /// The delay that goes with a piece of advice when nobody knows better.
@@ -168,6 +188,10 @@ const MESSAGE_MAX: usize = 256;
 const NAME_MAX: usize = 96;
 /// Longest description or metadata value, in bytes.
 const TEXT_MAX: usize = 256;
+/// What is left at least of a description that is shortened, in bytes.
+const TEXT_LEAST: usize = 40;
+/// The end of a shortened description.
+const ELLIPSIS: &str = "…";
 /// Room for details of variable length, before base64 adds a third.
 const DETAILS_MAX: usize = 1700;
 /// Tags and lengths around one detail.
@@ -242,6 +266,21 @@ mod tests {
         }
         let bytes = trailer_bytes(&refusal.into_status());
         assert!(bytes < 4096, "{bytes}");
+    }
+
+    #[test]
+    fn every_field_is_named_before_anything_is_said_at_length() {
+        let refusal = (0..20).fold(
+            Refusal::new(Reason::FieldInvalid, "bad"),
+            |refusal, index| refusal.field(&format!("field_{index}"), &"x".repeat(200)),
+        );
+        let status = refusal.field("short", "is short").into_status();
+        assert!(trailer_bytes(&status) < 4096);
+        let details = status.get_error_details();
+        let fields = &details.bad_request().unwrap().field_violations;
+        assert_eq!(fields.len(), 21);
+        assert!(fields[0].description.len() > 40 && fields[0].description.ends_with("x…"));
+        assert_eq!(fields[20].description, "is short");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn read(
         issues = rules::check(path, name, body);
     }
     if issues.is_empty() {
-        Ok(Order::of(path, endpoint.output, name, body))
+        Ok(Order::of(path, endpoint.output, (name, model), body))
     } else {
         Err(issues)
     }

@@ -15,9 +15,11 @@ type Rule = fn(&str, &str, &Body) -> Option<Issue>;
 
 /// Every rule that `body` breaks.
 pub fn check(path: &str, model: &str, body: &Body) -> Vec<Issue> {
-    let rules: [Rule; 10] = [
+    let rules: [Rule; 12] = [
+        seed,
         prompt_image,
         wan_keyframes,
+        kling_videos,
         hailuo_adaptive,
         free_ratio,
         prores_profile,
@@ -29,6 +31,17 @@ pub fn check(path: &str, model: &str, body: &Body) -> Vec<Issue> {
     ];
     let broken = rules.iter().filter_map(|rule| rule(path, model, body));
     broken.chain(renderable(body)).collect()
+}
+
+/// A seed is a 32-bit number without a sign, also where the model's own row has no bound.
+fn seed(_: &str, _: &str, body: &Body) -> Option<Issue> {
+    let seed = body.get("seed")?.as_f64()?;
+    let path = [json!("seed")];
+    if seed < 0.0 {
+        return Some(Issue::too_small(&path, "number", 0.0));
+    }
+    let most = f64::from(u32::MAX);
+    (seed > most).then(|| Issue::too_big(&path, "number", most))
 }
 
 /// Counts and mixes of `promptImage` as an array.
@@ -74,6 +87,13 @@ fn wan_keyframes(path: &str, model: &str, body: &Body) -> Option<Issue> {
             "Keyframe requests must use an auto_* ratio",
         )
     })
+}
+
+/// `kling_4` documents five, which the file does not say.
+fn kling_videos(_: &str, model: &str, body: &Body) -> Option<Issue> {
+    let given = list(body, "referenceVideos").len();
+    (model == "kling_4" && given > 5)
+        .then(|| Issue::too_big(&[json!("referenceVideos")], "array", 5.0))
 }
 
 fn hailuo_adaptive(path: &str, model: &str, body: &Body) -> Option<Issue> {
@@ -218,8 +238,18 @@ fn seedance_modes(path: &str, model: &str, body: &Body) -> Option<Issue> {
     None
 }
 
-/// The sandbox's own bound: it renders what it accepts, so it accepts no endless film.
+/// The sandbox's own bounds: it renders what it accepts, so it accepts no endless film and no heap
+/// of files.
 fn renderable(body: &Body) -> Option<Issue> {
+    for name in ["outputCount", "numVariants"] {
+        let count = body.get(name).and_then(Value::as_f64).unwrap_or(1.0);
+        if count < 1.0 {
+            return Some(Issue::too_small(&[json!(name)], "number", 1.0));
+        }
+        if count > MAX_PIECES {
+            return Some(Issue::too_big(&[json!(name)], "number", MAX_PIECES));
+        }
+    }
     let seconds = body.get("duration")?.as_f64()?;
     let path = [json!("duration")];
     if seconds < MIN_SECONDS {
@@ -242,6 +272,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
+const MAX_PIECES: f64 = 10.0;
 const MIN_SECONDS: f64 = 0.5;
 const MAX_SECONDS: f64 = 60.0;
 /// Models that document exactly one image.

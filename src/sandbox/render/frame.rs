@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::canvas::Canvas;
 
 /// Luma and chroma (4:2:0) planes whose sides are whole macroblocks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// Macroblocks per row.
     pub across: usize,
@@ -31,20 +31,38 @@ impl Frame {
             red: vec![paper[2]; across * down * CHROMA * CHROMA],
         };
         let shades = palette.map(|colour| colour[0]);
+        let stride = across * SIDE;
+        let mut above: &[u8] = &[];
         for (y, row) in canvas.pixels.chunks_exact(canvas.width).enumerate() {
-            let luma = &mut frame.luma[y * across * SIDE..][..canvas.width];
-            for (shade, ink) in luma.iter_mut().zip(row) {
-                *shade = shades[usize::from(*ink & 3)];
+            let start = y * stride;
+            // Letters are large and paper is wide: most rows repeat the one above.
+            if row == above {
+                frame.luma.copy_within(start - stride..start, start);
+            } else {
+                let luma = &mut frame.luma[start..start + canvas.width];
+                for (shade, ink) in luma.iter_mut().zip(row) {
+                    *shade = shades[usize::from(*ink & 3)];
+                }
             }
             if y % 2 == 0 {
-                frame.chroma_row(y / 2, row, palette);
+                let repeats =
+                    y >= 2 && row == &canvas.pixels[(y - 2) * canvas.width..][..canvas.width];
+                frame.chroma_row(y / 2, row, repeats, palette);
             }
+            above = row;
         }
         frame
     }
 
-    fn chroma_row(&mut self, y: usize, row: &[u8], palette: &[Colour; 4]) {
-        let start = y * self.across * CHROMA;
+    /// `repeats`: the row is the same as the one before it.
+    fn chroma_row(&mut self, y: usize, row: &[u8], repeats: bool, palette: &[Colour; 4]) {
+        let stride = self.across * CHROMA;
+        let start = y * stride;
+        if repeats {
+            self.blue.copy_within(start - stride..start, start);
+            self.red.copy_within(start - stride..start, start);
+            return;
+        }
         let end = start + row.len().div_ceil(2);
         let planes = self.blue[start..end]
             .iter_mut()

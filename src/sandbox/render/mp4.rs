@@ -51,11 +51,12 @@ impl Film {
         let palette = palette(seed);
         let canvas = card::draw(order, 0);
         let frames = frame_count(order.seconds);
+        let still = Frame::of(&canvas, &palette);
         Self {
             size: (canvas.width, canvas.height),
             frames,
-            still: Frame::of(&canvas, &palette),
-            shown: Frame::of(&canvas, &palette),
+            shown: still.clone(),
+            still,
             square: Vec::new(),
             accent: palette[3],
             phase: usize::try_from(seed % 64).unwrap_or(0),

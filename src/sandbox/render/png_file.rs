@@ -31,7 +31,14 @@ pub fn render(order: &Order, index: u32, seed: u64) -> io::Result<Vec<u8>> {
 /// Four pixels to a byte, each row on its own bytes.
 fn packed(canvas: &Canvas) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(canvas.width.div_ceil(4) * canvas.height);
+    let mut above: &[u8] = &[];
     for row in canvas.pixels.chunks_exact(canvas.width) {
+        // Most rows repeat the one above.
+        if row == above {
+            bytes.extend_from_within(bytes.len() - canvas.width.div_ceil(4)..);
+            continue;
+        }
+        above = row;
         bytes.extend(row.chunks(4).map(|four| {
             four.iter()
                 .zip([6, 4, 2, 0])

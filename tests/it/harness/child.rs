@@ -116,6 +116,7 @@ pub fn program(log: &Path) -> Command {
 /// How a command of the program ended, and all that it said.
 pub struct Ran {
     pub status: ExitStatus,
+    pub stdout: String,
     pub stderr: String,
 }
 
@@ -134,6 +135,7 @@ pub fn run(command: &mut Command, patience: Duration) -> Ran {
     let output = child.wait_with_output().unwrap();
     Ran {
         status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }

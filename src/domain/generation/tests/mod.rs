@@ -164,7 +164,7 @@ fn every_violation_is_answered_at_once() {
 
 #[test]
 fn unknown_models_are_refused_by_name_and_passed_through_when_qualified() {
-    let found = problem(&ask("gen4_turb"));
+    let found = problem(&pictures("gen4_turb", &[Role::Unspecified]));
     assert_eq!(
         (found.field.as_str(), found.reason),
         ("model", InvalidReason::ModelUnknown)
@@ -197,6 +197,41 @@ fn an_operation_that_the_model_lacks_is_refused_with_those_it_has() {
         "{}",
         found.problem
     );
+}
+
+#[test]
+fn what_is_wrong_in_any_case_is_told_beside_an_unknown_model_or_operation() {
+    let wrong = |draft: Draft| Draft {
+        seconds: Some(99),
+        prompt: "x".repeat(1001),
+        seed: Some(1 << 40),
+        inputs: vec![url("ftp://example.com/a.jpg", Role::Mask)],
+        ..draft
+    };
+    let both = [
+        "seed",
+        "input_references[0].url",
+        "model",
+        "input_references[0].role",
+        "prompt",
+        "seconds",
+    ];
+    let mut found = refused(&wrong(ask("gen4.6")));
+    found.sort();
+    let mut expected = both.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "gen4.5 is meant");
+    let nothing_near = refused(&wrong(ask("stable-diffusion-xl")));
+    assert_eq!(nothing_near, ["seed", "input_references[0].url", "model"]);
+    let mut found = refused(&Draft {
+        operation: Some(Operation::TextToImage),
+        ..wrong(ask("gen4.5"))
+    });
+    found.sort();
+    expected.retain(|field| *field != "model");
+    expected.push("operation");
+    expected.sort_unstable();
+    assert_eq!(found, expected, "gen4.5 takes these for no operation");
 }
 
 #[test]
@@ -289,11 +324,11 @@ fn durations_are_whole_seconds_unless_the_option_says_otherwise() {
         refused(&option("gen4.5", "duration", Value::Number(5.5))),
         ["provider_options.duration"]
     );
+    let seven = check(&option("gen4.5", "duration", Value::Number(7.0))).unwrap();
     assert_eq!(
-        check(&option("gen4.5", "duration", Value::Number(7.0)))
-            .unwrap()
-            .seconds,
-        None
+        (seven.seconds, seven.options.len()),
+        (Some(7), 0),
+        "shown where it belongs"
     );
     assert_eq!(
         refused(&Draft {

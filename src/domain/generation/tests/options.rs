@@ -36,7 +36,118 @@ fn options_that_repeat_a_field_are_refused_with_its_name() {
         "the other of two sizes goes in the options"
     );
     let instead = option("gen4.5", "ratio", text("720:1280"));
-    assert_eq!(check(&instead).unwrap().size, None);
+    let instead = check(&instead).unwrap();
+    assert_eq!(instead.size.as_deref(), Some("720:1280"));
+    assert!(instead.options.is_empty(), "shown where it belongs");
+}
+
+#[test]
+fn typed_fields_given_by_the_providers_name_take_their_own_place() {
+    let draft = Draft {
+        options: [
+            ("duration", Value::Number(6.0)),
+            ("ratio", text("1920:1080")),
+            ("seed", Value::Int(7)),
+            ("audio", Value::Bool(false)),
+            ("negativePrompt", text("rain")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+        ..ask("veo3.1")
+    };
+    let generation = check(&draft).unwrap();
+    assert_eq!(
+        (generation.seconds, generation.size.as_deref()),
+        (Some(6), Some("1920:1080"))
+    );
+    assert_eq!((generation.seed, generation.audio), (Some(7), Some(false)));
+    assert_eq!(generation.negative_prompt, "rain");
+    assert!(generation.options.is_empty());
+    let half = check(&option("mirelo_sfx_2_0", "duration", Value::Number(2.5))).unwrap();
+    assert_eq!((half.seconds, half.options.len()), (None, 1));
+    let both = Draft {
+        options: [("ratio", text("16:9")), ("resolution", text("2k"))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        ..ask("hailuo3")
+    };
+    let both = check(&both).unwrap();
+    assert_eq!(both.size.as_deref(), Some("16:9"));
+    assert_eq!(both.options.get("resolution"), Some(&text("2k")));
+    let free = Draft {
+        inputs: vec![url("https://example.com/a.mp4", Role::Unspecified)],
+        ..option("aleph2", "ratio", text("16:9"))
+    };
+    assert_eq!(check(&free).unwrap().size, None, "16:9 is another field's");
+}
+
+#[test]
+fn typed_fields_given_by_the_providers_name_keep_every_bound() {
+    for (model, name, value) in [
+        ("wan3", "duration", Value::Int(-5)),
+        ("wan3", "duration", Value::Int(0)),
+        ("wan3", "duration", Value::Int(3_601)),
+        ("mirelo_sfx_2_0", "duration", Value::Number(0.0)),
+        ("veo3.1", "seed", Value::Int(-1)),
+        ("veo3.1", "seed", Value::Int(1 << 32)),
+        ("muse_image", "outputCount", Value::Int(0)),
+        ("muse_image", "outputCount", Value::Int(65)),
+    ] {
+        let found = problem(&option(model, name, value));
+        assert_eq!(found.field, format!("provider_options.{name}"));
+        assert!(found.problem.contains("must be"), "{}", found.problem);
+    }
+}
+
+#[test]
+fn a_number_stands_for_the_listed_text_that_spells_it() {
+    let framed = |rate: Value| Draft {
+        prompt: String::new(),
+        inputs: vec![url("https://example.com/a.mp4", Role::Unspecified)],
+        ..option("enhance_frame_rate", "targetFramerate", rate)
+    };
+    let taken = check(&framed(Value::Number(24.0))).unwrap();
+    assert_eq!(taken.options["targetFramerate"], text("24"));
+    let field = "provider_options.targetFramerate";
+    assert_eq!(refused(&framed(Value::Number(23.98))), [field]);
+    assert_eq!(refused(&framed(Value::Int(23))), [field]);
+}
+
+#[test]
+fn a_measured_input_plays_as_long_as_the_model_takes() {
+    let playing = |model: &str, role: Role, ms: Option<u64>| {
+        let mut inputs = vec![url("https://example.com/a.mp4", role)];
+        inputs[0].measured.duration_ms = ms;
+        if role == Role::Performance {
+            inputs.push(url(PICTURE, Role::Character));
+        }
+        check(&Draft {
+            prompt: String::new(),
+            ..with(model, inputs)
+        })
+    };
+    let (source, performance) = (Role::SourceVideo, Role::Performance);
+    for (model, role, taken, refused) in [
+        ("aleph2", source, [2_000, 30_000], &[1_999, 30_001][..]),
+        ("act_two", performance, [3_000, 30_000], &[2_999, 30_001]),
+        ("ruby", source, [1, 30_000], &[30_001]),
+        (
+            "magnific_video_upscaler_creative",
+            source,
+            [1, 30_000],
+            &[30_001],
+        ),
+    ] {
+        assert!(playing(model, role, None).is_ok(), "{model}");
+        for ms in taken {
+            assert!(playing(model, role, Some(ms)).is_ok(), "{model} {ms}");
+        }
+        for ms in refused {
+            let found = playing(model, role, Some(*ms)).expect_err(model);
+            assert_eq!(found[0].field, "input_references[0]", "{model} {ms}");
+            assert!(found[0].problem.contains(" 30 s"), "{found:?}");
+        }
+    }
 }
 
 #[test]
@@ -161,6 +272,13 @@ fn drafts_and_modes_of_seedance_follow_their_rules() {
         ["prompt"]
     );
     assert_eq!(refused(&mode("edit")), ["provider_options.duration"]);
+    assert_eq!(
+        refused(&Draft {
+            seconds: Some(5),
+            ..mode("edit")
+        }),
+        ["seconds", "provider_options.duration"]
+    );
     let mut edit = mode("edit");
     edit.options.insert("duration".into(), text("auto"));
     assert!(check(&edit).is_ok());

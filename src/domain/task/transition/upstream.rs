@@ -103,3 +103,38 @@ impl Task {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Millicredits;
+    use crate::domain::task::Event;
+    use crate::domain::task::samples;
+
+    #[test]
+    fn what_was_moderated_is_on_the_bill_also_where_the_provider_names_no_amount() {
+        for reason in [
+            FailureReason::ModeratedInput,
+            FailureReason::ModeratedOutput,
+        ] {
+            for (cost, charge) in [
+                (Some(Millicredits(5_000)), Charge::Charged),
+                (None, Charge::Charged),
+                (Some(Millicredits(0)), Charge::None),
+            ] {
+                let seen = Event::Observed(Observation {
+                    status: UpstreamStatus::Failed(Failure::ours(reason, "moderated")),
+                    progress: None,
+                    outputs: vec![],
+                    cost,
+                });
+                let events = [samples::claimed(), samples::accepted(1), seen];
+                let ended = samples::walk(samples::task(1), &events);
+                assert!(ended.state.is_terminal());
+                assert_eq!(ended.cost().charge, charge, "{cost:?}");
+                assert_eq!(ended.cost().actual, cost);
+                assert!(!ended.failure().expect("it failed").reason.retryable());
+            }
+        }
+    }
+}
