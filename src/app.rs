@@ -272,6 +272,7 @@ fn service_settings(config: &Config) -> service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
             inline_bytes: inline_limit(config.server.max_create_bytes),
+            upload_bytes: config.upload.max_bytes,
         },
         task_timeout: config.defaults.task_timeout,
         quarantine: quarantine(config),
@@ -283,6 +284,10 @@ fn service_settings(config: &Config) -> service::Settings {
         max_downloads: config.download.max_streams,
         chunk: config.download.chunk,
         download_drain: config.server.download_drain,
+        max_uploads: config.upload.max_streams,
+        upload_idle: config.upload.idle_timeout,
+        upload_timeout: config.upload.timeout,
+        keep_uploads: config.retention.uploads,
     }
 }
 

@@ -2,7 +2,8 @@
 //! paid for once, are pushed as they change, and whose content is kept.
 //!
 //! The map, in reading order. [`domain`] holds every decision and no effect. [`store`],
-//! [`archive`], [`provider`] and [`egress`] are the outside world, each behind a contract.
+//! [`archive`], [`provider`] and [`egress`] are the outside world, each behind a contract; [`media`]
+//! reads what bytes of media say of themselves.
 //! [`service`] is what callers are offered, [`worker`] the loops that move tasks on; they meet only
 //! in the store's feed of changes. [`grpc`] is the face, over the generated [`pb`]. [`config`],
 //! [`telemetry`], [`clock`] and [`shutdown`] serve all of them, [`app`] joins them, and [`cli`]
@@ -14,6 +15,7 @@ pub mod domain;
 
 pub mod archive;
 pub mod egress;
+pub mod media;
 pub mod provider;
 pub mod store;
 

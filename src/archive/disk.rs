@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::str::FromStr;
 
 use super::{ArchiveError, unavailable};
-use crate::domain::id::TaskId;
 
 /// Runs file work off the reactor.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -33,16 +33,18 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), ArchiveError> {
     fine_if_missing(fs::remove_dir_all(folder))
 }
 
-pub(super) fn task_ids(root: &Path) -> Result<Vec<TaskId>, ArchiveError> {
+/// The folders whose names are ids of a kind.
+pub(super) fn ids<T: FromStr>(root: &Path) -> Result<Vec<T>, ArchiveError> {
     let mut found = Vec::new();
     for entry in entries(root)? {
         let name = entry.map_err(|error| unavailable(&error))?.file_name();
-        found.extend(name.to_str().and_then(|name| name.parse::<TaskId>().ok()));
+        found.extend(name.to_str().and_then(|name| name.parse().ok()));
     }
     Ok(found)
 }
 
-/// The bytes of all files of all tasks, staged ones too: they use the disk as well.
+/// The bytes of all files of all folders, staged ones too: they use the disk as well. A file of
+/// several names counts for each, as it does when it gets them.
 pub(super) fn used_bytes(root: &Path) -> Result<u64, ArchiveError> {
     let mut used = 0;
     for folder in entries(root)? {

@@ -1,59 +1,62 @@
-//! The name of an object: a task id and an integer, never a caller's text.
+//! The name of an object: an id and an integer, never a caller's text.
 
 use object_store::path::Path;
 
 use crate::domain::id::TaskId;
+use crate::domain::upload::SpoolId;
 
 /// The name of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    task: TaskId,
-    part: Part,
-}
+pub struct Key(Place);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Part {
-    Output(u32),
-    Input(u32),
+enum Place {
+    Output(TaskId, u32),
+    Input(TaskId, u32),
+    Upload(SpoolId),
 }
 
 impl Key {
     /// An output of a task: `<task_id>/<index>`.
     pub const fn output(task: TaskId, index: u32) -> Self {
-        Self {
-            task,
-            part: Part::Output(index),
-        }
+        Self(Place::Output(task, index))
     }
 
     /// A spooled input of a task: `<task_id>/input-<n>`.
     pub const fn input(task: TaskId, n: u32) -> Self {
-        Self {
-            task,
-            part: Part::Input(n),
+        Self(Place::Input(task, n))
+    }
+
+    /// What a caller uploaded: `<spool id>/0`.
+    pub const fn upload(spool: SpoolId) -> Self {
+        Self(Place::Upload(spool))
+    }
+
+    /// The folder of everything that lives and dies with it.
+    pub(super) fn folder(&self) -> String {
+        match self.0 {
+            Place::Output(task, _) | Place::Input(task, _) => task.to_string(),
+            Place::Upload(spool) => spool.to_string(),
         }
     }
 
-    pub(super) const fn task(&self) -> TaskId {
-        self.task
-    }
-
-    /// The name within the task.
+    /// The name within the folder.
     pub(super) fn name(&self) -> String {
-        match self.part {
-            Part::Output(index) => index.to_string(),
-            Part::Input(n) => format!("{INPUT}{n}"),
+        match self.0 {
+            Place::Output(_, index) => index.to_string(),
+            Place::Input(_, n) => format!("{INPUT}{n}"),
+            Place::Upload(_) => "0".to_owned(),
         }
     }
 
     /// Where the bytes are.
     pub(super) fn object(&self) -> Path {
-        Path::from(format!("{}/{}", self.task, self.name()))
+        Path::from(format!("{}/{}", self.folder(), self.name()))
     }
 
     /// Where the sums are.
     pub(super) fn sums(&self) -> Path {
-        Path::from(format!("{}/{}.sums", self.task, self.name()))
+        Path::from(format!("{}/{}.sums", self.folder(), self.name()))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where finished content and spooled inputs are kept: write once, hash, read ranges.
 //!
-//! An object is `<task_id>/<index>` (an output) or `<task_id>/input-<n>`; beside each stands
-//! `….sums` with a checksum of every 64 KiB, so that a range is proved intact without reading the
-//! whole. Names are made of task ids and integers only. Nothing is shared between tasks. Which
-//! object belongs to which record, and how long it is kept, is not decided here.
+//! An object is `<task_id>/<index>` (an output), `<task_id>/input-<n>` or `<spool id>/0` (an upload);
+//! beside each stands `….sums` with a checksum of every 64 KiB, so that a range is proved intact
+//! without reading the whole. Names are made of ids and integers only. An upload is given to a task as
+//! an input of its own, which on one disk is a second name of the same file: either may go without
+//! the other. Nothing else is shared. Which object belongs to which record, and how long it is kept,
+//! is not decided here.
 
 mod disk;
 mod key;
@@ -23,6 +25,7 @@ use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::domain::id::TaskId;
+use crate::domain::upload::SpoolId;
 
 pub use key::Key;
 pub use sums::BLOCK;
@@ -130,6 +133,46 @@ impl Archive {
         writer.finish().await
     }
 
+    /// Gives an upload to a task as its spooled input, durably. The upload may go afterwards.
+    ///
+    /// Counts as much as a copy, though on one disk it takes no room.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Missing`] when the upload is gone, also when it goes meanwhile.
+    pub async fn give(
+        &self,
+        upload: SpoolId,
+        size: u64,
+        task: TaskId,
+        n: u32,
+    ) -> Result<(), ArchiveError> {
+        let (from, to) = (Key::upload(upload), Key::input(task, n));
+        let store = &self.inner.store;
+        let sums = store.head(&from.sums()).await?.size;
+        let linked = async {
+            store.copy(&from.sums(), &to.sums()).await?;
+            store.copy(&from.object(), &to.object()).await
+        };
+        match linked.await {
+            Ok(()) => {
+                self.count(0, size.saturating_add(sums));
+                Ok(())
+            }
+            Err(error @ object_store::Error::NotFound { .. }) => Err(error.into()),
+            // Not every disk knows second names, and none knows any number of them.
+            Err(_) => self.copy(from, size, to).await,
+        }
+    }
+
+    async fn copy(&self, from: Key, size: u64, to: Key) -> Result<(), ArchiveError> {
+        let mut source = self.read(from, 0, size, size);
+        let mut writer = self.writer(to).await?;
+        while let Some(piece) = source.try_next().await? {
+            writer.write(piece).await?;
+        }
+        writer.finish().await.map(drop)
+    }
+
     /// A spooled input that is there.
     pub async fn input(&self, task: TaskId, n: u32) -> Result<Spooled, ArchiveError> {
         let key = Key::input(task, n);
@@ -143,20 +186,30 @@ impl Archive {
 
     /// Removes everything of a task. Removing what is not there is no error.
     pub async fn remove_task(&self, task: TaskId) -> Result<(), ArchiveError> {
-        self.remove(task, |_| true).await?;
-        let folder = self.inner.root.join(task.to_string());
-        disk::blocking(move || disk::remove_folder(&folder)).await
+        self.remove_all(task.to_string()).await
     }
 
     /// Removes a task's spooled inputs. Removing what is not there is no error.
     pub async fn remove_inputs(&self, task: TaskId) -> Result<(), ArchiveError> {
-        self.remove(task, key::is_input).await
+        self.remove(&task.to_string(), key::is_input).await
+    }
+
+    /// Removes an upload; tasks keep what they were given of it. Removing what is not there is no
+    /// error.
+    pub async fn remove_upload(&self, spool: SpoolId) -> Result<(), ArchiveError> {
+        self.remove_all(spool.to_string()).await
     }
 
     /// The tasks that have anything in the archive, in no order. For finding orphans.
     pub async fn task_ids(&self) -> Result<Vec<TaskId>, ArchiveError> {
         let root = self.inner.root.clone();
-        disk::blocking(move || disk::task_ids(&root)).await
+        disk::blocking(move || disk::ids(&root)).await
+    }
+
+    /// The uploads that have anything in the archive, in no order. For finding orphans.
+    pub async fn upload_ids(&self) -> Result<Vec<SpoolId>, ArchiveError> {
+        let root = self.inner.root.clone();
+        disk::blocking(move || disk::ids(&root)).await
     }
 
     /// Counts what is there by walking all of it, and takes that for the used bytes.
@@ -181,8 +234,14 @@ impl Archive {
             || disk::free_bytes(&self.inner.root).is_some_and(|free| free < MIN_FREE_BYTES)
     }
 
-    async fn remove(&self, task: TaskId, which: fn(&str) -> bool) -> Result<(), ArchiveError> {
-        let folder = object_store::path::Path::from(task.to_string());
+    async fn remove_all(&self, folder: String) -> Result<(), ArchiveError> {
+        self.remove(&folder, |_| true).await?;
+        let folder = self.inner.root.join(folder);
+        disk::blocking(move || disk::remove_folder(&folder)).await
+    }
+
+    async fn remove(&self, folder: &str, which: fn(&str) -> bool) -> Result<(), ArchiveError> {
+        let folder = object_store::path::Path::from(folder);
         let mut objects = self.inner.store.list(Some(&folder));
         while let Some(object) = objects.try_next().await? {
             if !object.location.filename().is_some_and(which) {

@@ -219,6 +219,64 @@ async fn inputs_go_before_outputs_and_the_task_takes_all() {
     assert!(archive.task_ids().await.unwrap().is_empty());
 }
 
+fn spool(n: u8) -> SpoolId {
+    SpoolId::new(1_790_000_000_000, [n; 10])
+}
+
+#[tokio::test]
+async fn an_upload_is_given_to_tasks_and_each_keeps_its_own() {
+    let (_folder, archive) = archive();
+    let bytes = content(3 * BLOCK + 5);
+    let stored = write(&archive, Key::upload(spool(1)), &bytes, 50_000).await;
+    for (task, n) in [(task(1), 0), (task(1), 1), (task(2), 0)] {
+        let given = archive.give(spool(1), stored.size_bytes, task, n).await;
+        given.unwrap();
+    }
+    assert_eq!(archive.upload_ids().await.unwrap(), [spool(1)]);
+    let counted = archive.used_bytes();
+    assert_eq!(archive.measure().await.unwrap(), counted);
+    archive.remove_upload(spool(1)).await.unwrap();
+    archive.remove_upload(spool(1)).await.unwrap();
+    archive.remove_task(task(2)).await.unwrap();
+    assert!(archive.upload_ids().await.unwrap().is_empty());
+    let counted = archive.used_bytes();
+    assert_eq!(archive.measure().await.unwrap(), counted);
+    for n in 0..2 {
+        let spooled = archive.input(task(1), n).await.unwrap();
+        let back: Vec<Bytes> = spooled.open().try_collect().await.unwrap();
+        assert_eq!(back.concat(), bytes);
+    }
+    assert_eq!(
+        archive.give(spool(1), stored.size_bytes, task(3), 0).await,
+        Err(ArchiveError::Missing)
+    );
+}
+
+#[tokio::test]
+async fn where_files_have_one_name_an_upload_is_copied() {
+    let (_folder, archive) = archive();
+    let bytes = content(2 * BLOCK);
+    write(&archive, Key::upload(spool(1)), &bytes, 50_000).await;
+    let (from, to) = (Key::upload(spool(1)), Key::input(task(1), 0));
+    archive.copy(from, bytes.len() as u64, to).await.unwrap();
+    assert_eq!(names(&archive, task(1)), ["input-0", "input-0.sums"]);
+    let size = bytes.len();
+    assert_eq!(
+        read(&archive, to, (0, u64::MAX), size).await.unwrap(),
+        bytes
+    );
+}
+
+#[tokio::test]
+async fn an_abandoned_writer_has_left_nothing_behind() {
+    let (_folder, archive) = archive();
+    let mut writer = archive.writer(Key::upload(spool(1))).await.unwrap();
+    writer.write(content(5 * BLOCK)).await.unwrap();
+    writer.abandon().await.unwrap();
+    archive.remove_upload(spool(1)).await.unwrap();
+    assert_eq!(std::fs::read_dir(&archive.inner.root).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn the_count_follows_and_agrees_with_a_walk() {
     let (folder, archive) = archive();

@@ -78,10 +78,15 @@ impl Writer {
         Ok(stored)
     }
 
+    /// Gives up: nothing of it is left on the disk when this returns.
+    pub async fn abandon(mut self) -> Result<(), ArchiveError> {
+        Ok(self.upload.abort().await?)
+    }
+
     /// Removes what crashed writers of this key left. Not at the beginning: the name of a writer
     /// that was just dropped could be taken anew, and then fall to that one's late removal.
     fn clear_staged(&self) -> impl Future<Output = Result<(), ArchiveError>> + use<> {
-        let folder = self.archive.inner.root.join(self.key.task().to_string());
+        let folder = self.archive.inner.root.join(self.key.folder());
         let name = self.key.name();
         disk::blocking(move || disk::remove_staged(&folder, &name))
     }

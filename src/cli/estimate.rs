@@ -5,16 +5,20 @@ use serde_json::{Value as Json, json};
 use super::client::explain;
 use super::failure::{Exit, Failure};
 use super::json::bare;
+use super::progress::Progress;
 use super::show;
 use super::tasks::CreateArgs;
 use crate::pb::v1::{Cost, EstimateCostRequest, EstimateCostResponse};
 
 /// Asks the server; the flags are those of `create`.
 pub async fn run(args: &CreateArgs) -> Result<(), Failure> {
-    let request = EstimateCostRequest {
-        request: Some(args.request.to_request()?),
-    };
+    let planned = args.request.to_request()?;
     let mut client = args.connection.connect()?;
+    // The price of some requests goes by the length of their inputs, so the server has to see them.
+    let request = planned.complete(&mut client, &mut Progress::new()).await?;
+    let request = EstimateCostRequest {
+        request: Some(request),
+    };
     let answer = client
         .estimate_cost(request)
         .await

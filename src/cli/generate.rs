@@ -12,6 +12,7 @@ use super::client::{Client, ClientArgs, create, explain, task_of};
 use super::download::Download;
 use super::failure::{Exit, Failure};
 use super::follow::{follow, is_terminal};
+use super::inputs::Planned;
 use super::json::bare;
 use super::local::LocalArgs;
 use super::progress::Progress;
@@ -20,7 +21,7 @@ use super::show;
 use super::signals::Signals;
 use crate::config::Environment;
 use crate::config::quantity::{parse_duration, show_duration};
-use crate::pb::v1::{CancelRequest, CreateRequest, Task, TaskStatus};
+use crate::pb::v1::{CancelRequest, Task, TaskStatus};
 
 /// Flags of `generate`.
 #[derive(Args, Clone, Debug, Default)]
@@ -65,13 +66,15 @@ pub async fn run(args: &GenerateArgs, env: &Environment) -> Result<(), Failure> 
 
 async fn generate(
     client: &mut Client,
-    request: CreateRequest,
+    planned: Planned,
     wait: Duration,
     args: &GenerateArgs,
 ) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    // Until there is a task, a signal may end it all.
+    let request = planned.complete(client, &mut progress).await?;
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     let mut signals = Signals::take().context("signals cannot be taken over")?;
-    let mut progress = Progress::new();
     let created = create(client, request).await?;
     progress.task(&created);
     say_cost(&mut progress, &created);

@@ -1,28 +1,11 @@
 //! Media types: told from a file's first bytes, and turned into a file's ending.
 
-/// The type of some media by its first bytes; `None` when it is none that is known here.
+use crate::domain::generation::media_type_of;
+
+/// The type of some media by its first bytes, as a server tells it; `None` when it is none that is
+/// known here.
 pub fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    let at = |offset: usize, sign: &[u8]| {
-        bytes
-            .get(offset..)
-            .is_some_and(|rest| rest.starts_with(sign))
-    };
-    if at(4, b"ftyp") {
-        return Some(match bytes.get(8..11)? {
-            b"qt " => "video/quicktime",
-            b"M4A" => "audio/mp4",
-            b"avi" => "image/avif",
-            _ => "video/mp4",
-        });
-    }
-    if at(0, b"RIFF") {
-        return [(b"WEBP", "image/webp"), (b"WAVE", "audio/wav")]
-            .iter()
-            .find_map(|(sign, media)| at(8, *sign).then_some(*media));
-    }
-    SIGNS
-        .iter()
-        .find_map(|(sign, media)| at(0, sign).then_some(*media))
+    media_type_of(bytes)
 }
 
 /// What the name of a file of this type ends with, without the dot.
@@ -33,18 +16,6 @@ pub fn extension(content_type: &str) -> &'static str {
         .find(|(media, _)| *media == essence)
         .map_or("bin", |(_, ending)| ending)
 }
-
-const SIGNS: [(&[u8], &str); 9] = [
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"\x1a\x45\xdf\xa3", "video/webm"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xfb", "audio/mpeg"),
-    (b"\xff\xf1", "audio/aac"),
-    (b"OggS", "audio/ogg"),
-    (b"fLaC", "audio/flac"),
-];
 
 const ENDINGS: [(&str, &str); 15] = [
     ("video/mp4", "mp4"),
@@ -70,7 +41,7 @@ mod tests {
 
     #[test]
     fn media_are_told_from_their_first_bytes() {
-        let table: [(&[u8], Option<&str>); 9] = [
+        let table: [(&[u8], Option<&str>); 10] = [
             (b"\x89PNG\r\n\x1a\n", Some("image/png")),
             (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
             (b"RIFF....WEBPVP8 ", Some("image/webp")),
@@ -78,6 +49,10 @@ mod tests {
             (b"....ftypisom", Some("video/mp4")),
             (b"....ftypqt  ", Some("video/quicktime")),
             (b"....ftyp", None),
+            (
+                b"\x1a\x45\xdf\xa3....B\x82\x88matroska",
+                Some("video/x-matroska"),
+            ),
             (b"<html>", None),
             (b"", None),
         ];

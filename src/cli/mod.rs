@@ -17,6 +17,7 @@ mod estimate;
 mod failure;
 mod follow;
 mod generate;
+mod inputs;
 mod json;
 mod local;
 mod media;
@@ -30,6 +31,7 @@ mod signals;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod when;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +60,8 @@ enum Command {
     Generate(Box<generate::GenerateArgs>),
     /// Creates a task and prints it
     Create(Box<tasks::CreateArgs>),
+    /// Stores a file for later requests and prints its id
+    Upload(upload::UploadArgs),
     /// Prints what a request would cost, and creates nothing
     Estimate(Box<tasks::CreateArgs>),
     /// Prints a task as last committed
@@ -101,6 +105,7 @@ impl Cli {
         }
         match &self.command {
             Command::Create(args) => tasks::create(args).await,
+            Command::Upload(args) => upload::run(args).await,
             Command::Estimate(args) => estimate::run(args).await,
             Command::Costs(args) => costs::run(args).await,
             Command::Status(args) => tasks::status(args).await,
@@ -121,6 +126,7 @@ impl Cli {
         match &self.command {
             Command::Serve(_) | Command::Sandbox(_) => false,
             Command::Generate(args) => args.connection.json,
+            Command::Upload(args) => args.connection.json,
             Command::Create(args) | Command::Estimate(args) => args.connection.json,
             Command::Costs(args) => args.connection.json,
             Command::Status(args) | Command::Cancel(args) | Command::Delete(args) => {
@@ -214,6 +220,8 @@ mod command_line {
         let lines = [
             "mediagen generate --sandbox --output lake.mp4 lake",
             "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio=true -o a=1 --label k=v lake",
+            "mediagen create --video in.mp4 --audio a.mp3 --audio true --sound --input source_video=upload_1 lake",
+            "mediagen upload in.mp4 --content-type video/mp4 --json",
             "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
             "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
             "mediagen download task_1 --output - --index 1 --offset 5",

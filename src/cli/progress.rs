@@ -43,6 +43,15 @@ impl Progress {
 
     /// Shows how many bytes of a download are there.
     pub fn bytes(&mut self, done: u64, size: u64) {
+        self.transfer("downloaded", done, size);
+    }
+
+    /// Shows how many bytes of an upload are on their way.
+    pub fn sent(&mut self, done: u64, size: u64) {
+        self.transfer("uploaded", done, size);
+    }
+
+    fn transfer(&mut self, verb: &str, done: u64, size: u64) {
         if let Some(bar) = &self.bar {
             bar.set_style(style(
                 "{spinner} {elapsed_precise} [{bar:30}] {bytes} of {total_bytes}",
@@ -50,7 +59,7 @@ impl Progress {
             bar.set_length(size);
             bar.set_position(done);
         } else if done == size {
-            self.line(format!("downloaded {size} bytes"));
+            self.line(format!("{verb} {size} bytes"));
         }
     }
 

@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
+use super::inputs::{LocalInput, Planned};
 use super::media;
 use crate::config::quantity::parse_duration;
-use crate::pb::v1::input_reference::Source;
-use crate::pb::v1::{CreateRequest, InputReference, Operation, Role};
+use crate::pb::v1::{CreateRequest, Operation, Role};
 
 /// A generation, as flags.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,9 +31,16 @@ pub struct RequestArgs {
     /// Length in whole seconds; a fraction or `auto` goes in --option duration=2.5
     #[arg(long, value_name = "N", value_parser = parse_seconds)]
     pub seconds: Option<u32>,
-    /// An image to begin with: a file or an https URL; may be repeated
+    /// An image to begin with: a file, an https URL or the id of an upload; may be repeated
     #[arg(long, value_name = "FILE_OR_URL")]
     pub image: Vec<String>,
+    /// A video to begin with: a file, an https URL or the id of an upload; may be repeated
+    #[arg(long, value_name = "FILE_OR_URL")]
+    pub video: Vec<String>,
+    /// Sound to begin with: a file, an https URL or the id of an upload; may be repeated. Given true
+    /// or false, the same as --sound
+    #[arg(long, value_name = "FILE_OR_URL")]
+    pub audio: Vec<String>,
     /// Another input in a role of its own, as last_frame=end.png or source_video=https://…; may be
     /// repeated
     #[arg(long, value_name = "ROLE=FILE_OR_URL", value_parser = parse_pair)]
@@ -46,7 +53,7 @@ pub struct RequestArgs {
     pub count: Option<u32>,
     /// With or without sound, where the model offers the choice
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub audio: Option<bool>,
+    pub sound: Option<bool>,
     /// What shall not be in it, where the model offers that
     #[arg(long, value_name = "TEXT")]
     pub negative_prompt: Option<String>,
@@ -70,29 +77,45 @@ pub struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// The request; reads local files.
-    pub fn to_request(&self) -> Result<CreateRequest, Failure> {
+    /// The request; reads local files, and leaves those to be uploaded that it cannot hold.
+    pub fn to_request(&self) -> Result<Planned, Failure> {
         let mut inputs = Vec::new();
-        for image in &self.image {
-            inputs.push(to_input(image, Role::Unspecified)?);
+        for (kind, places) in [
+            ("image", &self.image),
+            ("video", &self.video),
+            ("audio", &self.audio),
+        ] {
+            for place in places
+                .iter()
+                .filter(|place| kind != "audio" || !is_flag(place))
+            {
+                inputs.push(LocalInput::of(place, Role::Unspecified, Some(kind))?);
+            }
         }
         for (role, place) in &self.input {
-            inputs.push(to_input(
-                place,
-                parse_role(role).map_err(usage("--input"))?,
-            )?);
+            let role = parse_role(role).map_err(usage("--input"))?;
+            inputs.push(LocalInput::of(place, role, None)?);
         }
-        check_total(&inputs)?;
+        let request = self.without_inputs()?;
+        Planned::new(request, inputs)
+    }
+
+    /// What `--sound` says, or else `--audio` with a value of its.
+    fn wants_sound(&self) -> Option<bool> {
+        let flag = self.audio.iter().rfind(|place| is_flag(place));
+        self.sound.or(flag.map(|flag| flag == "true"))
+    }
+
+    fn without_inputs(&self) -> Result<CreateRequest, Failure> {
         Ok(CreateRequest {
             request_id: self.request_id.clone().unwrap_or_else(fresh_request_id),
             model: self.model.clone().unwrap_or_default(),
             prompt: self.prompt.clone(),
-            input_references: inputs,
             seconds: self.seconds,
             size: self.size.clone().unwrap_or_default(),
             count: self.count,
             seed: self.seed,
-            audio: self.audio,
+            audio: self.wants_sound(),
             negative_prompt: self.negative_prompt.clone().unwrap_or_default(),
             operation: self.operation.unwrap_or_default().into(),
             provider_options: to_options(&self.options)?,
@@ -102,8 +125,14 @@ impl RequestArgs {
                 .map(prost_types::Duration::try_from)
                 .transpose()
                 .context("--timeout")?,
+            ..CreateRequest::default()
         })
     }
+}
+
+/// Whether `--audio` was given a switch and no file.
+fn is_flag(place: &str) -> bool {
+    matches!(place, "true" | "false")
 }
 
 /// Splits `key=value` at the first `=`.
@@ -144,62 +173,6 @@ fn fresh_request_id() -> String {
     format!("cli-{:032x}", rand::random::<u128>())
 }
 
-fn to_input(place: &str, role: Role) -> Result<InputReference, Failure> {
-    let is_url = place.contains("://") || place.starts_with("data:");
-    let (source, content_type) = if is_url {
-        (Source::Url(place.into()), String::new())
-    } else {
-        let (bytes, content_type) = read_media(Path::new(place))?;
-        (Source::Data(bytes.into()), content_type.to_owned())
-    };
-    Ok(InputReference {
-        source: Some(source),
-        content_type,
-        role: role.into(),
-        ..Default::default()
-    })
-}
-
-fn read_media(file: &Path) -> Result<(Vec<u8>, &'static str), Failure> {
-    use std::io::Read as _;
-    let name = file.display();
-    let opened = std::fs::File::open(file).with_context(|| format!("{name} cannot be opened"))?;
-    let mut bytes = Vec::new();
-    opened
-        .take(MAX_INLINE + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("{name} cannot be read"))?;
-    if bytes.len() as u64 > MAX_INLINE {
-        return Err(too_large(&name.to_string()));
-    }
-    match media::sniff(&bytes) {
-        Some(content_type) => Ok((bytes, content_type)),
-        None => Err(Failure::new(
-            Exit::Refused,
-            format!("{name} is no image, video or sound that is known here"),
-        )),
-    }
-}
-
-fn check_total(inputs: &[InputReference]) -> Result<(), Failure> {
-    let length = |input: &InputReference| match &input.source {
-        Some(Source::Data(bytes)) => bytes.len() as u64,
-        _ => 0,
-    };
-    let total: u64 = inputs.iter().map(length).sum();
-    if total > MAX_INLINE {
-        Err(too_large("all local files together"))
-    } else {
-        Ok(())
-    }
-}
-
-fn too_large(what: &str) -> Failure {
-    let text =
-        format!("{what}: more than 15MiB; a request holds no more, so give an https URL instead");
-    Failure::new(Exit::Refused, text)
-}
-
 fn to_options(pairs: &[(String, String)]) -> Result<Option<prost_types::Struct>, Failure> {
     let mut fields = std::collections::BTreeMap::new();
     for (key, text) in pairs {
@@ -232,9 +205,6 @@ fn to_proto(value: Json) -> prost_types::Value {
     };
     prost_types::Value { kind: Some(kind) }
 }
-
-/// A server takes 16 MiB in one Create; the rest is left to the other fields.
-const MAX_INLINE: u64 = 15 << 20;
 
 /// A file that cannot be written is told before anything is paid for.
 pub fn check_output(output: Option<&Path>) -> Result<(), Failure> {
@@ -269,6 +239,7 @@ mod tests {
     use prost_types::value::Kind;
 
     use super::*;
+    use crate::pb::v1::input_reference::Source;
 
     #[test]
     fn options_are_json_where_they_can_be_and_text_otherwise() {
@@ -326,45 +297,32 @@ mod tests {
     fn a_request_always_has_an_id_and_no_two_the_same() {
         let args = RequestArgs::default();
         let (one, other) = (args.to_request().unwrap(), args.to_request().unwrap());
-        assert!(one.request_id.len() <= 128 && one.request_id != other.request_id);
+        let (one, other) = (&one.request().request_id, &other.request().request_id);
+        assert!(one.len() <= 128 && one != other);
     }
 
     #[test]
-    fn files_become_inline_data_of_their_type_and_urls_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let (image, text) = (folder.path().join("a"), folder.path().join("b.png"));
-        std::fs::write(&image, b"\x89PNG\r\n\x1a\n....").unwrap();
-        std::fs::write(&text, b"not an image").unwrap();
+    fn inputs_come_in_the_order_of_their_flags_and_a_switch_is_none() {
         let args = RequestArgs {
-            image: vec![image.display().to_string()],
-            input: vec![("last-frame".into(), "https://x.example/y.png".into())],
+            image: vec!["https://x.example/a".into()],
+            video: vec!["https://x.example/b".into()],
+            audio: vec!["true".into(), "https://x.example/c".into()],
+            input: vec![("last-frame".into(), "https://x.example/d".into())],
             ..RequestArgs::default()
         };
-        let inputs = args.to_request().unwrap().input_references;
-        assert_eq!(inputs[0].content_type, "image/png");
-        assert!(matches!(inputs[0].source, Some(Source::Data(_))));
-        assert_eq!(inputs[1].role(), Role::LastFrame);
-        assert!(matches!(inputs[1].source, Some(Source::Url(_))));
-        let wrong = RequestArgs {
-            image: vec![text.display().to_string()],
-            ..RequestArgs::default()
-        };
-        assert!(wrong.to_request().unwrap_err().message.contains("no image"));
-    }
-
-    #[test]
-    fn a_file_too_large_to_send_is_refused_before_it_is_sent() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("big");
-        std::fs::File::create(&file)
-            .unwrap()
-            .set_len(MAX_INLINE + 1)
-            .unwrap();
-        let args = RequestArgs {
-            image: vec![file.display().to_string()],
-            ..RequestArgs::default()
-        };
-        assert!(args.to_request().unwrap_err().message.contains("15MiB"));
+        let planned = args.to_request().unwrap();
+        let inputs = &planned.request().input_references;
+        let urls: Vec<_> = inputs
+            .iter()
+            .map(|input| match &input.source {
+                Some(Source::Url(url)) => url.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected = ["a", "b", "c", "d"].map(|end| format!("https://x.example/{end}"));
+        assert_eq!(urls, expected);
+        assert_eq!(inputs[3].role(), Role::LastFrame);
+        assert_eq!(planned.request().audio, Some(true));
     }
 
     #[test]

@@ -133,8 +133,9 @@ pub struct ResolutionArgs {
 
 /// `create`.
 pub async fn create(args: &CreateArgs) -> Result<(), Failure> {
-    let request = args.request.to_request()?;
+    let planned = args.request.to_request()?;
     let mut client = args.connection.connect()?;
+    let request = planned.complete(&mut client, &mut Progress::new()).await?;
     let task = create_task(&mut client, request).await?;
     show::task(&task, args.connection.json)
 }

@@ -35,7 +35,7 @@ pub use problem::{Problem, Problems};
 pub use runway::{Access, Runway, is_loopback};
 pub use server::{Limits, Server, Tls};
 pub use store::{Archive, Retention, Store};
-pub use streams::{Download, Watch};
+pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
 
 use problem::Report;
@@ -61,6 +61,8 @@ pub struct Config {
     pub watch: Watch,
     /// `DownloadContent`.
     pub download: Download,
+    /// `UploadInput`.
+    pub upload: Upload,
     /// Creating tasks at the provider.
     pub submit: Submit,
     /// Reading tasks at the provider.
@@ -139,6 +141,7 @@ impl Config {
             retention: root.within("retention", Retention::read),
             watch: root.within("watch", Watch::read),
             download: root.within("download", Download::read),
+            upload: root.within("upload", Upload::read),
             submit: root.within("submit", Submit::read),
             poll: root.within("poll", |section| {
                 Poll::read(section, runway.is_local(), sandbox)

@@ -37,6 +37,8 @@ pub struct Retention {
     pub content: Duration,
     /// The record of a task and its cost; at least `content`.
     pub records: Duration,
+    /// Uploads; counted from their end.
+    pub uploads: Duration,
 }
 
 impl Store {
@@ -76,6 +78,7 @@ impl Retention {
         let retention = Self {
             content: section.duration("content", HOUR..=most),
             records: section.duration("records", HOUR..=most),
+            uploads: section.duration("uploads", HOUR..=30 * DAY),
         };
         if retention.records < retention.content {
             section.wrong(

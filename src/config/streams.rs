@@ -1,4 +1,4 @@
-//! `watch` and `download`: what a server stream may take.
+//! `watch`, `download` and `upload`: what a stream may take.
 
 use std::time::Duration;
 
@@ -29,6 +29,19 @@ pub struct Download {
     pub reader_timeout: Duration,
 }
 
+/// Settings of `UploadInput`.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Largest upload in bytes.
+    pub max_bytes: u64,
+    /// Uploads open at once.
+    pub max_streams: usize,
+    /// A client that sends nothing for this long is let go.
+    pub idle_timeout: Duration,
+    /// How long one upload may take in all.
+    pub timeout: Duration,
+}
+
 impl Watch {
     pub(super) fn read(section: &Section<'_>) -> Self {
         Self {
@@ -49,3 +62,17 @@ impl Download {
         }
     }
 }
+
+impl Upload {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            max_bytes: section.bytes("max_bytes", 1 << 20..=RUNWAYS_MOST),
+            max_streams: section.count("max_streams", 1..=10_000),
+            idle_timeout: section.duration("idle_timeout", SECOND..=HOUR),
+            timeout: section.duration("timeout", MINUTE..=HOUR),
+        }
+    }
+}
+
+/// What Runway takes in one upload.
+const RUNWAYS_MOST: u64 = 200_000_000;

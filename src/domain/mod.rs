@@ -15,4 +15,5 @@ pub mod routing;
 pub mod schedule;
 pub mod task;
 pub mod time;
+pub mod upload;
 pub mod value;

@@ -29,17 +29,20 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The account's name; upstream ids are unique within it.
     fn account(&self) -> &str;
 
-    /// Does everything that is free and may take long: reads spooled media, uploads what is too
-    /// large to go inline, builds the body. Called before the intent is committed.
+    /// Whether [`Provider::place`] puts the bytes themselves into the address: nothing is gained by
+    /// remembering it.
+    fn embeds(&self, media: &Media) -> bool;
+
+    /// Makes an address of media that creates of this account may name.
     ///
-    /// `media` is aligned with `generation.inputs`: `Some` for spooled bytes, `None` for what is
-    /// an address already. May be called again after an error or a crash; nothing that it leaves
-    /// at the provider costs anything or must be cleaned up. An error means that nothing was created.
-    async fn prepare(
-        &self,
-        generation: &Generation,
-        media: &[Option<Media>],
-    ) -> Result<Prepared, Rejection>;
+    /// Free, and may take long. Called before the intent is committed, and again after an error or
+    /// a crash: nothing that it leaves at the provider costs anything or must be cleaned up. An
+    /// error means that there is no address, and that no task was created.
+    async fn place(&self, media: &Media) -> Result<Placed, Rejection>;
+
+    /// Builds the create call. `uris` has one address for each of the generation's inputs, in
+    /// order: the caller's own, or one from [`Provider::place`].
+    fn prepare(&self, generation: &Generation, uris: &[String]) -> Prepared;
 
     /// Sends the one create call: at most one request leaves, whatever happens to it.
     ///
@@ -69,6 +72,15 @@ pub struct Prepared {
     pub endpoint: String,
     /// The request's body.
     pub body: Bytes,
+}
+
+/// An address of media at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The address; may hold the media itself.
+    pub uri: String,
+    /// How long creates may name it from now on; `None`: it is for one create, now.
+    pub lasts: Option<Duration>,
 }
 
 /// Bytes of an input that the archive spooled.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Service;
 use crate::archive::ArchiveError;
 use crate::domain::generation::{
-    Draft, DraftSource, Generation, InvalidField, InvalidReason, fingerprint,
+    Draft, DraftSource, Generation, InvalidField, InvalidReason, NO_UPLOAD, fingerprint,
 };
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
@@ -60,10 +60,18 @@ pub enum CreateError {
 
 impl Service {
     /// What is wrong with a request, for a face that could read only a part of it.
-    pub fn check(&self, request: &NewRequest) -> Vec<InvalidField> {
-        let mut wrong = check_frame(request);
-        wrong.extend(self.generation(&request.draft).err().unwrap_or_default());
-        wrong
+    ///
+    /// # Errors
+    /// When the store cannot say which uploads there are.
+    pub async fn check(
+        &self,
+        tenant: &TenantId,
+        request: NewRequest,
+    ) -> Result<Vec<InvalidField>, StoreError> {
+        let mut wrong = check_frame(&request);
+        let draft = self.known_inputs(tenant, request.draft).await?;
+        wrong.extend(self.generation(&draft).err().unwrap_or_default());
+        Ok(wrong)
     }
 
     /// Makes a task, or finds the one that this request made before.
@@ -96,7 +104,8 @@ impl Service {
         {
             return same_or_reused(task, &print);
         }
-        let generation = match self.generation(&request.draft) {
+        let draft = self.known_inputs(&tenant, request.draft).await?;
+        let generation = match self.generation(&draft) {
             Ok(generation) if wrong.is_empty() => generation,
             Ok(_) => return Err(CreateError::Invalid(wrong)),
             Err(more) => {
@@ -106,8 +115,8 @@ impl Service {
         };
         self.admit()?;
         let id = TaskId::new(self.now().0, rand::random());
-        self.spool(id, &request.draft).await?;
-        let model = asked_model(&request.draft.model, &generation);
+        self.spool(id, &draft).await?;
+        let model = asked_model(&draft.model, &generation);
         let estimate = self.price(&generation);
         let new = NewTask {
             id,
@@ -151,19 +160,26 @@ impl Service {
         Ok(())
     }
 
-    /// Keeps inline inputs in the archive, so that no row holds them.
+    /// Keeps what is inline or uploaded in the archive as the task's own, so that no row holds it and
+    /// no other record's end takes it.
     async fn spool(&self, id: TaskId, draft: &Draft) -> Result<(), CreateError> {
+        let archive = &self.parts().archive;
         for (index, input) in (0_u32..).zip(&draft.inputs) {
-            if let DraftSource::Data(bytes) = &input.source {
-                let kept = self
-                    .parts()
-                    .archive
-                    .put_input(id, index, bytes.clone())
-                    .await;
-                if let Err(error) = kept {
-                    self.unspool(id).await;
-                    return Err(CreateError::Archive(error));
+            let kept = match &input.source {
+                DraftSource::Data(bytes) => {
+                    let put = archive.put_input(id, index, bytes.clone()).await;
+                    put.map(drop).map_err(CreateError::Archive)
                 }
+                DraftSource::Uploaded(upload) => {
+                    let (spool, size) = (upload.id.spool(), upload.size_bytes);
+                    let given = archive.give(spool, size, id, index).await;
+                    given.map_err(|error| not_given(index, error))
+                }
+                DraftSource::Missing | DraftSource::Url(_) | DraftSource::Upload(_) => Ok(()),
+            };
+            if let Err(error) = kept {
+                self.unspool(id).await;
+                return Err(error);
             }
         }
         Ok(())
@@ -203,6 +219,18 @@ impl Service {
             }
         }
     }
+}
+
+/// An upload that expired after it was looked up is like any other that is not there.
+fn not_given(index: u32, error: ArchiveError) -> CreateError {
+    if error != ArchiveError::Missing {
+        return CreateError::Archive(error);
+    }
+    CreateError::Invalid(vec![InvalidField {
+        field: format!("input_references[{index}].upload_id"),
+        reason: InvalidReason::FieldInvalid,
+        problem: NO_UPLOAD.to_owned(),
+    }])
 }
 
 fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {

@@ -1,13 +1,15 @@
 //! What a request would cost: a question that leaves nothing behind.
 //!
-//! It depends on the request, the catalogue and the configuration alone. Whether the archive has
+//! It depends on the request, the uploads it names, the catalogue and the configuration alone. Whether the archive has
 //! room or an account is fit just now is not asked: that may differ when the task is made.
 
 use super::Service;
 use super::create::{NewRequest, asked_model, check_frame};
 use crate::domain::generation::{InvalidField, Operation};
+use crate::domain::id::TenantId;
 use crate::domain::money::Millicredits;
 use crate::domain::routing::Deployment;
+use crate::store::StoreError;
 
 /// The price of a request, and what it would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,19 +28,32 @@ pub struct Estimate {
     pub size: Option<String>,
 }
 
+/// Why there is no price.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimateError {
+    /// Every field that Create would refuse.
+    #[error("the request has {} bad field(s)", .0.len())]
+    Invalid(Vec<InvalidField>),
+    /// The store could not say which uploads there are.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Service {
     /// The price of a request that Create would take; its `request_id` is not looked at.
-    ///
-    /// # Errors
-    /// Every field that Create would refuse.
-    pub fn estimate(&self, mut request: NewRequest) -> Result<Estimate, Vec<InvalidField>> {
+    pub async fn estimate(
+        &self,
+        tenant: &TenantId,
+        mut request: NewRequest,
+    ) -> Result<Estimate, EstimateError> {
         request.request_id.clear();
         let mut wrong = check_frame(&request);
-        let generation = match self.generation(&request.draft) {
+        let draft = self.known_inputs(tenant, request.draft).await?;
+        let generation = match self.generation(&draft) {
             Ok(generation) if wrong.is_empty() => generation,
             checked => {
                 wrong.extend(checked.err().unwrap_or_default());
-                return Err(wrong);
+                return Err(EstimateError::Invalid(wrong));
             }
         };
         let account = self.parts().accounts.for_model(&generation.model);
@@ -47,7 +62,7 @@ impl Service {
             estimated: self.price(&generation),
             deployments: account.iter().map(|a| deployment(a.name())).collect(),
             operation: generation.operation,
-            model: asked_model(&request.draft.model, &generation),
+            model: asked_model(&draft.model, &generation),
             seconds: generation.seconds,
             size: generation.size,
         })

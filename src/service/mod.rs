@@ -1,4 +1,4 @@
-//! What every face offers: create, status, watch, download, cancel, list, delete, resolve, and
+//! What every face offers: create, status, watch, download, upload, cancel, list, delete, resolve, and
 //! what things cost, before and after.
 //!
 //! A face converts, calls, converts. Everything here is scoped to a tenant: another tenant's task
@@ -10,10 +10,12 @@ mod create;
 mod delete;
 mod download;
 mod estimate;
+mod inputs;
 mod list;
 mod models;
 mod page;
 mod resolve;
+mod upload;
 mod watch;
 
 use std::sync::Arc;
@@ -24,11 +26,12 @@ pub use cost::{CostError, CostRequest, Costs};
 pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
-pub use estimate::Estimate;
+pub use estimate::{Estimate, EstimateError};
 pub use list::{ListError, ListRequest, Page};
 pub use models::ListedModel;
 pub use page::TaskFilters;
 pub use resolve::ResolveError;
+pub use upload::{UploadError, UploadPart};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
@@ -101,6 +104,14 @@ pub struct Settings {
     pub max_downloads: usize,
     /// Bytes of one message of a download at most.
     pub chunk: usize,
+    /// Uploads open at once.
+    pub max_uploads: usize,
+    /// How long an uploader may take for one message before its stream is ended.
+    pub upload_idle: Duration,
+    /// How long one upload may take in all.
+    pub upload_timeout: Duration,
+    /// How long an upload can be named by a create.
+    pub keep_uploads: Duration,
 }
 
 struct Inner {
@@ -109,6 +120,7 @@ struct Inner {
     beats: watch::Beats,
     watches: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -132,6 +144,7 @@ impl Service {
         let beats = watch::Beats::start(&parts.shutdown, settings.heartbeat);
         let watches = Arc::new(Semaphore::new(settings.max_watches));
         let downloads = Arc::new(Semaphore::new(settings.max_downloads));
+        let uploads = Arc::new(Semaphore::new(settings.max_uploads));
         Self {
             inner: Arc::new(Inner {
                 parts,
@@ -139,6 +152,7 @@ impl Service {
                 beats,
                 watches,
                 downloads,
+                uploads,
             }),
         }
     }

@@ -11,6 +11,7 @@ mod cost;
 mod request;
 pub mod sqlite;
 mod update;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 
 pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update};
+pub use uploads::UploadStore;
 
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Status, Task};
@@ -31,7 +33,7 @@ use changes::Changes;
 /// caller must read to know. Every committed write is announced on [`TaskStore::changes`], in the
 /// order of commits, before the method returns.
 #[async_trait]
-pub trait TaskStore: Send + Sync + 'static {
+pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// Commits a new task at version 1, unless its tenant already has one under its `request_id`:
     /// then that one is returned and nothing is written. Racing duplicates all get the same task.
     async fn create(&self, task: Task) -> Result<Created, StoreError>;

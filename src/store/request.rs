@@ -133,7 +133,6 @@ struct StoredKeyframe {
 enum StoredSource {
     Url(String),
     Inline { size_bytes: u64, sha256: String },
-    Upload(String),
 }
 
 impl From<&Order> for Stored {
@@ -196,7 +195,6 @@ impl From<&Input> for StoredInput {
                 size_bytes: *size_bytes,
                 sha256: hex::encode(sha256),
             },
-            InputSource::Upload(id) => StoredSource::Upload(id.clone()),
         };
         Self {
             source,
@@ -214,7 +212,6 @@ impl StoredInput {
     fn into_input(self) -> Option<Input> {
         let source = match self.source {
             StoredSource::Url(url) => InputSource::Url(url),
-            StoredSource::Upload(id) => InputSource::Upload(id),
             StoredSource::Inline { size_bytes, sha256 } => {
                 let sha256 = hex::decode(sha256).ok()?.try_into().ok()?;
                 InputSource::Inline { size_bytes, sha256 }

@@ -1,5 +1,5 @@
-//! Retention: removes what the archive must give up, lets content and records expire, and finds
-//! objects that belong to no task.
+//! Retention: removes what the archive must give up, lets content, records and uploads expire, and
+//! finds objects that belong to no record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use crate::archive::ArchiveError;
 use crate::domain::id::TaskId;
 use crate::domain::task::{Event, Lane, Purge, Task};
 use crate::domain::time::Timestamp;
+use crate::domain::upload::SpoolId;
 
 /// Cleans until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -17,9 +18,12 @@ pub(super) async fn run(desk: Arc<Desk>) {
         while purge(&desk).await {}
         expire(&desk).await;
         forget(&desk).await;
+        while expire_uploads(&desk).await {}
+        expire_placements(&desk).await;
         if desk.now().since(swept) >= SWEEP {
             swept = desk.now();
             sweep(&desk).await;
+            sweep_uploads(&desk).await;
         }
         if !desk.rest(Lane::Clean, LONGEST_REST).await {
             return;
@@ -72,6 +76,61 @@ async fn forget(desk: &Desk) {
     }
 }
 
+/// Ends the retention of uploads. The records go first: what a crash leaves is an object without a
+/// record, which is swept. True when more are waiting.
+async fn expire_uploads(desk: &Desk) -> bool {
+    let expired = match desk.store.expired_uploads(desk.now(), PAGE).await {
+        Ok(expired) => expired,
+        Err(error) => {
+            tracing::warn!(%error, "could not read which uploads have expired");
+            return false;
+        }
+    };
+    if expired.is_empty() || desk.shutdown.is_draining() {
+        return false;
+    }
+    if let Err(error) = desk.store.remove_uploads(expired.clone()).await {
+        tracing::warn!(%error, "could not forget expired uploads");
+        return false;
+    }
+    tracing::info!(count = expired.len(), "removing expired uploads");
+    for spool in &expired {
+        remove_upload(desk, *spool).await;
+    }
+    expired.len() == PAGE
+}
+
+/// Forgets addresses that no longer lead anywhere.
+async fn expire_placements(desk: &Desk) {
+    if let Err(error) = desk.store.expire_placements(desk.now()).await {
+        tracing::warn!(%error, "could not forget expired addresses");
+    }
+}
+
+/// Removes what broken uploads left, when no upload that long ago can still be coming.
+async fn sweep_uploads(desk: &Desk) {
+    let spools = match desk.archive.upload_ids().await {
+        Ok(spools) => spools,
+        Err(error) => return tracing::warn!(%error, "could not list the archive"),
+    };
+    for spool in spools {
+        if desk.shutdown.is_draining() {
+            return;
+        }
+        let old = desk.now().since(Timestamp(spool.created_ms())) >= BROKEN_UPLOAD_AGE;
+        if old && matches!(desk.store.has_upload(spool).await, Ok(false)) {
+            tracing::info!(%spool, "removing what a broken upload left");
+            remove_upload(desk, spool).await;
+        }
+    }
+}
+
+async fn remove_upload(desk: &Desk, spool: SpoolId) {
+    if let Err(error) = desk.archive.remove_upload(spool).await {
+        tracing::warn!(%spool, %error, "an upload was not removed");
+    }
+}
+
 /// Removes objects whose task was never committed, long after it could still be.
 async fn sweep(desk: &Desk) {
     let ids = match desk.archive.task_ids().await {
@@ -112,3 +171,5 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 const SWEEP: Duration = Duration::from_hours(6);
 /// Only objects this old are taken for orphans.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
+/// Twice as long as an upload may take (`upload.timeout` is one hour at most).
+const BROKEN_UPLOAD_AGE: Duration = Duration::from_hours(2);

@@ -1,28 +1,29 @@
 //! Queued → submitted: prepares, commits the intent, sends the one create, records the outcome.
 //!
-//! Preparation (uploads, data URIs) is free and comes before the intent, so that the send window
-//! stays short. Once the intent is committed the work runs to a recorded outcome, also in a drain.
+//! Addresses for the inputs (uploads, data URIs) are free and are made before the intent, so that the
+//! send window stays short. Once the intent is committed the work runs to a recorded outcome, also in a drain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::placing::{self, Unplaced};
 use crate::archive::ArchiveError;
 use crate::domain::follow::BOOKING;
-use crate::domain::generation::InputSource;
 use crate::domain::id::TaskId;
 use crate::domain::routing::Deployment;
 use crate::domain::task::{
-    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, verdict,
+    Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, Trials,
+    verdict,
 };
 use crate::domain::time::Timestamp;
-use crate::provider::{Account, Media};
+use crate::domain::upload::Placement;
+use crate::provider::Account;
 use crate::store::{StoreError, Update, UpdateError};
 
 /// Offers what is due to its account until the drain.
@@ -139,25 +140,22 @@ fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
 
 async fn submit(desk: &Desk, account: &Account, task: &Task) {
     let provider = account.provider();
-    let media = match media(desk, task).await {
-        Ok(media) => media,
-        Err(ArchiveError::Unavailable(why)) => return wait_for_archive(desk, task, &why).await,
-        Err(lost @ (ArchiveError::Missing | ArchiveError::Damaged(_))) => {
-            tracing::error!(task = %task.id, error = %lost, "a kept input is lost");
-            let message = "an input that was sent with the request is lost; send it again";
-            let failure = Failure::ours(FailureReason::InvalidInput, message);
-            let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
-            return;
-        }
-    };
-    let prepared = tokio::select! {
-        // Nothing is begun in a drain, and what is prepared costs nothing.
+    let addresses = tokio::select! {
+        // Nothing is begun in a drain, and what is placed costs nothing.
         () = desk.shutdown.draining() => return,
-        prepared = provider.prepare(&task.order.generation, &media) => prepared,
+        addresses = placing::addresses(desk, account, task) => addresses,
     };
     if desk.shutdown.is_draining() {
         return;
     }
+    let (prepared, reused) = match addresses {
+        Ok(found) => {
+            let prepared = provider.prepare(&task.order.generation, &found.uris);
+            (Ok(prepared), found.reused)
+        }
+        Err(Unplaced::Rejected(rejection)) => (Err(rejection), Vec::new()),
+        Err(Unplaced::Archive(error)) => return input_missing(desk, task, error).await,
+    };
     // The window opens before the intent can be on disk: what waits longer is not sent.
     let begun = Instant::now();
     let Some(claimed) = claim(desk, account, task).await else {
@@ -170,7 +168,7 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
         }
         Ok(prepared) => provider.submit(prepared).await,
     };
-    settle(desk, account, &claimed, outcome).await;
+    settle(desk, account, &claimed, outcome, &reused).await;
 }
 
 /// Commits the intent. `None`: the create must not be sent.
@@ -187,8 +185,15 @@ async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>>
     }
 }
 
-/// Records what became of the create; `task` is the claimed one.
-async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutcome) {
+/// Records what became of the create; `task` is the claimed one, `reused` are the addresses in it
+/// that were not made for it.
+async fn settle(
+    desk: &Desk,
+    account: &Account,
+    task: &Task,
+    outcome: SubmitOutcome,
+    reused: &[Placement],
+) {
     let attempt = task.current_attempt().map_or(0, |attempt| attempt.number);
     let model = &task.order.generation.model;
     let event = match outcome {
@@ -210,7 +215,10 @@ async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutc
             tracing::warn!(task = %task.id, attempt, kind = ?rejection.kind, code = rejection.code,
                 message = rejection.message, "create rejected");
             account.rejected(model, &rejection, desk.now());
-            rejected(desk, task, attempt, rejection)
+            if rejection.may_be_about_inputs() {
+                placing::forget(desk, reused).await;
+            }
+            rejected(desk, task, attempt, rejection, !reused.is_empty())
         }
         SubmitOutcome::Unknown { evidence } => {
             tracing::error!(task = %task.id, attempt, evidence, "outcome of the create is unknown");
@@ -239,9 +247,13 @@ async fn settle(desk: &Desk, account: &Account, task: &Task, outcome: SubmitOutc
     }
 }
 
-fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Event {
-    let most = desk.settings.submit.max_attempts;
-    let verdict = verdict(&rejection, &task.attempts, most, desk.now(), rand::random());
+fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection, reused: bool) -> Event {
+    let trials = Trials {
+        attempts: &task.attempts,
+        most: desk.settings.submit.max_attempts,
+        reused_addresses: reused,
+    };
+    let verdict = verdict(&rejection, trials, desk.now(), rand::random());
     Event::Rejected {
         attempt,
         rejection,
@@ -249,21 +261,17 @@ fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection) -> Eve
     }
 }
 
-/// Openers of the spooled inputs, aligned with the generation's inputs.
-async fn media(desk: &Desk, task: &Task) -> Result<Vec<Option<Media>>, ArchiveError> {
-    let mut media = Vec::new();
-    for (index, input) in (0_u32..).zip(&task.order.generation.inputs) {
-        media.push(match input.source {
-            InputSource::Inline { .. } => {
-                let spooled = desk.archive.input(task.id, index).await?;
-                let size_bytes = spooled.size_bytes();
-                let open = move || spooled.open().map_err(std::io::Error::other).boxed();
-                Some(Media::new(input.content_type.clone(), size_bytes, open))
-            }
-            InputSource::Url(_) | InputSource::Upload(_) => None,
-        });
+/// A kept input cannot be read: now, or never again.
+async fn input_missing(desk: &Desk, task: &Task, error: ArchiveError) {
+    match error {
+        ArchiveError::Unavailable(why) => wait_for_archive(desk, task, &why).await,
+        lost @ (ArchiveError::Missing | ArchiveError::Damaged(_)) => {
+            tracing::error!(task = %task.id, error = %lost, "a kept input is lost");
+            let message = "an input that was sent with the request is lost; send it again";
+            let failure = Failure::ours(FailureReason::InvalidInput, message);
+            let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
+        }
     }
-    Ok(media)
 }
 
 async fn wait_for_archive(desk: &Desk, task: &Task, why: &str) {

@@ -9,6 +9,7 @@ mod archiver;
 mod cleaner;
 pub mod copy;
 mod dispatcher;
+mod placing;
 mod poller;
 mod rescuer;
 mod settings;
@@ -52,6 +53,8 @@ pub struct Desk {
     pub run_times: Mutex<RunTimes>,
     /// Output URLs just seen, on their way from the poller to the archiver.
     outputs: Mutex<lru::LruCache<TaskId, Vec<String>>>,
+    /// Who places content at a provider.
+    turns: placing::Turns,
     clock: Clock,
 }
 
@@ -74,6 +77,7 @@ impl Desk {
             settings,
             run_times: Mutex::default(),
             outputs: Mutex::new(lru::LruCache::new(OUTPUTS)),
+            turns: placing::Turns::default(),
             clock: Clock,
         }
     }

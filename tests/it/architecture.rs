@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provider", &["domain", "telemetry", "egress"]),
     ("store", &["domain", "telemetry"]),
     ("archive", &["domain", "telemetry", "egress"]),
+    ("media", &["domain", "archive"]),
     (
         "service",
         &[
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provider",
             "archive",
             "egress",
+            "media",
             "clock",
             "telemetry",
         ],
@@ -41,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provider",
             "archive",
             "egress",
+            "media",
             "clock",
             "telemetry",
         ],

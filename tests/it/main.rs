@@ -46,6 +46,8 @@ mod submit;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]
+mod upload;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod watch;

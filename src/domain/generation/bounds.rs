@@ -8,13 +8,16 @@ use crate::domain::value::Value;
 pub struct Limits {
     /// Most bytes of one inline input.
     pub inline_bytes: u64,
+    /// Most bytes of one upload.
+    pub upload_bytes: u64,
 }
 
 impl Default for Limits {
-    /// 16 MiB: what one message may carry.
+    /// 16 MiB, what one message may carry; 200 MB, what Runway takes.
     fn default() -> Self {
         Self {
             inline_bytes: 16 * 1024 * 1024,
+            upload_bytes: 200_000_000,
         }
     }
 }
@@ -189,7 +192,7 @@ pub(super) fn printable(name: &str) -> String {
 }
 
 /// Most inputs of a request.
-pub(super) const MOST_INPUTS: usize = 64;
+pub const MOST_INPUTS: usize = 64;
 /// Most options of a request.
 const MOST_OPTIONS: usize = 64;
 /// Most bytes of all options together.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{Measured, Operation, Role};
+use crate::domain::upload::UploadId;
 use crate::domain::value::Value;
 
 /// A request as it came in. Empty text and `None` mean *not given*.
@@ -85,6 +86,21 @@ pub enum DraftSource {
     Url(String),
     /// In the request.
     Data(Bytes),
-    /// In an earlier upload.
+    /// In an earlier upload, by its name; one that nobody looked up is refused.
     Upload(String),
+    /// In an earlier upload of the same tenant, which was found.
+    Uploaded(Uploaded),
+}
+
+/// What is known of an upload that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Its name.
+    pub id: UploadId,
+    /// Its media type.
+    pub content_type: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{Draft, DraftInput, DraftSource, Keyframe, Moment};
+use crate::domain::upload::UploadId;
 use crate::domain::value::Value;
 
 /// SHA-256 over every field of a request: the draft, its labels and its timeout.
@@ -77,15 +78,26 @@ impl Encoder {
                 self.bytes(data);
             }
             DraftSource::Upload(id) => {
-                self.tag(3);
-                self.text(id);
+                if let Ok(id) = id.parse() {
+                    self.upload(id);
+                } else {
+                    self.tag(3);
+                    self.text(id);
+                }
             }
+            DraftSource::Uploaded(upload) => self.upload(upload.id),
         }
         self.text(&input.content_type);
         self.text(input.role.as_str());
         self.text(&input.tag);
         self.text(&input.subject);
         self.keyframe(input.keyframe.as_ref());
+    }
+
+    /// The same content uploaded again is the same request, so only that part of the name counts.
+    fn upload(&mut self, id: UploadId) {
+        self.tag(4);
+        self.bytes(id.digest());
     }
 
     fn keyframe(&mut self, keyframe: Option<&Keyframe>) {
@@ -156,8 +168,9 @@ const VERSION: &str = "mediagen.request.1";
 mod tests {
     use bytes::Bytes;
 
-    use super::super::{Measured, Operation, Role};
+    use super::super::{Measured, Operation, Role, Uploaded};
     use super::*;
+    use crate::domain::upload::SpoolId;
 
     type Change = fn(&mut Draft);
 
@@ -284,6 +297,26 @@ mod tests {
             ..Draft::default()
         };
         assert_ne!(print(&one), print(&two));
+    }
+
+    #[test]
+    fn an_upload_counts_by_its_content_looked_up_or_not() {
+        let id = |random, content| UploadId::new(SpoolId::new(1, [random; 10]), &[content; 32]);
+        let of = |source| {
+            let mut draft = full();
+            draft.inputs[0].source = source;
+            print(&draft)
+        };
+        let named = |id: UploadId| of(DraftSource::Upload(id.to_string()));
+        let found = of(DraftSource::Uploaded(Uploaded {
+            id: id(3, 1),
+            content_type: "image/png".into(),
+            size_bytes: 9,
+            sha256: [1; 32],
+        }));
+        assert_eq!(named(id(1, 1)), named(id(2, 1)));
+        assert_eq!(named(id(1, 1)), found);
+        assert_ne!(named(id(1, 1)), named(id(1, 2)));
     }
 
     #[test]

@@ -6,10 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::bounds::check_text;
 use super::{
-    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Measured, Media, Role, Violations,
-    keyframe, media_type, url,
+    DraftInput, DraftSource, InvalidReason, Keyframe, Limits, Measured, Media, Role, Uploaded,
+    Violations, input_type, keyframe, media_type, url,
 };
-use crate::domain::model::listed;
 
 /// One valid input.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,15 +34,13 @@ pub struct Input {
 pub enum InputSource {
     /// At an address that the provider reads.
     Url(String),
-    /// In the request; the service keeps the bytes.
+    /// With the service, which keeps a copy for the task: sent inline, or from an upload.
     Inline {
         /// How many bytes.
         size_bytes: u64,
         /// Their SHA-256.
         sha256: [u8; 32],
     },
-    /// In an earlier upload.
-    Upload(String),
 }
 
 /// An input that was looked at.
@@ -58,7 +55,7 @@ impl Input {
     pub fn media(&self) -> Option<Media> {
         let by_address = || match &self.source {
             InputSource::Url(address) => media_type::kind_of_path(address),
-            InputSource::Inline { .. } | InputSource::Upload(_) => None,
+            InputSource::Inline { .. } => None,
         };
         media_type::kind(&self.content_type)
             .or_else(|| self.role.media())
@@ -100,10 +97,13 @@ fn inspect_source(
     found: &mut Violations,
 ) -> (InputSource, String) {
     let declared = media_type::canonical(&draft.content_type);
-    check_declared(field, &declared, found);
+    found.extend(input_type::check_declared(
+        &format!("{field}.content_type"),
+        &declared,
+    ));
     match &draft.source {
         DraftSource::Missing => {
-            found.field(field, "has no source: set url or data");
+            found.field(field, "has no source: set url, data or upload_id");
             (InputSource::Url(String::new()), declared)
         }
         DraftSource::Url(address) => {
@@ -117,25 +117,13 @@ fn inspect_source(
             (InputSource::Url(address.clone()), declared)
         }
         DraftSource::Upload(id) => {
-            check_text(&format!("{field}.upload_id"), id, found);
-            found.field(
-                format!("{field}.upload_id"),
-                "uploads are not available yet: use url or data",
-            );
-            (InputSource::Upload(id.clone()), declared)
+            let field = format!("{field}.upload_id");
+            check_text(&field, id, found);
+            found.field(field, NO_UPLOAD);
+            (InputSource::Url(String::new()), declared)
         }
+        DraftSource::Uploaded(upload) => inspect_upload(field, upload, declared, limits, found),
         DraftSource::Data(data) => inspect_data(field, data, declared, limits, found),
-    }
-}
-
-fn check_declared(field: &str, declared: &str, found: &mut Violations) {
-    let taken = |media| media_type::taken(media).contains(&declared);
-    if !declared.is_empty() && !media_type::kind(declared).is_some_and(taken) {
-        found.add(
-            format!("{field}.content_type"),
-            InvalidReason::InputTypeUnsupported,
-            format!("must be one of {}", all_taken(media_type::kind(declared))),
-        );
     }
 }
 
@@ -160,7 +148,7 @@ fn inspect_data(
     }
     if size_bytes > limits.inline_bytes {
         let problem = format!(
-            "at most {} bytes are taken; got {size_bytes}",
+            "at most {} bytes are taken; got {size_bytes}: send more by UploadInput",
             limits.inline_bytes
         );
         found.add(field, InvalidReason::InputTooLarge, problem);
@@ -172,7 +160,13 @@ fn inspect_data(
             declared,
         );
     }
-    let content_type = settle_type(&field, data, declared, found);
+    let content_type = match input_type::settle(&field, data, &declared) {
+        Ok(settled) => settled,
+        Err(wrong) => {
+            found.extend(Some(wrong));
+            media_type::sniff(data).map_or(declared, str::to_owned)
+        }
+    };
     (
         InputSource::Inline {
             size_bytes,
@@ -182,50 +176,40 @@ fn inspect_data(
     )
 }
 
-/// The type that declaration and bytes agree on.
-fn settle_type(field: &str, data: &[u8], declared: String, found: &mut Violations) -> String {
-    let mut refuse = |problem| found.add(field, InvalidReason::InputTypeUnsupported, problem);
-    match media_type::sniff(data) {
-        None => {
-            refuse(format!(
-                "is of no known type; taken are {}",
-                all_taken(media_type::kind(&declared))
-            ));
-            declared
-        }
-        Some(sniffed)
-            if !media_type::kind(sniffed)
-                .is_some_and(|m| media_type::taken(m).contains(&sniffed)) =>
-        {
-            refuse(format!(
-                "is {sniffed}; taken are {}",
-                all_taken(media_type::kind(sniffed))
-            ));
-            declared
-        }
-        Some(sniffed) if declared.is_empty() => sniffed.to_owned(),
-        Some(sniffed) if media_type::agree(&declared, sniffed) => declared,
-        Some(sniffed) => {
-            refuse(format!("is {sniffed}, not {declared} as content_type says"));
-            sniffed.to_owned()
-        }
+/// An upload's bytes were told apart when they came; here only what is said of them is compared.
+fn inspect_upload(
+    field: &str,
+    upload: &Uploaded,
+    declared: String,
+    limits: Limits,
+    found: &mut Violations,
+) -> (InputSource, String) {
+    let kept = &upload.content_type;
+    let agrees = declared.is_empty() || media_type::agree(&declared, kept);
+    if !agrees && !found.names(&format!("{field}.content_type")) {
+        found.add(
+            format!("{field}.content_type"),
+            InvalidReason::InputTypeUnsupported,
+            format!("the upload is {kept}, not {declared}"),
+        );
     }
-}
-
-fn all_taken(media: Option<Media>) -> String {
-    let kinds = media.map_or(vec![Media::Image, Media::Video, Media::Audio], |media| {
-        vec![media]
-    });
-    let types: Vec<&str> = kinds
-        .into_iter()
-        .flat_map(media_type::taken)
-        .copied()
-        .collect();
-    if media.is_some() {
-        listed(types)
+    if upload.size_bytes > limits.upload_bytes {
+        found.add(
+            format!("{field}.upload_id"),
+            InvalidReason::InputTooLarge,
+            format!("at most {} bytes are taken", limits.upload_bytes),
+        );
+    }
+    let source = InputSource::Inline {
+        size_bytes: upload.size_bytes,
+        sha256: upload.sha256,
+    };
+    let content_type = if agrees && !declared.is_empty() {
+        declared
     } else {
-        types.join(", ")
-    }
+        kept.clone()
+    };
+    (source, content_type)
 }
 
 fn check_tag(field: &str, inputs: &[DraftInput], index: usize, found: &mut Violations) {
@@ -252,3 +236,5 @@ fn check_tag(field: &str, inputs: &[DraftInput], index: usize, found: &mut Viola
 
 /// How long a tag is.
 const TAG_LENGTH: std::ops::RangeInclusive<usize> = 3..=16;
+/// What is said of a name under which the tenant has no upload.
+pub const NO_UPLOAD: &str = "names no upload of yours; uploads expire: upload it again";

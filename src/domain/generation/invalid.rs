@@ -78,6 +78,13 @@ impl Violations {
         self.add(field, InvalidReason::FieldInvalid, problem);
     }
 
+    /// Notes what another check found.
+    pub(super) fn extend(&mut self, found: impl IntoIterator<Item = InvalidField>) {
+        for invalid in found {
+            self.add(invalid.field, invalid.reason, invalid.problem);
+        }
+    }
+
     /// Whether something was found about a field.
     pub(super) fn names(&self, field: &str) -> bool {
         self.0.iter().any(|invalid| invalid.field == field)

@@ -70,7 +70,7 @@ pub(super) fn canonical(declared: &str) -> String {
 }
 
 /// What the first bytes say; also names some types that are not taken, for a better answer.
-pub(super) fn sniff(data: &[u8]) -> Option<&'static str> {
+pub fn sniff(data: &[u8]) -> Option<&'static str> {
     match data {
         [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Some("image/png"),

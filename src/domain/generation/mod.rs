@@ -9,6 +9,7 @@ mod draft;
 mod fields;
 mod fingerprint;
 mod input;
+pub(super) mod input_type;
 mod invalid;
 mod keyframe;
 mod measured;
@@ -21,13 +22,14 @@ mod url;
 
 use std::collections::BTreeMap;
 
-pub use bounds::Limits;
+pub use bounds::{Limits, MOST_INPUTS};
 pub(crate) use bounds::{MOST_COUNT, MOST_SECONDS};
-pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment};
+pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment, Uploaded};
 pub use fingerprint::fingerprint;
-pub use input::{Input, InputSource};
+pub use input::{Input, InputSource, NO_UPLOAD};
 pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
+pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
 
 use self::invalid::Violations;

@@ -170,6 +170,13 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
 }
 
+impl Rejection {
+    /// Whether it may be about an address in the request that leads nowhere.
+    pub fn may_be_about_inputs(&self) -> bool {
+        self.kind == RejectionKind::Caller || self.code == "404"
+    }
+}
+
 /// The three outcomes of one create call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitOutcome {

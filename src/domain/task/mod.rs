@@ -25,7 +25,7 @@ pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcom
 pub use lane::Lane;
 pub use state::{State, Status};
 pub use transition::Refusal;
-pub use verdict::verdict;
+pub use verdict::{Trials, verdict};
 
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::Generation;

@@ -6,21 +6,39 @@ use super::{Attempt, Failure, FailureReason, Rejection, RejectionKind, Verdict};
 use crate::domain::schedule::{quota_cooldown, retry_backoff};
 use crate::domain::time::Timestamp;
 
-/// Decides. `attempts` are all of the task's, the one just rejected included (its fault need not
-/// be written yet); `random` is in 0..1.
+/// What was tried before.
+#[derive(Clone, Copy, Debug)]
+pub struct Trials<'a> {
+    /// All of the task's attempts, the one just rejected included (its fault need not be written
+    /// yet).
+    pub attempts: &'a [Attempt],
+    /// Attempts at most.
+    pub most: u32,
+    /// Whether the rejected create named an input by an address made for an earlier create.
+    pub reused_addresses: bool,
+}
+
+/// Decides; `random` is in 0..1.
 ///
-/// The caller's fault ends the task. An account's is tried again soon, on another account if the
-/// dispatcher has one, and ends it the third time. The rest waits until `max_attempts` are used.
-pub fn verdict(
-    rejection: &Rejection,
-    attempts: &[Attempt],
-    max_attempts: u32,
-    now: Timestamp,
-    random: f64,
-) -> Verdict {
+/// The caller's fault ends the task; but a create that named reused addresses is sent once more, with
+/// fresh ones, because the provider may have forgotten them. An account's fault is tried again
+/// soon, on another account if the dispatcher has one, and ends it the third time. The rest waits
+/// until as many attempts are used as are allowed.
+pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random: f64) -> Verdict {
+    let Trials {
+        attempts,
+        most,
+        reused_addresses,
+    } = trials;
     let before = |kinds: &[RejectionKind]| earlier(attempts, kinds);
     let wait = match rejection.kind {
-        RejectionKind::Caller => return fail(rejection, FailureReason::InvalidInput, REFUSED),
+        RejectionKind::Caller => {
+            let once_more = reused_addresses && before(&[RejectionKind::Caller]) == 0;
+            if !once_more || count(attempts.len()) >= most {
+                return fail(rejection, FailureReason::InvalidInput, REFUSED);
+            }
+            Duration::ZERO
+        }
         RejectionKind::Account => {
             let Some(wait) = ACCOUNT_WAITS.get(before(&[RejectionKind::Account])) else {
                 return fail(rejection, FailureReason::NoDeploymentAvailable, ACCOUNTS);
@@ -37,7 +55,7 @@ pub fn verdict(
             retry_backoff(count(failures), random).max(asked)
         }
     };
-    if count(attempts.len()) >= max_attempts {
+    if count(attempts.len()) >= most {
         return fail(rejection, FailureReason::NoDeploymentAvailable, EXHAUSTED);
     }
     Verdict::Retry(now.after(wait))
@@ -100,15 +118,23 @@ mod tests {
         all
     }
 
+    fn tried(attempts: &[Attempt], reused_addresses: bool) -> Trials<'_> {
+        Trials {
+            attempts,
+            most: 5,
+            reused_addresses,
+        }
+    }
+
     fn wait_ms(kind: RejectionKind, past: &[RejectionKind]) -> Option<i64> {
-        match verdict(&rejection(kind), &attempts(past), 5, NOW, 0.0) {
+        match verdict(&rejection(kind), tried(&attempts(past), false), NOW, 0.0) {
             Verdict::Retry(at) => Some(at.0 - NOW.0),
             Verdict::Fail(_) => None,
         }
     }
 
     fn failure(kind: RejectionKind, past: &[RejectionKind]) -> Option<Failure> {
-        match verdict(&rejection(kind), &attempts(past), 5, NOW, 0.0) {
+        match verdict(&rejection(kind), tried(&attempts(past), false), NOW, 0.0) {
             Verdict::Retry(_) => None,
             Verdict::Fail(failure) => Some(failure),
         }
@@ -120,6 +146,21 @@ mod tests {
         assert_eq!(failure.reason, FailureReason::InvalidInput);
         assert_eq!(failure.provider_message, "their words");
         assert_eq!(failure.provider_code, "429");
+    }
+
+    #[test]
+    fn a_create_with_reused_addresses_is_sent_once_more_and_no_more() {
+        let fault = rejection(Caller);
+        let again = |past: &[RejectionKind], reused| {
+            let attempts = attempts(past);
+            verdict(&fault, tried(&attempts, reused), NOW, 0.0) == Verdict::Retry(NOW)
+        };
+        assert!(again(&[], true) && again(&[Unavailable, Account], true));
+        assert!(!again(&[], false));
+        assert!(!again(&[Caller], true) && !again(&[Caller, Unavailable], true));
+        assert!(!again(&[Unavailable; 4], true), "attempts are used up");
+        let failed = failure(Caller, &[Caller]).expect("no retry");
+        assert_eq!(failed.reason, FailureReason::InvalidInput);
     }
 
     #[test]
@@ -160,7 +201,7 @@ mod tests {
         let mut wish = rejection(Unavailable);
         for (asked, waited) in [(0, 1), (30, 30), (1_000_000, 3_600)] {
             wish.retry_after = Some(Duration::from_secs(asked));
-            let next = verdict(&wish, &attempts(&[]), 5, NOW, 0.0);
+            let next = verdict(&wish, tried(&attempts(&[]), false), NOW, 0.0);
             assert_eq!(next, Verdict::Retry(NOW.after(Duration::from_secs(waited))));
         }
     }

@@ -14,6 +14,7 @@ mod price;
 mod request;
 mod task;
 mod time;
+mod upload;
 mod violations;
 
 pub(super) use cost::{cost_request, costs, estimate};
@@ -21,4 +22,5 @@ pub(super) use create::new_request;
 pub(super) use models::models;
 pub(super) use request::{download, list, resolve, task_id, watch};
 pub(super) use task::{cancel_outcome, task};
+pub(super) use upload::{upload_part, uploaded};
 pub(super) use violations::Violations;

@@ -20,7 +20,7 @@ use crate::pb::v1;
 use crate::pb::v1::download_content_response::{Chunk, Metadata, Part};
 use crate::pb::v1::media_generation_server::MediaGeneration as Contract;
 use crate::pb::v1::watch_task_response::{Event, Heartbeat};
-use crate::service::{Download, DownloadRequest, Service, WatchEvent};
+use crate::service::{Download, DownloadRequest, EstimateError, Service, WatchEvent};
 
 /// The gRPC face of the service. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +37,8 @@ impl Contract for MediaGeneration {
         let mut found = Violations::default();
         let asked = convert::new_request(request.into_inner(), &mut found);
         if !found.is_empty() {
-            found.join(self.service.check(&asked));
+            let checked = self.service.check(&tenant, asked).await;
+            found.join(checked.map_err(|error| refusal::store("Create", &error))?);
             return Err(found.into_status());
         }
         let made = self.service.create(tenant, asked).await;
@@ -143,9 +144,13 @@ impl Contract for MediaGeneration {
 
     async fn upload_input(
         &self,
-        _: Request<Streaming<v1::UploadInputRequest>>,
+        request: Request<Streaming<v1::UploadInputRequest>>,
     ) -> Answer<v1::UploadInputResponse> {
-        Err(later("UploadInput"))
+        let tenant = tenant(&request);
+        let parts = request.into_inner().map(convert::upload_part);
+        let kept = self.service.upload(tenant, parts).await;
+        let kept = kept.map_err(refusal::upload)?;
+        Ok(Response::new(convert::uploaded(&kept)))
     }
 
     async fn cost_report(
@@ -165,22 +170,23 @@ impl Contract for MediaGeneration {
         &self,
         request: Request<v1::EstimateCostRequest>,
     ) -> Answer<v1::EstimateCostResponse> {
+        let tenant = tenant(&request);
         let mut found = Violations::default();
         let Some(asked) = request.into_inner().request else {
             found.field("request", "must be given");
             return Err(found.into_status());
         };
         let asked = convert::new_request(asked, &mut found);
-        match self.service.estimate(asked) {
+        match self.service.estimate(&tenant, asked).await {
             Ok(price) if found.is_empty() => {
                 let rate = self.service.usd_rate();
-                Ok(Response::new(convert::estimate(price, rate)))
+                return Ok(Response::new(convert::estimate(price, rate)));
             }
-            priced => {
-                found.join(priced.err().unwrap_or_default());
-                Err(found.within("request").into_status())
-            }
+            Ok(_) => {}
+            Err(EstimateError::Invalid(wrong)) => found.join(wrong),
+            Err(EstimateError::Store(error)) => return Err(refusal::store("EstimateCost", &error)),
         }
+        Err(found.within("request").into_status())
     }
 
     async fn list_models(
@@ -231,8 +237,4 @@ fn metadata<S>(asked: &DownloadRequest, opened: &Download<S>) -> Metadata {
 
 const fn part(part: Part) -> v1::DownloadContentResponse {
     v1::DownloadContentResponse { part: Some(part) }
-}
-
-fn later(call: &str) -> Status {
-    Status::unimplemented(format!("{call} comes with the next release"))
 }

@@ -25,11 +25,13 @@ use bytes::Bytes;
 use reqwest::Method;
 use secrecy::SecretString;
 
-use crate::domain::generation::{Generation, InputSource};
+use crate::domain::generation::Generation;
 use crate::domain::model::Catalog;
 use crate::domain::task::{Observation, Rejection, RejectionKind, SubmitOutcome};
 use crate::egress::{Egress, Origin};
-use crate::provider::{CancelAnswer, Media, Prepared, Provider, ProviderError, ProviderErrorKind};
+use crate::provider::{
+    CancelAnswer, Media, Placed, Prepared, Provider, ProviderError, ProviderErrorKind,
+};
 
 use client::{Client, NoAnswer};
 use upload::Uploader;
@@ -107,25 +109,11 @@ impl Runway {
         })
     }
 
-    async fn uri(&self, source: &InputSource, media: Option<&Media>) -> Result<String, Rejection> {
-        match (source, media) {
-            (_, Some(media)) => {
-                let data_uri_limit = translate::data_uri_limit_chars();
-                Uploader {
-                    client: &self.client,
-                    egress: &self.egress,
-                    data_uri_limit,
-                }
-                .uri(media)
-                .await
-            }
-            (InputSource::Url(uri) | InputSource::Upload(uri), None) => Ok(uri.clone()),
-            (InputSource::Inline { .. }, None) => Err(Rejection {
-                kind: RejectionKind::NotSent,
-                message: "a spooled input is missing".to_owned(),
-                code: String::new(),
-                retry_after: None,
-            }),
+    fn uploader(&self) -> Uploader<'_> {
+        Uploader {
+            client: &self.client,
+            egress: &self.egress,
+            data_uri_limit: translate::data_uri_limit_chars(),
         }
     }
 }
@@ -136,22 +124,20 @@ impl Provider for Runway {
         &self.account
     }
 
-    async fn prepare(
-        &self,
-        generation: &Generation,
-        media: &[Option<Media>],
-    ) -> Result<Prepared, Rejection> {
-        let mut uris = Vec::with_capacity(generation.inputs.len());
-        for (index, input) in generation.inputs.iter().enumerate() {
-            let media = media.get(index).and_then(Option::as_ref);
-            uris.push(self.uri(&input.source, media).await?);
-        }
-        let body = translate::body(generation, &uris, &self.catalog).to_string();
-        let endpoint = translate::endpoint(generation.operation).to_owned();
-        Ok(Prepared {
-            endpoint,
+    fn embeds(&self, media: &Media) -> bool {
+        self.uploader().embeds(media)
+    }
+
+    async fn place(&self, media: &Media) -> Result<Placed, Rejection> {
+        self.uploader().place(media).await
+    }
+
+    fn prepare(&self, generation: &Generation, uris: &[String]) -> Prepared {
+        let body = translate::body(generation, uris, &self.catalog).to_string();
+        Prepared {
+            endpoint: translate::endpoint(generation.operation).to_owned(),
             body: Bytes::from(body),
-        })
+        }
     }
 
     async fn submit(&self, prepared: Prepared) -> SubmitOutcome {

@@ -2,7 +2,7 @@
 //!
 //! An upload slot's address arrives in data, so the bytes go through the guarded client, without
 //! the key. A slot is used once; an upload that fails is tried again with a new slot by whoever
-//! calls `prepare` again. Uploads cost nothing and expire by themselves.
+//! calls `place` again. Uploads cost nothing and expire by themselves, after 24 hours.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,14 +15,15 @@ use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::client::{Answer, Client};
 use super::loose::is_shallow;
-use super::wire;
+use super::{translate, wire};
 use crate::domain::task::{Rejection, RejectionKind};
 use crate::egress::{Egress, EgressError};
 use crate::provider::redact::clean;
-use crate::provider::{Media, ProviderErrorKind};
+use crate::provider::{Media, Placed, ProviderErrorKind};
 
 /// What an upload needs.
 pub(super) struct Uploader<'a> {
@@ -41,13 +42,18 @@ struct Slot {
 }
 
 impl Uploader<'_> {
-    /// A URI of the media, good for one create call now.
-    pub(super) async fn uri(&self, media: &Media) -> Result<String, Rejection> {
-        let prefix = format!("data:{};base64,", media.content_type);
-        let encoded = media.size_bytes.div_ceil(3).saturating_mul(4);
-        let length = encoded.saturating_add(prefix.len() as u64);
-        if length <= self.data_uri_limit as u64 {
-            return data_uri(prefix, media).await;
+    /// Whether the media are short enough for a data URI.
+    pub(super) fn embeds(&self, media: &Media) -> bool {
+        let length = translate::data_uri_chars(&media.content_type, media.size_bytes);
+        length <= self.data_uri_limit as u64
+    }
+
+    /// A URI of the media.
+    pub(super) async fn place(&self, media: &Media) -> Result<Placed, Rejection> {
+        if self.embeds(media) {
+            let prefix = format!("data:{};base64,", media.content_type);
+            let uri = data_uri(prefix, media).await?;
+            return Ok(Placed { uri, lasts: None });
         }
         if media.size_bytes > MAX_UPLOAD {
             return Err(rejection(
@@ -56,7 +62,14 @@ impl Uploader<'_> {
                 "an input is larger than 200 MB",
             ));
         }
-        self.upload(media).await
+        // The 24 hours may run from the slot on.
+        let begun = Instant::now();
+        let uri = self.upload(media).await?;
+        let lasts = LIFETIME.saturating_sub(begun.elapsed() + MARGIN);
+        Ok(Placed {
+            uri,
+            lasts: Some(lasts),
+        })
     }
 
     async fn upload(&self, media: &Media) -> Result<String, Rejection> {
@@ -188,6 +201,7 @@ fn extension(content_type: &str) -> &'static str {
         "video/quicktime" => "mov",
         "video/webm" => "webm",
         "video/x-matroska" => "mkv",
+        "video/3gpp" => "3gp",
         "audio/mpeg" => "mp3",
         "audio/wav" | "audio/x-wav" => "wav",
         "audio/flac" => "flac",
@@ -200,6 +214,10 @@ fn extension(content_type: &str) -> &'static str {
 
 /// Largest upload that Runway takes, in bytes.
 const MAX_UPLOAD: u64 = 200_000_000;
+/// How long an upload can be named.
+const LIFETIME: Duration = Duration::from_hours(24);
+/// What is taken off for clocks that go differently.
+const MARGIN: Duration = Duration::from_mins(5);
 /// Longest `runway://` URI that Runway takes.
 const MAX_URI: usize = 5000;
 const MAX_FIELDS: usize = 64;

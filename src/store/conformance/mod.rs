@@ -9,6 +9,7 @@
 
 pub mod costs;
 pub mod reading;
+pub mod uploads;
 pub mod writing;
 
 use std::sync::Arc;

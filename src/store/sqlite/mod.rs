@@ -13,6 +13,7 @@ mod lock;
 mod read;
 mod rows;
 mod schema;
+mod uploads;
 mod write;
 
 use std::num::NonZeroUsize;

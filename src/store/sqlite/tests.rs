@@ -15,7 +15,7 @@ use crate::domain::task::samples::{
 };
 use crate::domain::task::{Event, Lane, Task, UnknownPolicy, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
-use crate::store::conformance::{costs, create, every_task_of, lead, reading, writing};
+use crate::store::conformance::{costs, create, every_task_of, lead, reading, uploads, writing};
 use crate::store::{CostQuery, CostTotals, StoreError, TaskStore};
 
 /// A store in a folder of its own.
@@ -84,6 +84,16 @@ promises! {
         costs_are_paged_by_their_keys(),
         a_deleted_task_counts_until_its_record_goes(),
         absurd_amounts_do_not_break_the_sums();
+    uploads:
+        an_upload_is_found_by_its_tenant_and_whole_name(),
+        expired_uploads_are_told_until_they_are_removed(),
+        content_has_one_address_at_an_account();
+}
+
+#[tokio::test]
+async fn uploads_and_placements_survive_a_restart() {
+    let home = Home::new();
+    uploads::uploads_and_placements_survive_a_restart(|| async { home.open() }).await;
 }
 
 #[tokio::test]

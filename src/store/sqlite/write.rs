@@ -28,13 +28,18 @@ enum Job {
     Create(Box<Task>, Reply<Created>),
     Save(Box<Task>, Reply<Arc<Task>>),
     Remove(Vec<TaskId>, Reply<usize>),
+    Plain(Box<Plain>, Reply<usize>),
 }
+
+/// A write that nobody is told of; says how many rows it changed.
+type Plain = dyn FnOnce(&Connection) -> Result<usize, StoreError> + Send;
 
 /// A write done inside the open transaction, not yet on disk.
 enum Done {
     Created(Created, Reply<Created>),
     Saved(Arc<Task>, Reply<Arc<Task>>),
     Removed(Vec<TaskId>, usize, Reply<usize>),
+    Plain(usize, Reply<usize>),
 }
 
 impl Writer {
@@ -73,6 +78,14 @@ impl Writer {
 
     pub(super) async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError> {
         self.ask(|reply| Job::Remove(ids, reply)).await
+    }
+
+    /// Runs a write that changes no task.
+    pub(super) async fn run(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<usize, StoreError> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.ask(|reply| Job::Plain(Box::new(write), reply)).await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
@@ -160,6 +173,7 @@ impl Job {
                     Done::Removed(ids, count, reply)
                 })
             }
+            Self::Plain(write, reply) => answer(apart(connection, write), reply, Done::Plain),
         }
     }
 
@@ -168,7 +182,7 @@ impl Job {
         match self {
             Self::Create(_, reply) => drop(reply.send(Err(error))),
             Self::Save(_, reply) => drop(reply.send(Err(error))),
-            Self::Remove(_, reply) => drop(reply.send(Err(error))),
+            Self::Remove(_, reply) | Self::Plain(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -194,6 +208,7 @@ impl Done {
                 }
                 drop(reply.send(Ok(count)));
             }
+            Self::Plain(count, reply) => drop(reply.send(Ok(count))),
         }
     }
 
@@ -201,7 +216,9 @@ impl Done {
         match self {
             Self::Created(_, reply) => drop(reply.send(Err(clone_error(error)))),
             Self::Saved(_, reply) => drop(reply.send(Err(clone_error(error)))),
-            Self::Removed(_, _, reply) => drop(reply.send(Err(clone_error(error)))),
+            Self::Removed(_, _, reply) | Self::Plain(_, reply) => {
+                drop(reply.send(Err(clone_error(error))));
+            }
         }
     }
 }

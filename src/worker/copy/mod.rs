@@ -5,11 +5,7 @@
 //! by its first bytes and not by what the server calls it. When to copy, and when to give up or to
 //! ask for a fresh address, is the archiver's business.
 
-mod image;
-mod meta;
-mod mp4;
 mod pace;
-mod sniff;
 
 use std::time::Duration;
 
@@ -18,9 +14,9 @@ use bytes::{Bytes, BytesMut};
 use crate::archive::{Archive, ArchiveError, Key, Stored, Writer};
 use crate::domain::generation::Media;
 use crate::egress::{Egress, EgressError, Fetched, Resume};
+use crate::media::{self, Format, Source};
 
 use pace::{Pace, TooSlow};
-use sniff::Format;
 
 /// Bounds of one copy.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +108,8 @@ pub async fn copy_output(
         tries += 1;
     }
     let (stored, format) = copy.finish().await?;
-    let facts = meta::read(archive, key, stored.size_bytes, format).await?;
+    let size = stored.size_bytes;
+    let facts = media::probe(Source::Object { archive, key, size }, format).await?;
     if facts.is_cut {
         // Without an announced length, only the media itself can show that its end is missing.
         return Err(CopyError::Transport("the output ends early".to_owned()));
@@ -120,9 +117,9 @@ pub async fn copy_output(
     Ok(Copied {
         stored,
         content_type: format.content_type(),
-        width: facts.width,
-        height: facts.height,
-        duration_ms: facts.duration_ms,
+        width: facts.measured.width,
+        height: facts.measured.height,
+        duration_ms: facts.measured.duration_ms,
     })
 }
 
@@ -250,10 +247,10 @@ impl<'a> Copy<'a> {
             ));
         }
         if self.format.is_none() {
-            let missing = sniff::HEAD - self.head.len();
+            let missing = media::HEAD - self.head.len();
             self.head
                 .extend_from_slice(&chunk[..chunk.len().min(missing)]);
-            if self.head.len() == sniff::HEAD {
+            if self.head.len() == media::HEAD {
                 self.judge()?;
             }
         }
@@ -264,7 +261,7 @@ impl<'a> Copy<'a> {
     /// Judges the first bytes, so that a page of an error is not copied to its end.
     fn judge(&mut self) -> Result<Format, CopyError> {
         let format =
-            sniff::sniff(&self.head).ok_or(CopyError::BadMedia("it is of no known type"))?;
+            media::sniff(&self.head).ok_or(CopyError::BadMedia("it is of no known type"))?;
         if !format.suits(self.expected) {
             return Err(CopyError::BadMedia(
                 "it is of another kind than was asked for",

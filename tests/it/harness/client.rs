@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mediagen::pb::v1::download_content_response::{Metadata, Part};
+use mediagen::pb::v1::download_content_response as downloaded;
 use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
+use mediagen::pb::v1::upload_input_request::{Metadata, Part};
 use mediagen::pb::v1::watch_task_response::Event;
 use mediagen::pb::v1::{
     CreateRequest, DownloadContentRequest, InputReference, Operation, StatusRequest, Task,
-    TaskStatus, WatchTaskRequest, input_reference::Source,
+    TaskStatus, UploadInputRequest, UploadInputResponse, WatchTaskRequest, input_reference::Source,
 };
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -118,7 +119,7 @@ pub async fn finish(client: &Client, id: &str) -> Task {
 /// A download, as far as it came.
 pub struct Downloaded {
     /// The first message, if it came.
-    pub metadata: Option<Metadata>,
+    pub metadata: Option<downloaded::Metadata>,
     /// The bytes, whose offsets were checked.
     pub bytes: Vec<u8>,
     /// How the stream ended.
@@ -145,11 +146,11 @@ pub async fn download(client: &Client, request: DownloadContentRequest) -> Downl
     loop {
         match within("the next part of a download", stream.message()).await {
             Ok(Some(message)) => match message.part.unwrap() {
-                Part::Metadata(metadata) => {
+                downloaded::Part::Metadata(metadata) => {
                     assert!(got.metadata.is_none() && got.bytes.is_empty());
                     got.metadata = Some(metadata);
                 }
-                Part::Chunk(chunk) => {
+                downloaded::Part::Chunk(chunk) => {
                     assert!(got.metadata.is_some(), "bytes before the metadata");
                     assert_eq!(chunk.offset, next);
                     next += chunk.data.len() as u64;
@@ -212,6 +213,32 @@ pub fn picture(prompt: &str, image: Vec<u8>) -> CreateRequest {
         model: "gen4_turbo".into(),
         ..video(prompt)
     }
+}
+
+/// A request for a short video that begins with an upload.
+pub fn uploaded(prompt: &str, upload_id: &str) -> CreateRequest {
+    let mut request = picture(prompt, Vec::new());
+    request.input_references[0].source = Some(Source::UploadId(upload_id.into()));
+    request.input_references[0].content_type.clear();
+    request
+}
+
+/// Uploads a file, in messages of a quarter of a mebibyte.
+pub async fn upload(client: &Client, bytes: &[u8]) -> Result<UploadInputResponse, Status> {
+    let metadata = Metadata {
+        size_bytes: Some(bytes.len() as u64),
+        ..Metadata::default()
+    };
+    let chunks = bytes.chunks(256 << 10);
+    let chunks = chunks.map(|chunk| Part::Chunk(chunk.to_vec().into()));
+    let parts: Vec<UploadInputRequest> = std::iter::once(Part::Metadata(metadata))
+        .chain(chunks)
+        .map(|part| UploadInputRequest { part: Some(part) })
+        .collect();
+    let mut client = client.clone();
+    let sent = client.upload_input(tokio_stream::iter(parts));
+    let answer = within("the answer to an upload", sent).await?;
+    Ok(answer.into_inner())
 }
 
 /// A request id that nobody used.

@@ -100,6 +100,22 @@ impl TestApp {
         }
     }
 
+    /// A server with settings that no file could have.
+    pub async fn tuned(change: impl FnOnce(&mut Config)) -> Self {
+        let upstream = Upstream::quick().await;
+        let data = TempDir::new().unwrap();
+        let mut config = config(data.path(), upstream.environment(), &[]).unwrap();
+        change(&mut config);
+        let (address, shutdown) = start(config).await;
+        Self {
+            client: client::connect(address),
+            address,
+            upstream,
+            shutdown,
+            data,
+        }
+    }
+
     /// A client with a connection of its own.
     pub fn another_client(&self) -> Client {
         client::connect(self.address)
@@ -181,7 +197,10 @@ async fn serve(
     data: &Path,
     settings: &[(&str, &str)],
 ) -> (SocketAddr, Shutdown) {
-    let config = config(data, upstream.environment(), settings).unwrap();
+    start(config(data, upstream.environment(), settings).unwrap()).await
+}
+
+async fn start(config: Config) -> (SocketAddr, Shutdown) {
     let shutdown = Shutdown::new();
     let running = mediagen::app::start(config, shutdown.clone()).await;
     (running.unwrap().address, shutdown)

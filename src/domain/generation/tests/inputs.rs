@@ -161,7 +161,10 @@ fn inline_data_is_known_by_its_first_bytes() {
         );
         assert_eq!(found[0].reason, reason, "{found:?}");
     }
-    let tight = Limits { inline_bytes: 13 };
+    let tight = Limits {
+        inline_bytes: 13,
+        ..Limits::default()
+    };
     let found = Generation::new(&with("gen4.5", vec![data(JPEG, "")]), embedded(), &tight)
         .expect_err("large");
     assert_eq!(found[0].reason, InvalidReason::InputTooLarge);
@@ -338,4 +341,61 @@ fn subjects_are_said_only_where_the_model_asks_and_so_often() {
         refused(&with("gen4_image", vec![of("human")])),
         ["input_references[0].subject"]
     );
+}
+
+#[test]
+fn an_upload_is_judged_by_what_is_known_of_it() {
+    use crate::domain::upload::{SpoolId, UploadId};
+    let upload = |content_type: &str, size_bytes, declared: &str| DraftInput {
+        source: DraftSource::Uploaded(Uploaded {
+            id: UploadId::new(SpoolId::new(1, [1; 10]), &[7; 32]),
+            content_type: content_type.into(),
+            size_bytes,
+            sha256: [7; 32],
+        }),
+        content_type: declared.into(),
+        measured: Measured {
+            duration_ms: Some(5_000),
+            ..Measured::default()
+        },
+        ..DraftInput::default()
+    };
+    let good = check(&with("gen4.5", vec![upload("image/png", 200_000_000, "")])).unwrap();
+    let expected = InputSource::Inline {
+        size_bytes: 200_000_000,
+        sha256: [7; 32],
+    };
+    assert_eq!(good.inputs[0].source, expected);
+    assert_eq!(good.inputs[0].content_type, "image/png");
+    assert_eq!(good.inputs[0].measured.duration_ms, Some(5_000));
+    for (input, field, reason) in [
+        (
+            upload("image/png", 9, "image/jpeg"),
+            "input_references[0].content_type",
+            InvalidReason::InputTypeUnsupported,
+        ),
+        (
+            upload("image/png", 9, "text/html"),
+            "input_references[0].content_type",
+            InvalidReason::InputTypeUnsupported,
+        ),
+        (
+            upload("image/png", 200_000_001, ""),
+            "input_references[0].upload_id",
+            InvalidReason::InputTooLarge,
+        ),
+        (
+            upload("video/mp4", 9, ""),
+            "input_references[0]",
+            InvalidReason::FieldInvalid,
+        ),
+    ] {
+        let found = check(&with("gen4.5", vec![input])).expect_err(field);
+        assert_eq!(
+            (found.len(), found[0].field.as_str()),
+            (1, field),
+            "{found:?}"
+        );
+        assert_eq!(found[0].reason, reason);
+    }
 }

@@ -56,7 +56,6 @@ fn models_that_work_on_a_video() {
     check(vec![
         (edit(5000), Some(140)),
         (edit(2000), Some(56)),
-        (edit(1500), Some(56)),
         (edit(2500), Some(70)),
         (ask(VideoToVideo, "aleph2").input(SourceVideo), Some(840)),
         (edit(5000).text("outputFormat", "mp4"), Some(140)),

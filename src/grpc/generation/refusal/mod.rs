@@ -12,8 +12,8 @@ use crate::grpc::limits::incident;
 use crate::grpc::status::{Reason, Refusal};
 use crate::service::{
     ArchiveError, CancelError, CostError, CreateError, DeleteError, DownloadEnd, DownloadError,
-    ListError, LookupError, ProviderError, ProviderErrorKind, ResolveError, StoreError, WatchEnd,
-    WatchError,
+    ListError, LookupError, ProviderError, ProviderErrorKind, ResolveError, StoreError,
+    UploadError, WatchEnd, WatchError,
 };
 
 pub(super) fn create(error: CreateError) -> Status {
@@ -136,6 +136,30 @@ pub(super) fn download_end(id: TaskId, next_offset: u64, end: DownloadEnd) -> St
         .into_status()
 }
 
+/// The stream's own break is the face's to say, and was said when the part was read.
+pub(super) fn upload(error: UploadError<Status>) -> Status {
+    let refusal = match error {
+        UploadError::Stream(status) => return status,
+        UploadError::Invalid(fields) => return Violations::from(fields).into_status(),
+        UploadError::TooMany { limit } => return too_many("uploads", limit),
+        UploadError::TooSlow(limit) => {
+            let message = format!(
+                "the upload did not come within {} s: begin again",
+                limit.as_secs()
+            );
+            Refusal::new(Reason::DeadlineExceededServer, message)
+        }
+        UploadError::StorageFull => storage_full(),
+        UploadError::Draining => draining(),
+        UploadError::Store(error) => return store("UploadInput", &error),
+        UploadError::Archive(error) => {
+            tracing::warn!(%error, "an upload could not be kept");
+            archive_unavailable()
+        }
+    };
+    refusal.into_status()
+}
+
 pub(super) fn cancel(id: TaskId, error: CancelError) -> Status {
     match error {
         CancelError::Lookup(error) => lookup(id, error),
@@ -214,7 +238,7 @@ fn unasked(id: TaskId, error: &ProviderError) -> Refusal {
         .retry_after(error.retry_after.unwrap_or(ASK_AGAIN))
 }
 
-fn store(call: &str, error: &StoreError) -> Status {
+pub(super) fn store(call: &str, error: &StoreError) -> Status {
     match error {
         StoreError::Full => storage_full().into_status(),
         StoreError::Conflict | StoreError::Unavailable(_) => {

@@ -5,6 +5,7 @@ mod bounds;
 mod calls;
 mod costs;
 mod streams;
+mod uploads;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ use crate::egress::Origin;
 use crate::grpc::{Health, LimitLayer, MessageLimits, listener, routes};
 use crate::pb::v1::media_generation_client::MediaGenerationClient;
 use crate::provider::{
-    Account, Accounts, CancelAnswer, Media, Prepared, Provider, ProviderError, ProviderErrorKind,
+    Account, Accounts, CancelAnswer, Media, Placed, Prepared, Provider, ProviderError,
+    ProviderErrorKind,
 };
 use crate::service::{Parts, Settings};
 use crate::shutdown::Shutdown;
@@ -44,6 +46,7 @@ type Client = MediaGenerationClient<Channel>;
 /// A server on a port of its own.
 struct Server {
     face: MediaGeneration,
+    address: String,
     channel: Channel,
     store: Arc<dyn TaskStore>,
     archive: Arc<Archive>,
@@ -59,10 +62,26 @@ impl Server {
 
     /// A server whose watches say so often that they live.
     async fn beating(heartbeat: Duration) -> Self {
+        Self::with(settings(heartbeat), None).await
+    }
+
+    /// A server with settings of its own.
+    async fn limited(change: impl Fn(&mut Settings)) -> Self {
+        let mut settings = settings(Duration::from_secs(30));
+        change(&mut settings);
+        Self::with(settings, None).await
+    }
+
+    /// A server whose archive should hold so many bytes at most.
+    async fn holding(max_bytes: Option<u64>) -> Self {
+        Self::with(settings(Duration::from_secs(30)), max_bytes).await
+    }
+
+    async fn with(settings: Settings, max_bytes: Option<u64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("tasks.db"), 256).unwrap();
         let store: Arc<dyn TaskStore> = Arc::new(store);
-        let archive = Archive::open(&folder.path().join("archive"), None).unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), max_bytes).unwrap();
         let archive = Arc::new(archive);
         let shutdown = Shutdown::new();
         let service = Service::new(Parts {
@@ -71,7 +90,7 @@ impl Server {
             catalog: Arc::new(catalog::parse(catalog::EMBEDDED).unwrap()),
             accounts: Arc::new(Accounts::new([Account::new(Arc::new(Nobody), 1, 1)])),
             shutdown: shutdown.clone(),
-            settings: settings(heartbeat),
+            settings,
         });
         let health = Health::new().await;
         health.serving().await;
@@ -88,9 +107,12 @@ impl Server {
             None,
             shutdown.clone(),
         ));
-        let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
+        let channel = Endpoint::from_shared(address.clone())
+            .unwrap()
+            .connect_lazy();
         Self {
             face,
+            address,
             channel,
             store,
             archive,
@@ -176,7 +198,15 @@ impl Provider for Nobody {
         "nobody"
     }
 
-    async fn prepare(&self, _: &Generation, _: &[Option<Media>]) -> Result<Prepared, Rejection> {
+    fn embeds(&self, _: &Media) -> bool {
+        unreachable!("no worker runs")
+    }
+
+    async fn place(&self, _: &Media) -> Result<Placed, Rejection> {
+        unreachable!("no worker runs")
+    }
+
+    fn prepare(&self, _: &Generation, _: &[String]) -> Prepared {
         unreachable!("no worker runs")
     }
 
@@ -215,6 +245,10 @@ fn settings(heartbeat: Duration) -> Settings {
         max_downloads: 100,
         chunk: 64 * 1024,
         download_drain: Duration::from_secs(5),
+        max_uploads: 2,
+        upload_idle: Duration::from_millis(500),
+        upload_timeout: Duration::from_mins(1),
+        keep_uploads: Duration::from_hours(24),
     }
 }
 

@@ -23,8 +23,19 @@ async fn uri(runway: &Runway, media: &Media, data_uri_limit: usize) -> Result<St
         egress: &runway.egress,
         data_uri_limit,
     }
-    .uri(media)
+    .place(media)
     .await
+    .map(|placed| {
+        let is_data = placed.uri.starts_with("data:");
+        assert_eq!(placed.lasts.is_none(), is_data, "{}", placed.uri);
+        let day = Duration::from_hours(24);
+        assert!(
+            placed
+                .lasts
+                .is_none_or(|lasts| lasts < day && lasts > day / 2)
+        );
+        placed.uri
+    })
 }
 
 #[tokio::test]

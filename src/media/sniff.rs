@@ -1,24 +1,41 @@
 //! Tells media by its first bytes. The list is closed: what is not on it is not kept.
+//!
+//! Which of these an *input* may be is the domain's question.
 
 use crate::domain::generation::Media;
 
 /// A format of media that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
+    /// ISO base media with a brand of MP4, or an unknown one.
     Mp4,
+    /// `QuickTime`, also without `ftyp`.
     QuickTime,
+    /// ISO base media with sound alone.
     M4a,
+    /// Matroska of document type `webm`.
     WebM,
+    /// Matroska.
     Matroska,
+    /// PNG.
     Png,
+    /// JPEG.
     Jpeg,
+    /// WebP.
     WebP,
+    /// GIF.
     Gif,
+    /// AVIF.
     Avif,
+    /// MPEG audio, layer III; also whatever begins with an `ID3` tag.
     Mp3,
+    /// AAC in ADTS.
     Aac,
+    /// WAVE.
     Wav,
+    /// FLAC.
     Flac,
+    /// Ogg.
     Ogg,
     /// Several files, such as a sequence of images.
     Zip,
@@ -26,7 +43,7 @@ pub(super) enum Format {
 
 impl Format {
     /// The public media type.
-    pub(super) const fn content_type(self) -> &'static str {
+    pub const fn content_type(self) -> &'static str {
         match self {
             Self::Mp4 => "video/mp4",
             Self::QuickTime => "video/quicktime",
@@ -49,7 +66,7 @@ impl Format {
 
     /// Whether it can be an output where `expected` was asked for. A video may come as a zip of
     /// images with the sound beside it.
-    pub(super) const fn suits(self, expected: Media) -> bool {
+    pub const fn suits(self, expected: Media) -> bool {
         match self {
             Self::Png | Self::Jpeg | Self::WebP | Self::Gif | Self::Avif => {
                 matches!(expected, Media::Image)
@@ -70,13 +87,13 @@ impl Format {
     }
 
     /// Whether it is made of ISO base media boxes.
-    pub(super) const fn has_boxes(self) -> bool {
+    pub const fn has_boxes(self) -> bool {
         matches!(self, Self::Mp4 | Self::QuickTime | Self::M4a)
     }
 }
 
 /// The format that begins with `head`: [`HEAD`] bytes, or all of a shorter output.
-pub(super) fn sniff(head: &[u8]) -> Option<Format> {
+pub fn sniff(head: &[u8]) -> Option<Format> {
     let at = |from: usize, mark: &[u8]| head.get(from..).is_some_and(|rest| rest.starts_with(mark));
     let contains = |mark: &[u8]| head.windows(mark.len()).any(|window| window == mark);
     let simple = [
@@ -145,7 +162,7 @@ fn mpeg_audio(head: &[u8]) -> Option<Format> {
 }
 
 /// How many first bytes are looked at.
-pub(super) const HEAD: usize = 64;
+pub const HEAD: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,28 +1,46 @@
-//! Walks the boxes of an MP4 or `QuickTime` file for its size, its duration and whether it is whole.
+//! Walks the boxes of an MP4 or `QuickTime` file for its size, its duration, its frames and whether
+//! it is whole.
 //!
 //! Reads a few bytes per box, wherever `moov` stands. Hostile sizes only end the walk: the number
 //! of boxes is bounded and every step goes forward.
 
-use super::meta::{Facts, Window};
+use super::probe::Facts;
+use super::source::Window;
 use crate::archive::ArchiveError;
+use crate::domain::generation::Measured;
 
 /// What the boxes tell.
 pub(super) async fn walk(window: &mut Window<'_>) -> Result<Facts, ArchiveError> {
     let mut facts = Facts::default();
-    // Ranges still to be walked: the file, then the insides of `moov` and `trak`.
-    let mut ranges = vec![(0, window.size())];
+    // Ranges still to be walked: the file, then the insides of boxes. The insides of a track are
+    // walked before the next track, so one track at a time is known.
+    let mut ranges = vec![(*b"file", 0, window.size())];
+    let mut is_video = false;
     let mut boxes = 0;
-    while let Some((mut at, end)) = ranges.pop() {
+    while let Some((kind, mut at, end)) = ranges.pop() {
+        is_video &= kind != *b"trak";
         while let Some(found) = header(window, at, end).await? {
             boxes += 1;
             if boxes > MAX_BOXES {
                 return Ok(facts);
             }
             facts.is_cut |= found.end > end && end == window.size();
+            let known = &mut facts.measured;
             match &found.kind {
-                b"moov" | b"trak" => ranges.push((found.start, found.end.min(end))),
-                b"mvhd" => facts.duration_ms = duration(window, found.start).await?,
-                b"tkhd" => track(window, found.start, &mut facts).await?,
+                b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => {
+                    ranges.push((found.kind, found.start, found.end.min(end)));
+                }
+                b"mvhd" => known.duration_ms = duration(window, found.start).await?,
+                b"tkhd" => track(window, found.start, known).await?,
+                b"hdlr" if kind == *b"mdia" => {
+                    is_video = window.bytes(found.start + 8).await? == Some(*b"vide");
+                }
+                b"stsz" | b"stz2" if is_video && known.frames.is_none() => {
+                    known.frames = samples(window, found.start).await?;
+                }
+                b"stts" if is_video && known.frames.is_none() => {
+                    known.frames = timed_samples(window, found.start).await?;
+                }
                 _ => {}
             }
             at = found.end;
@@ -92,7 +110,7 @@ async fn duration(window: &mut Window<'_>, at: u64) -> Result<Option<u64>, Archi
 }
 
 /// Width and height of the first track that has any: the last eight bytes of `tkhd`, in 16.16.
-async fn track(window: &mut Window<'_>, at: u64, facts: &mut Facts) -> Result<(), ArchiveError> {
+async fn track(window: &mut Window<'_>, at: u64, known: &mut Measured) -> Result<(), ArchiveError> {
     let Some([version]) = window.bytes::<1>(at).await? else {
         return Ok(());
     };
@@ -101,13 +119,43 @@ async fn track(window: &mut Window<'_>, at: u64, facts: &mut Facts) -> Result<()
         return Ok(());
     };
     let size = [u16::from_be_bytes([w1, w2]), u16::from_be_bytes([h1, h2])].map(u32::from);
-    if facts.width.is_none() && size.iter().all(|side| *side > 0) {
-        [facts.width, facts.height] = size.map(Some);
+    if known.width.is_none() && size.iter().all(|side| *side > 0) {
+        [known.width, known.height] = size.map(Some);
     }
     Ok(())
 }
 
+/// The number of samples from `stsz` or `stz2`; a fragmented file says 0 here, which says nothing.
+async fn samples(window: &mut Window<'_>, at: u64) -> Result<Option<u64>, ArchiveError> {
+    let count = window.bytes(at + 8).await?.map(u32::from_be_bytes);
+    Ok(believed(count.map(u64::from)))
+}
+
+/// The number of samples from the runs of `stts`.
+async fn timed_samples(window: &mut Window<'_>, at: u64) -> Result<Option<u64>, ArchiveError> {
+    let runs = window.bytes(at + 4).await?.map(u32::from_be_bytes);
+    let Some(runs) = runs.filter(|runs| *runs <= MAX_RUNS) else {
+        return Ok(None);
+    };
+    let mut sum = 0_u64;
+    for run in 0..u64::from(runs) {
+        let Some(count) = window.bytes(at + 8 + run * 8).await? else {
+            return Ok(None);
+        };
+        sum += u64::from(u32::from_be_bytes(count));
+    }
+    Ok(believed(Some(sum)))
+}
+
+fn believed(frames: Option<u64>) -> Option<u64> {
+    frames.filter(|frames| (1..=MAX_FRAMES).contains(frames))
+}
+
 /// Most boxes that are looked at.
 const MAX_BOXES: usize = 4096;
+/// Most runs of samples that are added up.
+const MAX_RUNS: u32 = 65_536;
+/// Most frames that are believed: a day of 240 a second.
+const MAX_FRAMES: u64 = 24 * 3600 * 240;
 /// Longest duration that is believed: a day.
 const MAX_MS: u64 = 24 * 3600 * 1000;
