@@ -35,6 +35,12 @@ impl Service {
         models
     }
 
+    /// The largest input that can be given, in bytes: inline or as an upload.
+    pub fn max_input_bytes(&self) -> u64 {
+        let limits = &self.parts().settings.limits;
+        limits.upload_bytes.max(limits.inline_bytes)
+    }
+
     fn deployments(&self, id: &str) -> Vec<String> {
         let accounts = self.parts().accounts.names();
         accounts

@@ -318,9 +318,6 @@ fn leaves(shape: &Shape) -> Vec<&Shape> {
     }
 }
 
-/// The greatest input that can be given by any way, in bytes: what an upload to the provider holds.
-pub const MAX_INPUT_BYTES: u64 = 200_000_000;
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -12,9 +12,7 @@ mod size;
 mod spec;
 
 pub use catalog::{Catalog, Offer, Resolved, UnknownModel};
-pub use limits::{
-    CountLimits, InputLimits, MAX_INPUT_BYTES, SecondsLimits, SizeLimits, TextLimits,
-};
+pub use limits::{CountLimits, InputLimits, SecondsLimits, SizeLimits, TextLimits};
 pub use place::{Misplaced, Placement};
 pub use rule::Rule;
 pub use shape::{Complaint, Extras, Param, Shape};

@@ -193,8 +193,11 @@ impl Contract for MediaGeneration {
         &self,
         request: Request<v1::ListModelsRequest>,
     ) -> Answer<v1::ListModelsResponse> {
-        let rate = self.service.usd_rate();
-        convert::models(request.get_ref(), &self.service.models(), rate).map(Response::new)
+        let said = convert::Said {
+            rate: self.service.usd_rate(),
+            max_input_bytes: self.service.max_input_bytes(),
+        };
+        convert::models(request.get_ref(), &self.service.models(), said).map(Response::new)
     }
 }
 

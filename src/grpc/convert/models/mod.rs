@@ -11,7 +11,7 @@ use super::names::{media_kind, operation, read_operation, role};
 use super::price::prices;
 use crate::domain::generation::{Media, Operation};
 use crate::domain::model::{
-    Extras, InputLimits, MAX_INPUT_BYTES, Param, SecondsLimits, Shape, SizeLimits, Spec, TextLimits,
+    Extras, InputLimits, Param, SecondsLimits, Shape, SizeLimits, Spec, TextLimits,
 };
 use crate::domain::money::UsdRate;
 use crate::domain::value::Value;
@@ -19,11 +19,20 @@ use crate::grpc::status::Reason;
 use crate::pb::v1;
 use crate::service::ListedModel;
 
+/// What the configuration says of every model alike.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::grpc) struct Said {
+    /// What a credit costs.
+    pub rate: UsdRate,
+    /// The largest input that can be given.
+    pub max_input_bytes: u64,
+}
+
 /// A page of the models, in the order given, which is that of their names.
 pub(in crate::grpc) fn models(
     request: &v1::ListModelsRequest,
     listed: &[ListedModel<'_>],
-    rate: UsdRate,
+    said: Said,
 ) -> Result<v1::ListModelsResponse, tonic::Status> {
     let mut found = Violations::default();
     let only = read_operation(request.operation, &mut found);
@@ -37,7 +46,7 @@ pub(in crate::grpc) fn models(
     let mut bytes = 0;
     let rest = listed.iter().filter(|model| model.name > after);
     for model in rest.filter(|model| only.is_none_or(|only| model.offer.contains_key(&only))) {
-        let model = show(model, only, rate);
+        let model = show(model, only, said);
         bytes += model.encoded_len() + FRAME;
         if bytes > MAX_PAGE && !page.models.is_empty() {
             let last = page.models.last().map(|model| model.name.clone());
@@ -49,12 +58,12 @@ pub(in crate::grpc) fn models(
     Ok(page)
 }
 
-fn show(model: &ListedModel<'_>, only: Option<Operation>, rate: UsdRate) -> v1::Model {
+fn show(model: &ListedModel<'_>, only: Option<Operation>, said: Said) -> v1::Model {
     let offered = model.offer.iter();
     let offered = offered.filter(|(operation, _)| only.is_none_or(|only| only == **operation));
     let operations: Vec<v1::ModelOperation> = offered
         .clone()
-        .map(|(named, spec)| model_operation(*named, spec, rate))
+        .map(|(named, spec)| model_operation(*named, spec, said))
         .collect();
     let kinds: Vec<Media> = offered.map(|(operation, _)| operation.output()).collect();
     let kind = kinds
@@ -72,14 +81,18 @@ fn show(model: &ListedModel<'_>, only: Option<Operation>, rate: UsdRate) -> v1::
     }
 }
 
-fn model_operation(named: Operation, spec: &Spec, rate: UsdRate) -> v1::ModelOperation {
+fn model_operation(named: Operation, spec: &Spec, said: Said) -> v1::ModelOperation {
     let count = spec.count_limits().unwrap_or_default();
     v1::ModelOperation {
         operation: operation(named) as i32,
         prompt: spec.prompt_limits().map(text),
         size: spec.size_limits().map(|limits| size(&limits)),
         duration: spec.seconds_limits().map(duration),
-        inputs: spec.input_limits().iter().map(input).collect(),
+        inputs: spec
+            .input_limits()
+            .iter()
+            .map(|limits| input(limits, said.max_input_bytes))
+            .collect(),
         max_count: count.maximum,
         takes_seed: spec.typed.seed.is_some(),
         takes_audio: spec.typed.audio.is_some(),
@@ -94,7 +107,7 @@ fn model_operation(named: Operation, spec: &Spec, rate: UsdRate) -> v1::ModelOpe
         prices: spec
             .price
             .as_ref()
-            .map_or_else(Vec::new, |tariff| prices(tariff, rate.0)),
+            .map_or_else(Vec::new, |tariff| prices(tariff, said.rate.0)),
         allowed_counts: count.allowed,
         rules: spec.sentences(),
     }
@@ -131,7 +144,7 @@ fn duration(limits: SecondsLimits) -> v1::DurationLimits {
     }
 }
 
-fn input(limits: &InputLimits<'_>) -> v1::InputLimits {
+fn input(limits: &InputLimits<'_>, max_bytes: u64) -> v1::InputLimits {
     let slot = limits.slot;
     v1::InputLimits {
         role: role(limits.role) as i32,
@@ -142,7 +155,7 @@ fn input(limits: &InputLimits<'_>) -> v1::InputLimits {
             .iter()
             .map(|kind| media_kind(*kind) as i32)
             .collect(),
-        max_bytes: MAX_INPUT_BYTES,
+        max_bytes,
         place: slot.name.clone(),
         place_max_count: number(Some(slot.maximum).filter(|most| *most != usize::MAX)),
         takes_tag: slot.tags,

@@ -13,7 +13,10 @@ use crate::domain::model::{Catalog, Offer};
 use crate::pb::v1::input_reference::Source;
 use crate::pb::v1::keyframe::Position;
 
-const RATE: UsdRate = UsdRate::ONE_CENT;
+const SAID: Said = Said {
+    rate: UsdRate::ONE_CENT,
+    max_input_bytes: 200_000_000,
+};
 
 fn embedded() -> Catalog {
     catalog::parse(catalog::EMBEDDED).unwrap()
@@ -30,7 +33,7 @@ fn listed(catalog: &Catalog) -> Vec<ListedModel<'_>> {
 }
 
 fn all(catalog: &Catalog) -> v1::ListModelsResponse {
-    models(&v1::ListModelsRequest::default(), &listed(catalog), RATE).unwrap()
+    models(&v1::ListModelsRequest::default(), &listed(catalog), SAID).unwrap()
 }
 
 /// The fields that a request is refused for; none: it is taken.
@@ -490,7 +493,7 @@ fn an_operation_chooses_models_and_an_unknown_one_is_refused() {
                 page_token,
             },
             &listed,
-            RATE,
+            SAID,
         )
     };
     let page = ask(v1::Operation::VoiceDubbing as i32, "").unwrap();
@@ -544,7 +547,7 @@ fn an_answer_that_would_be_too_large_comes_in_pages() {
             operation: 0,
             page_token,
         };
-        let page = models(&request, &listed, RATE).unwrap();
+        let page = models(&request, &listed, SAID).unwrap();
         assert!(page.encoded_len() < 4 << 20, "{}", page.encoded_len());
         names.extend(page.models.into_iter().map(|model| model.name));
         pages += 1;
@@ -568,7 +571,7 @@ fn another_name_says_whose_it_is_and_a_passed_through_model_has_open_limits() {
         offer,
         deployments: Vec::new(),
     };
-    let page = models(&v1::ListModelsRequest::default(), &[named], RATE).unwrap();
+    let page = models(&v1::ListModelsRequest::default(), &[named], SAID).unwrap();
     let model = &page.models[0];
     assert_eq!(
         (model.name.as_str(), model.alias_of.as_str()),
