@@ -203,7 +203,7 @@ fn decimal(amount: i64, places: usize) -> String {
 }
 
 /// Text from outside cannot drive a terminal or break a line.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

@@ -9,10 +9,6 @@ use crate::domain::pricing::{Amount, Part, Rate, Tariff, Unit};
 use crate::pb::v1;
 
 /// Every part that may charge something, in order, and the minimum last.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "ListModels, which lists prices, is yet to come")
-)]
 pub(super) fn prices(tariff: &Tariff, micros_per_credit: u64) -> Vec<v1::Price> {
     let parts = tariff.parts.iter().flat_map(|part| {
         let charging = |rate: &&Rate| rate.amount.is_none_or(|amount| amount.price.0 > 0);
