@@ -19,9 +19,11 @@ class Server:
     def __init__(self, grpcurl: str, address: str) -> None:
         self.grpcurl, self.address = grpcurl, address
 
-    def run(self, *args: str) -> subprocess.CompletedProcess:
+    def run(self, *args: str, given: str = "") -> subprocess.CompletedProcess:
         command = [self.grpcurl, "-plaintext", "-max-time", "120", *args]
-        return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=150, check=False
+        )
 
     def call(self, method: str, request: dict) -> list:
         """The messages of an answer that ends with OK."""
@@ -113,9 +115,8 @@ def uploaded(server: Server, folder: pathlib.Path) -> None:
     pieces = [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
     parts = [{"metadata": {"content_type": "video/mp4", "size_bytes": len(content)}}]
     parts += [{"chunk": base64.b64encode(piece).decode()} for piece in pieces]
-    ended = server.run(
-        "-d", "".join(map(json.dumps, parts)), server.address, f"{SERVICE}/UploadInput"
-    )
+    given = "".join(map(json.dumps, parts))
+    ended = server.run("-d", "@", server.address, f"{SERVICE}/UploadInput", given=given)
     assert ended.returncode == 0, ended.stderr
     (upload,) = messages(ended.stdout)
     assert upload["sha256"] == hashlib.sha256(content).hexdigest(), upload

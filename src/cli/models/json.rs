@@ -92,5 +92,6 @@ fn price(price: &Price) -> Json {
         "millicredits": price.millicredits,
         "usd_micros": price.usd_micros,
         "condition": price.condition,
+        "unit_count": price.unit_count,
     })
 }

@@ -189,7 +189,10 @@ fn price_in_short(prices: &[Price]) -> String {
 /// One part of a price in words.
 fn price(price: &Price) -> String {
     let unit = bare(price.unit().as_str_name(), "PRICE_UNIT_").to_lowercase();
-    let unit = unit.replace('_', " ");
+    let unit = match (unit.replace('_', " "), price.unit_count) {
+        (unit, 0 | 1) => unit,
+        (unit, count) => format!("{count} {unit}s"),
+    };
     let condition = match price.condition.as_str() {
         "" => String::new(),
         condition => format!(" ({condition})"),
@@ -247,6 +250,7 @@ mod tests {
             millicredits,
             usd_micros: millicredits.map(|amount: i64| amount * 10),
             condition: condition.to_owned(),
+            unit_count: 1,
         };
         assert_eq!(price_in_short(&[]), "unknown");
         let known = part(Some(12_500), "1080p");
@@ -256,7 +260,12 @@ mod tests {
         );
         assert_eq!(price(&part(None, "")), "unknown / output second");
         let two = [part(Some(1_000), ""), known];
-        assert_eq!(price_in_short(&two), "1 credits, $0.01 / output second +1");
+        assert_eq!(price_in_short(&two), "1 credit, $0.01 / output second +1");
+        let block = Price {
+            unit_count: 6,
+            ..part(Some(1_000), "")
+        };
+        assert_eq!(price(&block), "1 credit, $0.01 / 6 output seconds");
     }
 
     #[test]
