@@ -298,6 +298,22 @@ async fn the_count_follows_and_agrees_with_a_walk() {
 }
 
 #[tokio::test]
+async fn what_is_being_written_counts_as_used_until_it_is_given_up() {
+    let (_folder, archive) = archive();
+    let mut writer = archive.writer(Key::output(task(1), 0)).await.unwrap();
+    writer.write(content(300_000)).await.unwrap();
+    assert_eq!(archive.used_bytes(), 300_000);
+    let mut other = archive.writer(Key::output(task(1), 1)).await.unwrap();
+    other.write(content(400_000)).await.unwrap();
+    assert_eq!(archive.used_bytes(), 700_000);
+    other.abandon().await.unwrap();
+    assert_eq!(archive.used_bytes(), 300_000);
+    writer.finish().await.unwrap();
+    let counted = archive.used_bytes();
+    assert_eq!(archive.measure().await.unwrap(), counted);
+}
+
+#[tokio::test]
 async fn a_removed_object_does_not_cut_its_reader() {
     let (_folder, archive) = archive();
     let (key, bytes) = (Key::output(task(1), 0), content(4 * BLOCK));

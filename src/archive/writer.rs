@@ -16,6 +16,8 @@ pub struct Writer {
     tally: Tally,
     pending: BytesMut,
     written: u64,
+    /// Bytes that are on the disk but in no object yet; they count as used.
+    staged: u64,
 }
 
 impl Writer {
@@ -28,6 +30,7 @@ impl Writer {
             tally: Tally::default(),
             pending: BytesMut::new(),
             written: 0,
+            staged: 0,
         })
     }
 
@@ -98,6 +101,9 @@ impl Writer {
         if part.is_empty() {
             return Ok(());
         }
+        let length = part.len() as u64;
+        self.archive.count(0, length);
+        self.staged += length;
         let put = self.upload.put_part(part.clone().into());
         let mut tally = std::mem::take(&mut self.tally);
         // Hashing a part takes longer than a reactor should be kept.
@@ -109,6 +115,12 @@ impl Writer {
         put?;
         self.tally = hashed?;
         Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.archive.count(self.staged, 0);
     }
 }
 
