@@ -19,9 +19,11 @@ class Server:
     def __init__(self, grpcurl: str, address: str) -> None:
         self.grpcurl, self.address = grpcurl, address
 
-    def run(self, *args: str) -> subprocess.CompletedProcess:
+    def run(self, *args: str, given: str = "") -> subprocess.CompletedProcess:
         command = [self.grpcurl, "-plaintext", "-max-time", "120", *args]
-        return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=150, check=False
+        )
 
     def call(self, method: str, request: dict) -> list:
         """The messages of an answer that ends with OK."""
@@ -55,6 +57,9 @@ def main(grpcurl: str, address: str, folder: str) -> None:
     told(f"Status: {answer['task']['status']}")
     task = watch(server, task_id)
     download(server, task, pathlib.Path(folder))
+    uploaded(server, pathlib.Path(folder))
+    costs(server)
+    models(server)
     refusals(server)
 
 
@@ -102,6 +107,58 @@ def content_of(server: Server, request: dict, offset: int) -> bytes:
         assert int(chunk.get("offset", 0)) == offset + len(content), "chunks leave a gap"
         content += base64.b64decode(chunk["data"])
     return bytes(content)
+
+
+def uploaded(server: Server, folder: pathlib.Path) -> None:
+    """The video that was made is uploaded, and edited."""
+    content = (folder / "output.mp4").read_bytes()
+    pieces = [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
+    parts = [{"metadata": {"content_type": "video/mp4", "size_bytes": len(content)}}]
+    parts += [{"chunk": base64.b64encode(piece).decode()} for piece in pieces]
+    given = "".join(map(json.dumps, parts))
+    ended = server.run("-d", "@", server.address, f"{SERVICE}/UploadInput", given=given)
+    assert ended.returncode == 0, ended.stderr
+    (upload,) = messages(ended.stdout)
+    assert upload["sha256"] == hashlib.sha256(content).hexdigest(), upload
+    request = {
+        "model": "aleph2",
+        "prompt": "The same at night",
+        "input_references": [{"upload_id": upload["uploadId"]}],
+    }
+    (estimate,) = server.call("EstimateCost", {"request": request})
+    assert estimate["cost"]["estimatedMillicredits"] == "140000", estimate
+    (answer,) = server.call("Create", request)
+    *_, last = server.call("WatchTask", {"task_id": answer["task"]["id"]})
+    assert last["task"]["status"] == "TASK_STATUS_COMPLETED", last
+    told(f"UploadInput: {len(content)} bytes in {len(pieces)} pieces; priced by its 5 s; edited")
+
+
+def costs(server: Server) -> None:
+    (page,) = server.call("List", {})
+    tasks = page["tasks"]
+    (report,) = server.call("CostReport", {"group_by": ["COST_DIMENSION_MODEL"]})
+    actual = sum(int(task["cost"]["actualMillicredits"]) for task in tasks)
+    assert int(report["totals"]["taskCount"]) == len(tasks), report
+    assert int(report["totals"]["actualMillicredits"]) == actual, (report, tasks)
+    rows = {row["model"]: int(row["totals"]["actualUsdMicros"]) for row in report["rows"]}
+    assert rows == {"aleph2": 1_400_000, "gen4.5": 600_000}, rows
+    (estimate,) = server.call("EstimateCost", {"request": {"model": "kling_4", "prompt": "A lake"}})
+    assert "estimatedMillicredits" not in estimate["cost"], estimate
+    told(f"CostReport: {actual} millicredits, as the tasks show; an unknown price stays unknown")
+
+
+def models(server: Server) -> None:
+    (answer,) = server.call("ListModels", {})
+    known = {model["name"]: model for model in answer["models"]}
+    (operation,) = [
+        one
+        for one in known["gen4_image"]["operations"]
+        if one["operation"] == "OPERATION_TEXT_TO_IMAGE"
+    ]
+    assert "1920:1080" in operation["size"]["allowed"], operation
+    pairs = sum(len(model["operations"]) for model in known.values())
+    assert pairs == 98, pairs
+    told(f"ListModels: {len(known)} models, {pairs} pairs of model and operation")
 
 
 def refusals(server: Server) -> None:

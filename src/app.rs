@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use crate::archive::Archive;
-use crate::config::{self, Access, Config, OnUnknownOutcome};
+use crate::config::{Access, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::Catalog;
 use crate::domain::task::UnknownPolicy;
@@ -103,7 +103,7 @@ async fn start_work(
     check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
     let archive = Arc::new(open_archive(config, work)?);
-    let catalog = Arc::new(load_catalog(config)?);
+    let catalog = Arc::clone(&config.catalog);
     let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
     let service = Service::new(Parts {
         store: Arc::clone(&store),
@@ -187,18 +187,6 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
     Ok(archive)
 }
 
-fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let parsed = config::catalog::parse(config::catalog::EMBEDDED);
-    let mut catalog = parsed.context("the embedded catalogue is broken")?;
-    catalog
-        .default_model
-        .clone_from(&config.defaults.video_model);
-    catalog
-        .default_image_model
-        .clone_from(&config.defaults.image_to_video_model);
-    Ok(catalog)
-}
-
 /// Today one account: the configured one, or the sandbox's.
 async fn open_accounts(
     config: &Config,
@@ -206,7 +194,7 @@ async fn open_accounts(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Accounts> {
     let (base_url, key) = match &config.runway.access {
-        Access::Sandbox => start_sandbox(shutdown).await?,
+        Access::Sandbox => start_sandbox(catalog, shutdown).await?,
         Access::Account { api_key, base_url } => (base_url.to_string(), api_key.clone()),
     };
     let mut settings = RunwaySettings::new(account(config), base_url, key);
@@ -230,10 +218,26 @@ fn extra_headers(config: &Config) -> Vec<(String, SecretString)> {
         .collect()
 }
 
-/// A sandbox outlives the service's drain: submits still run to a recorded outcome.
-async fn start_sandbox(shutdown: &Shutdown) -> anyhow::Result<(String, SecretString)> {
+/// A sandbox outlives the service's drain: submits still run to a recorded outcome. It takes the
+/// models that the configuration adds as well.
+async fn start_sandbox(
+    catalog: &Catalog,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(String, SecretString)> {
     let life = Shutdown::new();
-    let sandbox = Sandbox::start(sandbox::Config::default(), &life).await;
+    let offers = catalog
+        .ids()
+        .filter_map(|id| Some((id, catalog.offer(id)?)));
+    let pairs = offers.flat_map(|(id, offer)| {
+        offer
+            .keys()
+            .map(move |operation| (format!("/v1/{operation}"), id.to_owned()))
+    });
+    let settings = sandbox::Config {
+        extra_models: pairs.collect(),
+        ..sandbox::Config::default()
+    };
+    let sandbox = Sandbox::start(settings, &life).await;
     let sandbox = sandbox.context("the sandbox cannot start")?;
     let (service, own) = (shutdown.clone(), life.clone());
     life.spawn(async move {

@@ -13,7 +13,9 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if cli.wants_json() {
+            if failure.message.is_empty() {
+                // The exit code is the whole answer, and standard output said why.
+            } else if cli.wants_json() {
                 eprintln!("{}", failure.to_json());
             } else {
                 eprintln!("mediagen: {failure}");

@@ -54,6 +54,26 @@ pub fn time(time: Option<&prost_types::Timestamp>) -> Option<String> {
         .map(|time| time.to_string())
 }
 
+/// A protobuf value as the JSON that it stands for; whole numbers without a point.
+pub fn plain_value(value: &prost_types::Value) -> Json {
+    use prost_types::value::Kind;
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => Json::Null,
+        Some(Kind::BoolValue(flag)) => json!(flag),
+        Some(Kind::StringValue(text)) => json!(text),
+        Some(Kind::NumberValue(number)) => {
+            let whole = number.to_string().parse::<i64>();
+            whole.map_or_else(|_| json!(number), |whole| json!(whole))
+        }
+        Some(Kind::ListValue(list)) => list.values.iter().map(plain_value).collect(),
+        Some(Kind::StructValue(fields)) => fields
+            .fields
+            .iter()
+            .map(|(name, field)| (name.clone(), plain_value(field)))
+            .collect(),
+    }
+}
+
 fn history(entry: &HistoryEntry) -> Json {
     json!({
         "revision": entry.revision,

@@ -9,6 +9,7 @@
     reason = "the docs of flags are the text of --help"
 )]
 
+mod catalog;
 mod client;
 mod costs;
 mod download;
@@ -20,6 +21,7 @@ mod inputs;
 mod json;
 mod local;
 mod media;
+mod models;
 mod progress;
 mod request;
 mod sandbox;
@@ -79,6 +81,11 @@ enum Command {
     Costs(costs::CostsArgs),
     /// Settles a task whose submission has an unknown outcome, on an operator's word
     Resolve(tasks::ResolveArgs),
+    /// Lists the models of a server, and what each takes and costs
+    Models(models::ModelsArgs),
+    /// Looks at catalogue files: what models there are, and what each takes. Needs no server
+    #[command(after_help = CATALOG_HELP)]
+    Catalog(catalog::CatalogArgs),
 }
 
 impl Cli {
@@ -108,6 +115,8 @@ impl Cli {
             Command::Delete(args) => tasks::delete(args).await,
             Command::List(args) => tasks::list(args).await,
             Command::Resolve(args) => tasks::resolve(args).await,
+            Command::Models(args) => models::models(args).await,
+            Command::Catalog(args) => catalog::run(args, env),
             Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
         }
     }
@@ -127,6 +136,8 @@ impl Cli {
             Command::Download(args) => args.connection.json,
             Command::List(args) => args.connection.json,
             Command::Resolve(args) => args.connection.json,
+            Command::Models(args) => args.connection.json,
+            Command::Catalog(args) => args.wants_json(),
         }
     }
 }
@@ -158,6 +169,21 @@ Examples:
   mediagen serve --sandbox
   RUNWAYML_API_SECRET=key_… mediagen serve --data-dir /var/lib/mediagen
   mediagen serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca ca.pem";
+
+const CATALOG_HELP: &str = "\
+A catalogue file holds one row for each model and endpoint; `-` or `embedded` stands for the one that
+is compiled in. A server takes another with `catalog.file` of its configuration, and changes to
+single models with `models`.
+
+To take in a new extraction of Runway's endpoints: `update` keeps what is ours (every key beside
+`endpoints`, `pass_through`, and the keys of a row that begin with `_`), `diff` shows what came,
+`check` reads the result as a server would.
+
+Examples:
+  mediagen catalog show --config mediagen.yaml gen4.5
+  mediagen catalog update embedded endpoints.json > new.json
+  mediagen catalog diff embedded new.json
+  mediagen catalog check new.json";
 
 const GENERATE_HELP: &str = "\
 Without --server it runs in one process: with --sandbox, or with the key in RUNWAYML_API_SECRET.
@@ -202,6 +228,13 @@ mod command_line {
             "mediagen list --status completed --label a=b --all --json",
             "mediagen resolve task_1 --attach abc",
             "mediagen watch task_1 --after-revision 3",
+            "mediagen models gen4.5 --operation text_to_video --json",
+            "mediagen models --operation text-to-image",
+            "mediagen catalog diff - new.json --json",
+            "mediagen catalog diff old.json",
+            "mediagen catalog check new.json",
+            "mediagen catalog show --config mediagen.yaml gen4.5",
+            "mediagen catalog update embedded endpoints.json",
             "mediagen estimate --model gen4.5 --seconds 5 --json lake",
             "mediagen costs --label team=x --model gen4.5 --since 7d",
             "mediagen costs --by day,model --since 2026-01-01 --until 2026-02-01",

@@ -156,7 +156,10 @@ pub fn cost_line(cost: &Cost) -> String {
 
 /// An amount in credits and dollars, as far as either is known.
 pub fn amount(millicredits: Option<i64>, usd_micros: Option<i64>) -> Option<String> {
-    let credits = millicredits.map(|amount| format!("{} credits", thousandths(amount)));
+    let credits = millicredits.map(|amount| match amount {
+        1_000 => "1 credit".to_owned(),
+        amount => format!("{} credits", thousandths(amount)),
+    });
     let dollars = usd_micros.map(|amount| format!("${}", millionths(amount)));
     match (credits, dollars) {
         (Some(credits), Some(dollars)) => Some(format!("{credits}, {dollars}")),
@@ -203,7 +206,7 @@ fn decimal(amount: i64, places: usize) -> String {
 }
 
 /// Text from outside cannot drive a terminal or break a line.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

@@ -10,6 +10,7 @@
 pub mod catalog;
 mod defaults;
 pub mod env;
+mod models;
 mod problem;
 pub mod quantity;
 mod runway;
@@ -25,6 +26,7 @@ mod tree;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use defaults::{Defaults, Log, LogFormat};
@@ -39,6 +41,8 @@ pub use submit::{OnUnknownOutcome, Poll, Submit};
 use problem::Report;
 use section::Section;
 use tree::{Node, Origin};
+
+use crate::domain::model::Catalog;
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub struct Config {
     pub runway: Runway,
     /// What a Create gets that does not say.
     pub defaults: Defaults,
+    /// The models, as the catalogue and the configuration together have them.
+    pub catalog: Arc<Catalog>,
     /// Logs.
     pub log: Log,
     /// Sentences that the operator should see, for instance variables that nothing reads.
@@ -103,24 +109,7 @@ impl Config {
         settings: &[Setting],
     ) -> Result<Self, Problems> {
         let report = Report::default();
-        let mut tree = Node::parse("default.yaml", DEFAULTS)
-            .map_err(|bug| Problems(vec![bug]))?
-            .into_default();
-        let keys = tree.leaves();
-        if let Some(file) = file {
-            tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
-        }
-        for key in &keys {
-            if let Some((name, value)) = env.setting(key) {
-                tree.put(key, Node::text(Origin::Variable(name), value));
-            }
-        }
-        for setting in settings {
-            tree.put(
-                &setting.key,
-                Node::text(Origin::Flag(setting.flag.clone()), &setting.value),
-            );
-        }
+        let (tree, keys) = layers(file, env, settings)?;
         let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
         config.warnings.extend(env.unread(&keys));
         if config.server.is_open_to_strangers() {
@@ -144,6 +133,7 @@ impl Config {
                 PathBuf::new()
             });
         let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
+        let (catalog, warnings) = models::load(root);
         Self {
             server: root.within("server", Server::read),
             store: root.within("store", |section| Store::read(section, &data_dir)),
@@ -159,10 +149,38 @@ impl Config {
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
-            warnings: Vec::new(),
+            catalog,
+            warnings,
             data_dir,
         }
     }
+}
+
+/// Every layer over the one before, and the dotted paths of all that can be set.
+fn layers(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> Result<(Node, Vec<String>), Problems> {
+    let mut tree = Node::parse("default.yaml", DEFAULTS)
+        .map_err(|bug| Problems(vec![bug]))?
+        .into_default();
+    let keys = tree.leaves();
+    if let Some(file) = file {
+        tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
+    }
+    for key in &keys {
+        if let Some((name, value)) = env.setting(key) {
+            tree.put(key, Node::text(Origin::Variable(name), value));
+        }
+    }
+    for setting in settings {
+        tree.put(
+            &setting.key,
+            Node::text(Origin::Flag(setting.flag.clone()), &setting.value),
+        );
+    }
+    Ok((tree, keys))
 }
 
 /// A sandbox gets a folder of its own: its tasks are not to be found by the real thing, nor those

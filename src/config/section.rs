@@ -73,9 +73,9 @@ impl<'a> Section<'a> {
     /// The text of `key` as written; `None` when it is null.
     pub fn optional(&self, key: &'static str) -> Option<String> {
         match &self.node(key)?.value {
-            Value::Text(text) => Some(text.clone()),
+            Value::Text(text, _) => Some(text.clone()),
             Value::Null => None,
-            Value::List | Value::Map(_) => {
+            Value::List(_) | Value::Map(_) => {
                 self.wrong(key, "takes one value");
                 None
             }
@@ -182,8 +182,8 @@ impl<'a> Section<'a> {
     /// Every entry of a section with free names.
     pub fn entries(&self) -> Vec<(String, String)> {
         let text = |(key, node): (&String, &Node)| match &node.value {
-            Value::Text(text) => Some((key.clone(), text.clone())),
-            Value::Null | Value::List | Value::Map(_) => {
+            Value::Text(text, _) => Some((key.clone(), text.clone())),
+            Value::Null | Value::List(_) | Value::Map(_) => {
                 let path = format!("{}.{key}", self.path);
                 self.report
                     .add(Problem::new(&node.origin, &path, "takes one value"));
@@ -193,6 +193,28 @@ impl<'a> Section<'a> {
         let entries: Vec<_> = self.keys.iter().filter_map(text).collect();
         self.asked.borrow_mut().push(ANY);
         entries
+    }
+
+    /// Every key of a section with free names, as it was written.
+    pub fn nodes(&self) -> &'a BTreeMap<String, Node> {
+        self.leave_the_rest();
+        self.keys
+    }
+
+    /// Keys that were not asked for are somebody else's business.
+    pub fn leave_the_rest(&self) {
+        self.asked.borrow_mut().push(ANY);
+    }
+
+    /// Reports a problem at a place of its own below this section.
+    pub fn wrong_at(&self, origin: &Origin, path: &str, text: &str) {
+        self.report
+            .add(Problem::new(origin, &self.name(path), text));
+    }
+
+    /// Reports a problem of another source, such as a file that a key names.
+    pub fn tell(&self, problem: Problem) {
+        self.report.add(problem);
     }
 
     /// Whether nobody set `key`.

@@ -1,14 +1,16 @@
 //! A configuration before it has meaning: keys, texts, and where each of them was written.
 //!
 //! Scalars stay text here. What a text must look like is said once, by the section that reads it,
-//! so that a file, a variable and a flag are held to the same rules. Lines are kept so that a
-//! problem can be pointed at; the text of a file is never quoted, because it may hold a key.
+//! so that a file, a variable and a flag are held to the same rules. How a scalar was written is
+//! remembered for the one section that holds data of another form (`models`). Lines are kept so
+//! that a problem can be pointed at; the text of a file is never quoted, because it may hold a key.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::problem::Problem;
@@ -47,9 +49,17 @@ pub struct Node {
 #[derive(Clone)]
 pub enum Value {
     Null,
-    Text(String),
-    List,
+    Text(String, Scalar),
+    List(Vec<Node>),
     Map(BTreeMap<String, Node>),
+}
+
+/// What a scalar was before it became text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    Text,
+    Bool,
+    Number,
 }
 
 impl Node {
@@ -79,8 +89,41 @@ impl Node {
     pub fn text(origin: Origin, text: &str) -> Self {
         Self {
             origin,
-            value: Value::Text(text.into()),
+            value: Value::Text(text.into(), Scalar::Text),
         }
+    }
+
+    /// The JSON that this stands for; an infinite number is none, and stays text.
+    pub fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Text(text, Scalar::Text) => Json::String(text.clone()),
+            Value::Text(text, Scalar::Bool) => Json::Bool(text == "true"),
+            Value::Text(text, Scalar::Number) => text
+                .parse()
+                .map_or_else(|_| Json::String(text.clone()), Json::Number),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(keys) => keys
+                .iter()
+                .map(|(key, node)| (key.clone(), node.to_json()))
+                .collect(),
+        }
+    }
+
+    /// The deepest node on a path of keys and indexes, with how many steps lead to it.
+    pub fn along(&self, path: &[String]) -> (&Self, usize) {
+        let Some((step, rest)) = path.split_first() else {
+            return (self, 0);
+        };
+        let next = match &self.value {
+            Value::Map(keys) => keys.get(step),
+            Value::List(items) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
+            Value::Null | Value::Text(..) => None,
+        };
+        next.map_or((self, 0), |next| {
+            let (node, steps) = next.along(rest);
+            (node, steps + 1)
+        })
     }
 
     /// Puts `over` on top: sections merge key by key, everything else is replaced.
@@ -152,8 +195,8 @@ struct Raw {
 
 enum RawValue {
     Null,
-    Text(String),
-    List,
+    Text(String, Scalar),
+    List(Vec<Raw>),
     Map(BTreeMap<String, Raw>),
 }
 
@@ -161,8 +204,10 @@ impl Raw {
     fn named(self, name: &str) -> Node {
         let value = match self.value {
             RawValue::Null => Value::Null,
-            RawValue::Text(text) => Value::Text(text),
-            RawValue::List => Value::List,
+            RawValue::Text(text, scalar) => Value::Text(text, scalar),
+            RawValue::List(items) => {
+                Value::List(items.into_iter().map(|raw| raw.named(name)).collect())
+            }
             RawValue::Map(keys) => Value::Map(
                 keys.into_iter()
                     .map(|(key, raw)| (key, raw.named(name)))
@@ -214,28 +259,31 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<RawValue, E> {
-        Ok(RawValue::Text(value.to_string()))
+        Ok(RawValue::Text(value.to_string(), Scalar::Bool))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<RawValue, E> {
-        Ok(RawValue::Text(value.to_string()))
+        Ok(RawValue::Text(value.to_string(), Scalar::Number))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<RawValue, E> {
-        Ok(RawValue::Text(value.to_string()))
+        Ok(RawValue::Text(value.to_string(), Scalar::Number))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
-        Ok(RawValue::Text(value.to_string()))
+        Ok(RawValue::Text(value.to_string(), Scalar::Number))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<RawValue, E> {
-        Ok(RawValue::Text(value.into()))
+        Ok(RawValue::Text(value.into(), Scalar::Text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<RawValue, A::Error> {
-        while items.next_element::<Raw>()?.is_some() {}
-        Ok(RawValue::List)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut given: A) -> Result<RawValue, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = given.next_element::<Raw>()? {
+            items.push(item);
+        }
+        Ok(RawValue::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<RawValue, A::Error> {

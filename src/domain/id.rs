@@ -1,28 +1,71 @@
 //! Names of tasks, tenants and requests.
 //!
-//! A task id is `task_` and 32 lower-case hex digits of a UUID of version 7: ids sort by creation
-//! time, and their 74 random bits make them unguessable. The random bits come from the caller.
+//! A task id is `task_` and the 32 lower-case hex digits of a [`Stamp`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::{Builder, Uuid};
 
-/// The name of a task.
+/// What names are made of: a UUID of version 7. Stamps sort by the time they were made, and their 74
+/// random bits make them unguessable. The random bits come from the caller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(Uuid);
+pub(super) struct Stamp(Uuid);
 
-impl TaskId {
-    /// Makes an id from the creation time and ten random bytes.
-    pub fn new(now_ms: i64, random: [u8; 10]) -> Self {
+impl Stamp {
+    pub(super) fn new(now_ms: i64, random: [u8; 10]) -> Self {
         let millis = u64::try_from(now_ms).unwrap_or(0);
         Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// The creation time that the id carries, in milliseconds since the Unix epoch.
-    pub fn created_ms(&self) -> i64 {
+    /// In milliseconds since the Unix epoch.
+    pub(super) fn created_ms(&self) -> i64 {
         let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |t| t.to_unix());
         i64::try_from(seconds).unwrap_or(0).saturating_mul(1000) + i64::from(nanos / 1_000_000)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let uuid = Uuid::from_bytes(bytes);
+        (uuid.get_version_num() == 7).then_some(Self(uuid))
+    }
+
+    /// Accepts exactly what [`fmt::Display`] writes: one spelling per stamp.
+    pub(super) fn parse(digits: &str) -> Option<Self> {
+        Self::from_bytes(sixteen_bytes(digits)?)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.simple(), f)
+    }
+}
+
+/// Sixteen bytes from 32 lower-case hex digits.
+pub(super) fn sixteen_bytes(digits: &str) -> Option<[u8; 16]> {
+    let is_lower = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    digits.bytes().all(is_lower).then_some(bytes)
+}
+
+/// The name of a task.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(Stamp);
+
+impl TaskId {
+    /// Makes an id from the creation time and ten random bytes.
+    pub fn new(now_ms: i64, random: [u8; 10]) -> Self {
+        Self(Stamp::new(now_ms, random))
+    }
+
+    /// The creation time that the id carries, in milliseconds since the Unix epoch.
+    pub fn created_ms(&self) -> i64 {
+        self.0.created_ms()
     }
 
     /// The sixteen bytes, in sort order.
@@ -32,14 +75,13 @@ impl TaskId {
 
     /// An id from its sixteen bytes; `None` when they are no version-7 UUID.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
-        let uuid = Uuid::from_bytes(bytes);
-        (uuid.get_version_num() == 7).then_some(Self(uuid))
+        Stamp::from_bytes(bytes).map(Self)
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.0.simple())
+        write!(f, "{PREFIX}{}", self.0)
     }
 }
 
@@ -59,14 +101,8 @@ impl FromStr for TaskId {
 
     /// Accepts exactly what [`fmt::Display`] writes: one spelling per id.
     fn from_str(text: &str) -> Result<Self, InvalidTaskId> {
-        let hex = text.strip_prefix(PREFIX).ok_or(InvalidTaskId)?;
-        let canonical =
-            hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !canonical {
-            return Err(InvalidTaskId);
-        }
-        let uuid = Uuid::try_parse(hex).map_err(|_| InvalidTaskId)?;
-        Self::from_bytes(*uuid.as_bytes()).ok_or(InvalidTaskId)
+        let digits = text.strip_prefix(PREFIX).ok_or(InvalidTaskId)?;
+        Stamp::parse(digits).map(Self).ok_or(InvalidTaskId)
     }
 }
 

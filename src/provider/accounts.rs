@@ -107,6 +107,11 @@ impl Accounts {
         self.accounts.get(name).cloned()
     }
 
+    /// The names of all accounts, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.accounts.keys().map(String::as_str)
+    }
+
     /// The account that serves a model: today the only one there is.
     pub fn for_model(&self, _model: &str) -> Option<Arc<Account>> {
         self.accounts.values().next().cloned()

@@ -43,6 +43,9 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Open connections; more wait in the listener's backlog. Default 4,096.
     pub max_connections: usize,
+    /// Models beside those of the catalogue: an endpoint's path and an id. What they take is not
+    /// checked. Default: none.
+    pub extra_models: Vec<(String, String)>,
     /// A file to which each accepted create is appended, as one JSON line, before it is answered.
     /// Default: none.
     pub ledger_path: Option<PathBuf>,
@@ -64,6 +67,7 @@ impl Default for Config {
             render_cache_bytes: 256 << 20,
             max_body_bytes: 16 << 20,
             max_connections: 4_096,
+            extra_models: Vec::new(),
             ledger_path: None,
         }
     }

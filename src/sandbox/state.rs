@@ -43,13 +43,17 @@ pub struct State {
 impl State {
     /// The memory of a sandbox that listens on `address`.
     pub fn new(config: Config, address: SocketAddr) -> io::Result<Self> {
+        let mut catalogue = Catalogue::embedded().map_err(io::Error::other)?;
+        for (path, model) in &config.extra_models {
+            catalogue.add(path, model);
+        }
         Ok(Self {
             clock: Clock,
             base_url: config
                 .public_url
                 .clone()
                 .unwrap_or_else(|| local_url(address)),
-            catalogue: Catalogue::embedded().map_err(io::Error::other)?,
+            catalogue,
             book: Mutex::new(Book::new(&config)),
             ledger: Ledger::open(config.ledger_path.as_deref())?,
             script: Script::default(),

@@ -30,6 +30,8 @@ mod life;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod moderation;
 #[cfg(test)]
 mod pairs;

@@ -90,17 +90,6 @@ async fn reflection_describes_the_service_in_both_its_versions() {
     reflect!(app, v1alpha);
 }
 
-#[tokio::test]
-async fn a_call_of_the_next_release_is_unimplemented() {
-    let app = TestApp::start().await;
-    let status = app
-        .client
-        .clone()
-        .list_models(mediagen::pb::v1::ListModelsRequest::default())
-        .await;
-    assert_eq!(status.unwrap_err().code(), Code::Unimplemented);
-}
-
 /// An authority of its own, and what it signs for localhost.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 

@@ -3,84 +3,228 @@
 //! The file is data: a new model is a row. `endpoints` keeps the layout in which Runway's SDK is
 //! extracted; which of Runway's names stands for which field of ours is said by `typed` and
 //! `inputs`, in the same file. What a name means on the wire is `provider::runway`'s business.
+//!
+//! A file may come from an operator, so every row is held to the rules of `row` and `attributes`,
+//! and everything that is wrong with a file is told at once.
 
+mod attributes;
 mod defaults;
+pub mod diff;
+pub mod document;
+pub(super) mod overlay;
 mod price;
+mod row;
 mod rows;
 mod shape;
 mod spec;
+mod update;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::Value as Json;
 
 use crate::domain::generation::Operation;
 use crate::domain::model::{Catalog, Extras, Offer};
+use document::Document;
+
+pub use super::models::{Effective, effective};
+pub use update::update;
 
 /// The catalogue that is compiled in.
 pub const EMBEDDED: &str = include_str!("../../../config/runway_catalog.json");
 
-/// What is wrong with a catalogue, and where.
+/// One thing that is wrong with a catalogue, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogError {
-    /// Where, as in `/v1/text_to_video gen4.5 ratio`.
-    pub place: String,
+    /// The way to it: endpoint, model, field, and what is inside. Empty: the file as a whole.
+    pub place: Vec<String>,
     /// A sentence.
     pub problem: String,
 }
 
+/// Everything that is wrong with a catalogue. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogErrors(pub Vec<CatalogError>);
+
 impl fmt::Display for CatalogError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "catalogue: {}: {}", self.place, self.problem)
+        let place = self.place();
+        if place.is_empty() {
+            return out.write_str(&self.problem);
+        }
+        write!(out, "{place}: {}", self.problem)
+    }
+}
+
+impl fmt::Display for CatalogErrors {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(out, "the catalogue has {count} {noun}")?;
+        for error in &self.0 {
+            write!(out, "\n  {error}")?;
+        }
+        Ok(())
     }
 }
 
 impl std::error::Error for CatalogError {}
+impl std::error::Error for CatalogErrors {}
 
 /// Parses a catalogue.
-pub fn parse(text: &str) -> Result<Catalog, CatalogError> {
-    let file: rows::File =
-        serde_json::from_str(text).map_err(|error| wrong("file", &error.to_string()))?;
-    price::check(&file.tariffs)?;
-    let mut offers: BTreeMap<String, Offer> = BTreeMap::new();
-    let mut pass_through = Offer::new();
-    for (path, endpoint) in &file.endpoints {
-        let name = path.strip_prefix("/v1/").unwrap_or(path);
-        let operation =
-            Operation::parse(name).ok_or_else(|| wrong(path, "is no known operation"))?;
-        for (model, fields) in &endpoint.models {
-            let spec = file
-                .spec(operation, fields)
-                .map_err(|error| error.under(model).under(path))?;
-            offers
-                .entry(model.clone())
-                .or_default()
-                .insert(operation, spec);
-        }
-        let mut spec = file
-            .spec(operation, &endpoint.pass_through)
-            .map_err(|error| error.under(path))?;
-        spec.extras = Extras::Unknown;
-        pass_through.insert(operation, spec);
+pub fn parse(text: &str) -> Result<Catalog, CatalogErrors> {
+    read(&document(text)?.to_json())
+}
+
+/// Reads the text of a catalogue file, as far as it is JSON.
+pub fn document(text: &str) -> Result<Document, CatalogErrors> {
+    if text.len() as u64 > MAX_FILE {
+        return Err(CatalogErrors(vec![wrong("", "is larger than 16MiB")]));
     }
-    let mut catalog = Catalog::new(&file.prefix, offers, pass_through);
+    Document::parse(text).map_err(|error| {
+        let problem = format!("is no catalogue: {error}");
+        CatalogErrors(vec![wrong("", &problem)])
+    })
+}
+
+/// The text of a catalogue file; never more than a catalogue can have.
+pub fn read_file(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err("is larger than 16MiB".into());
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8".into())
+}
+
+/// The meaning of a catalogue; everything that is wrong with it otherwise.
+pub(super) fn read(file: &Json) -> Result<Catalog, CatalogErrors> {
+    let file: rows::File = serde::Deserialize::deserialize(file)
+        .map_err(|error: serde_json::Error| CatalogErrors(vec![wrong("", &error.to_string())]))?;
+    let mut found = Found::default();
+    if !file.prefix.ends_with('/') || file.prefix.len() < 2 {
+        found.errors.push(wrong("prefix", "must be a name and `/`"));
+    }
+    if let Err(error) = price::check(&file.tariffs) {
+        found.errors.push(error);
+    }
+    found.errors.extend(row::large_tariffs(&file));
+    for (path, endpoint) in &file.endpoints {
+        found.endpoint(&file, path, endpoint);
+    }
+    if found.offers.len() > MAX_MODELS {
+        let problem = format!("holds more than {MAX_MODELS} models");
+        found.errors.push(wrong("endpoints", &problem));
+    }
+    if !found.errors.is_empty() {
+        return Err(CatalogErrors(found.errors));
+    }
+    let mut catalog = Catalog::new(&file.prefix, found.offers, found.pass_through);
     catalog.default_model = file.defaults.model;
     catalog.default_image_model = file.defaults.image_model;
     Ok(catalog)
 }
 
+/// What was read of a file so far.
+#[derive(Default)]
+struct Found {
+    offers: BTreeMap<String, Offer>,
+    pass_through: Offer,
+    errors: Vec<CatalogError>,
+}
+
+impl Found {
+    fn endpoint(&mut self, file: &rows::File, path: &str, endpoint: &rows::Endpoint) {
+        let name = path.strip_prefix(ENDPOINT).unwrap_or(path);
+        let Some(operation) = Operation::parse(name) else {
+            return self.errors.push(wrong(path, "is no known operation"));
+        };
+        for (model, fields) in &endpoint.models {
+            if let Some(problem) = unfit_id(model, &file.prefix) {
+                self.note(wrong(model, &problem).under(path));
+            }
+            match row::spec(file, operation, fields) {
+                Ok(spec) => {
+                    let offer = self.offers.entry(model.clone()).or_default();
+                    offer.insert(operation, spec);
+                }
+                Err(errors) => errors
+                    .into_iter()
+                    .for_each(|error| self.note(error.under(model).under(path))),
+            }
+        }
+        match row::spec(file, operation, &endpoint.pass_through) {
+            Ok(mut spec) => {
+                spec.extras = Extras::Unknown;
+                self.pass_through.insert(operation, spec);
+            }
+            Err(errors) => errors
+                .into_iter()
+                .for_each(|error| self.note(error.under("pass_through").under(path))),
+        }
+    }
+
+    /// A file of nonsense is not told line by line.
+    fn note(&mut self, error: CatalogError) {
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(error);
+        }
+    }
+}
+
+/// Why a text cannot be a model's id.
+pub(super) fn unfit_id(id: &str, prefix: &str) -> Option<String> {
+    if !Catalog::is_id(id) {
+        return Some("is no model id: those are 1 to 128 visible ASCII characters".into());
+    }
+    let bare = id.strip_prefix(prefix)?;
+    Some(format!("is written without the prefix, as `{bare}`"))
+}
+
 impl CatalogError {
+    /// Where it is, as in `/v1/text_to_video gen4.5 ratio.enum`.
+    pub fn place(&self) -> String {
+        let (head, inside) = self.place.split_at(self.place.len().min(3));
+        let mut place = head.join(" ");
+        for step in inside {
+            place.push('.');
+            place.push_str(step);
+        }
+        place.retain(|sign| !sign.is_control());
+        place
+    }
+
     fn under(mut self, place: &str) -> Self {
-        self.place = format!("{place} {}", self.place);
+        self.place.insert(0, place.to_owned());
         self
     }
 }
 
+/// An error at a place; with an empty place, at the thing itself that is being read.
 fn wrong(place: &str, problem: &str) -> CatalogError {
     CatalogError {
-        place: place.to_owned(),
+        place: Some(place.to_owned())
+            .filter(|place| !place.is_empty())
+            .into_iter()
+            .collect(),
         problem: problem.to_owned(),
     }
 }
+
+/// How the path of an endpoint begins.
+pub(super) const ENDPOINT: &str = "/v1/";
+/// Most bytes of a catalogue file.
+const MAX_FILE: u64 = 16 << 20;
+/// Most models of a catalogue.
+pub(super) const MAX_MODELS: usize = 1_000;
+/// Most errors that are told of one file.
+const MOST_ERRORS: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -125,18 +269,120 @@ mod tests {
         }
     }
 
+    /// What is wrong with the catalogue when its first row has this field in the place of its seed.
+    fn with_field(field: &str) -> String {
+        let seed = r#""seed": {"type": "integer", "required": false, "minimum": 0, "maximum": 4294967295}"#;
+        assert!(EMBEDDED.contains(seed));
+        let text = EMBEDDED.replacen(seed, field, 1);
+        parse(&text).expect_err(field).to_string()
+    }
+
     #[test]
     fn a_wrong_row_is_refused_with_its_place() {
-        let with = |row: &str| {
-            let text = EMBEDDED.replacen(r#"{"type": "boolean", "required": false}"#, row, 1);
-            parse(&text).expect_err("is wrong").to_string()
-        };
-        let error = with(r#"{"type": "bolean"}"#);
-        assert!(
-            error.contains("/v1/") && error.contains("bolean"),
-            "{error}"
+        let table = [
+            (
+                r#""x": {"type": "bolean"}"#,
+                "x.type: has the unknown type \"bolean\"",
+            ),
+            (
+                r#""x": {"typ": "boolean"}"#,
+                "x.typ: is no attribute of a field; did you mean `type`?",
+            ),
+            (r#""x": {}"#, "x: needs one of type, enum"),
+            (r#""x": 5"#, "x: must be an object"),
+            (
+                r#""x": {"type": "integer", "enum": [1]}"#,
+                "has type and enum",
+            ),
+            (
+                r#""x": {"type": "integer", "minimum": "2"}"#,
+                "x.minimum: must be a number",
+            ),
+            (
+                r#""x": {"type": "integer", "minimum": 2.5}"#,
+                "x.minimum: must be a whole number",
+            ),
+            (
+                r#""x": {"type": "integer", "range": [9, 1]}"#,
+                "a least value above its greatest",
+            ),
+            (
+                r#""x": {"type": "boolean", "maximum": 1}"#,
+                "x.maximum: means nothing beside",
+            ),
+            (
+                r#""x": {"type": "boolean", "required": 1}"#,
+                "x.required: must be true or false",
+            ),
+            (
+                r#""x": {"type": "boolean", "default": 1}"#,
+                "x.default: must be true or false",
+            ),
+            (r#""x": {"enum": []}"#, "x.enum: must be a list"),
+            (r#""x": {"enum": [{}]}"#, "x.enum: must be a list"),
+            (
+                r#""x": {"any_of": [{"type": "string"}, {"array_of": {"object": {"y": {"tpye": "string"}}}}]}"#,
+                "x.any_of.1.array_of.object.y.tpye: is no attribute",
+            ),
+            (
+                r#""model": {"type": "string"}"#,
+                "model: is written by mediagen itself",
+            ),
+            (r#""": {"type": "string"}"#, "is no field's name"),
+            (
+                r#""_strikt": true"#,
+                "_strikt: is no key that rows have; did you mean `_strict`?",
+            ),
+            (
+                r#""seed": {"type": "boolean"}"#,
+                "seed: must take whole numbers",
+            ),
+            (
+                r#""referenceImages": {"type": "integer"}"#,
+                "referenceImages: must hold an address",
+            ),
+        ];
+        for (field, expected) in table {
+            let told = with_field(field);
+            assert!(
+                told.contains("/v1/") && told.contains(expected),
+                "{field}\n{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let text = EMBEDDED
+            .replacen("\"minimum\": 2", "\"minimum\": []", 1)
+            .replacen("\"maxLength\": 1000", "\"maxLengt\": 1000", 1)
+            .replacen("\"/v1/text_to_speech\"", "\"/v1/text_to_smell\"", 1);
+        let told = parse(&text).unwrap_err();
+        assert_eq!(told.0.len(), 3, "{told}");
+    }
+
+    #[test]
+    fn what_is_no_catalogue_is_refused() {
+        let nested = format!("{{\"endpoints\": {}", "[".repeat(1_000_000));
+        let prefix = EMBEDDED.replacen("\"prefix\": \"runwayml/\"", "\"prefix\": \"\"", 1);
+        let id = EMBEDDED.replacen("\"gen4.5\": {", "\"runwayml/gen4.5\": {", 1);
+        for text in ["{", "", "null", "[]", "{}", nested.as_str(), &prefix, &id] {
+            assert!(parse(text).is_err(), "{}", &text[..text.len().min(80)]);
+        }
+        let large = " ".repeat((16 << 20) + 1);
+        assert!(parse(&large).unwrap_err().to_string().contains("16MiB"));
+    }
+
+    #[test]
+    fn a_row_is_bounded_in_size_and_depth() {
+        let long = format!(r#""x": {{"enum": ["{}"]}}"#, "y".repeat(70_000));
+        assert!(with_field(&long).contains("is larger than 64KiB"));
+        let deep = format!(
+            "{}{{\"type\": \"string\"}}{}",
+            r#"{"array_of": "#.repeat(30),
+            "}".repeat(30)
         );
-        assert!(parse("{").is_err());
-        assert!(parse(&EMBEDDED.replace("/v1/text_to_video", "/v1/text_to_smell")).is_err());
+        let told = with_field(&format!(r#""x": {deep}"#));
+        assert!(told.contains("nested deeper"), "{told}");
     }
 }

@@ -2,21 +2,28 @@
 
 use serde_json::Value as Json;
 
-use super::{CatalogError, wrong};
+use super::{CatalogError, attributes, wrong};
 use crate::domain::model::{Param, Shape};
 use crate::domain::value::Value;
 
 pub(super) fn param(name: &str, field: &Json) -> Result<Param, CatalogError> {
-    let required = field
-        .get("required")
-        .and_then(Json::as_bool)
-        .unwrap_or(false);
-    let shape = shape(name, field, field)?;
+    let read = || {
+        attributes::check(field)?;
+        let shape = shape(name, field, field)?;
+        let default = field.get("default").map(value);
+        if default.as_ref().is_some_and(|value| !shape.takes(value)) {
+            let problem = format!("must be {}", shape.wanted());
+            return Err(wrong("default", &problem));
+        }
+        Ok((shape, default))
+    };
+    let (shape, default) = read().map_err(|error| error.under(name))?;
     Ok(Param {
         name: name.to_owned(),
-        required,
+        required: field.get("required") == Some(&Json::Bool(true)),
         shape,
         fallback: None,
+        default,
     })
 }
 
@@ -29,20 +36,35 @@ fn shape(name: &str, field: &Json, outer: &Json) -> Result<Shape, CatalogError> 
         let params = fields
             .iter()
             .map(|(name, field)| Ok((name.clone(), param(name, field)?)));
-        return Ok(Shape::Object(params.collect::<Result<_, _>>()?));
+        let params: Result<_, CatalogError> = params.collect();
+        return Ok(Shape::Object(
+            params.map_err(|error| error.under("object"))?,
+        ));
     }
     if let Some(item) = field.get("array_of") {
         let limit = first_of(outer, &["maxItems", "max_items"]);
+        let within = || {
+            attributes::check(item)?;
+            shape(name, item, item)
+        };
+        let (minimum, maximum) = (count(outer.get("minItems")).unwrap_or(0), count(limit));
+        if maximum.is_some_and(|maximum| maximum < minimum) {
+            return Err(wrong("minItems", "is above the greatest number"));
+        }
         return Ok(Shape::List {
-            item: Box::new(shape(name, item, item)?),
-            minimum: count(outer.get("minItems")).unwrap_or(0),
-            maximum: count(limit),
+            item: Box::new(within().map_err(|error| error.under("array_of"))?),
+            minimum,
+            maximum,
         });
     }
     if let Some(shapes) = field.get("any_of").and_then(Json::as_array) {
-        let shapes = shapes
-            .iter()
-            .map(|field| shape(name, field, &merged(outer, field)));
+        let shapes = shapes.iter().enumerate().map(|(index, field)| {
+            let within = || {
+                attributes::check(field)?;
+                shape(name, field, &merged(outer, field))
+            };
+            within().map_err(|error| error.under(&index.to_string()).under("any_of"))
+        });
         return Ok(Shape::Either(shapes.collect::<Result<_, _>>()?));
     }
     scalar(name, field, outer)
@@ -57,11 +79,11 @@ fn scalar(name: &str, field: &Json, outer: &Json) -> Result<Shape, CatalogError>
             .or_else(|| outer.get(key))
     };
     let (minimum, maximum) = (end(0, "minimum"), end(1, "maximum"));
-    Ok(match kind {
+    let shape = match kind {
         "boolean" => Shape::Bool,
         "integer" => Shape::Integer {
-            minimum: minimum.and_then(Json::as_i64),
-            maximum: maximum.and_then(Json::as_i64),
+            minimum: whole("minimum", minimum)?,
+            maximum: whole("maximum", maximum)?,
         },
         "number" => Shape::Number {
             minimum: minimum.and_then(Json::as_f64),
@@ -81,8 +103,44 @@ fn scalar(name: &str, field: &Json, outer: &Json) -> Result<Shape, CatalogError>
         },
         // What the SDK's extraction says where a type has no name.
         "<class 'object'>" => Shape::Any,
-        other => return Err(wrong(name, &format!("has the unknown type {other:?}"))),
-    })
+        other => {
+            let problem = format!("has the unknown type {other:?}; known are {KNOWN_TYPES}");
+            return Err(wrong("type", &problem));
+        }
+    };
+    if is_empty(&shape) {
+        return Err(wrong("", "has a least value above its greatest"));
+    }
+    Ok(shape)
+}
+
+/// Whether nothing at all is between the bounds.
+fn is_empty(shape: &Shape) -> bool {
+    let above = |minimum: Option<f64>, maximum: Option<f64>| {
+        minimum
+            .zip(maximum)
+            .is_some_and(|(minimum, maximum)| minimum > maximum)
+    };
+    match shape {
+        Shape::Integer { minimum, maximum } => minimum.zip(*maximum).is_some_and(|(a, b)| a > b),
+        Shape::Number { minimum, maximum } => above(*minimum, *maximum),
+        Shape::Text { minimum, maximum } => minimum.zip(*maximum).is_some_and(|(a, b)| a > b),
+        Shape::Size {
+            min_pixels,
+            max_pixels,
+        } => min_pixels > max_pixels,
+        _ => false,
+    }
+}
+
+fn whole(name: &str, bound: Option<&Json>) -> Result<Option<i64>, CatalogError> {
+    bound
+        .map(|bound| {
+            value(bound)
+                .as_int()
+                .ok_or_else(|| wrong(name, "must be a whole number beside an integer"))
+        })
+        .transpose()
 }
 
 fn is_address(name: &str, field: &Json) -> bool {
@@ -126,3 +184,5 @@ fn count(json: Option<&Json>) -> Option<usize> {
     json.and_then(Json::as_u64)
         .and_then(|count| usize::try_from(count).ok())
 }
+
+const KNOWN_TYPES: &str = "string, integer, number, boolean and size";

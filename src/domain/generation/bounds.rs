@@ -121,11 +121,11 @@ fn check_numbers(draft: &Draft, found: &mut Violations) {
     }
     if let Some(count) = draft
         .count
-        .filter(|count| !(1..=MOST_OUTPUTS).contains(count))
+        .filter(|count| !(1..=MOST_COUNT).contains(count))
     {
         found.field(
             "count",
-            format!("must be from 1 to {MOST_OUTPUTS}; got {count}"),
+            format!("must be from 1 to {MOST_COUNT}; got {count}"),
         );
     }
     if let Some(seed) = draft.seed.filter(|seed| *seed > u64::from(u32::MAX)) {
@@ -150,8 +150,8 @@ pub(super) fn check_typed(field: &str, typed: &str, value: &Value, found: &mut V
     let wanted = match typed {
         "seconds" if number > 0.0 && number <= f64::from(MOST_SECONDS) => return,
         "seconds" => format!("above 0 and at most {MOST_SECONDS}"),
-        "count" if (1.0..=f64::from(MOST_OUTPUTS)).contains(&number) => return,
-        "count" => format!("from 1 to {MOST_OUTPUTS}"),
+        "count" if (1.0..=f64::from(MOST_COUNT)).contains(&number) => return,
+        "count" => format!("from 1 to {MOST_COUNT}"),
         "seed" if (0.0..=f64::from(u32::MAX)).contains(&number) => return,
         "seed" => format!("from 0 to {}", u32::MAX),
         _ => return,
@@ -204,7 +204,7 @@ const LONGEST_NAME: usize = 160;
 /// Longest prompt where the model has no limit of its own.
 pub(super) const MOST_PROMPT_UNITS: usize = 32_000;
 /// Longest duration where the model has no limit of its own.
-const MOST_SECONDS: u32 = 3_600;
+pub(crate) const MOST_SECONDS: u32 = 3_600;
 /// Most outputs where the model has no limit of its own.
-const MOST_OUTPUTS: u32 = 64;
+pub(crate) const MOST_COUNT: u32 = 64;
 const NAME_RULE: &str = "option names are 1 to 160 bytes without control characters";

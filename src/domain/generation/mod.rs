@@ -23,6 +23,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use bounds::{Limits, MOST_INPUTS};
+pub(crate) use bounds::{MOST_COUNT, MOST_SECONDS};
 pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment, Uploaded};
 pub use fingerprint::fingerprint;
 pub use input::{Input, InputSource, NO_UPLOAD};

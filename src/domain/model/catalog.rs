@@ -18,6 +18,8 @@ pub struct Catalog {
     /// What is meant when no model is named and an image is given.
     pub default_image_model: String,
     offers: BTreeMap<String, Offer>,
+    /// What is not offered any more, for tasks that were made while it was.
+    hidden: BTreeMap<String, Offer>,
     pass_through: Offer,
     names: BTreeMap<String, String>,
 }
@@ -56,6 +58,48 @@ impl Catalog {
         self.names.insert(name.into(), id.into());
     }
 
+    /// Hides a model, bare and qualified: to callers it is as unknown as any other, and it is not
+    /// passed through. Says whether it was known.
+    pub fn hide(&mut self, id: &str) -> bool {
+        let offer = self.offers.remove(id);
+        let known = offer.is_some();
+        self.hidden
+            .entry(id.to_owned())
+            .or_default()
+            .extend(offer.unwrap_or_default());
+        known
+    }
+
+    /// Hides one operation of a model; with its last operation the model. Says whether it was known.
+    pub fn hide_operation(&mut self, id: &str, operation: Operation) -> bool {
+        let Some(offer) = self.offers.get_mut(id) else {
+            return false;
+        };
+        let Some(spec) = offer.remove(&operation) else {
+            return false;
+        };
+        if offer.is_empty() {
+            self.offers.remove(id);
+        }
+        self.hidden
+            .entry(id.to_owned())
+            .or_default()
+            .insert(operation, spec);
+        true
+    }
+
+    /// Whether a text can be a model's id.
+    pub fn is_id(text: &str) -> bool {
+        (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    }
+
+    /// Every name that is not an id, with the id that it means, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names
+            .iter()
+            .map(|(name, id)| (name.as_str(), id.as_str()))
+    }
+
     /// The provider's ids of the models, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.offers.keys().map(String::as_str)
@@ -66,10 +110,19 @@ impl Catalog {
         self.offers.get(id)
     }
 
-    /// What a model takes for an operation; one that the catalogue lacks takes anything.
+    /// What a model does; one that the catalogue lacks may do anything.
+    pub fn offer_or_pass_through(&self, id: &str) -> &Offer {
+        self.offers.get(id).unwrap_or(&self.pass_through)
+    }
+
+    /// What a model takes for an operation, hidden or not; one that the catalogue lacks takes
+    /// anything.
     pub fn spec(&self, id: &str, operation: Operation) -> Option<&Spec> {
         let known = self.offers.get(id).and_then(|offer| offer.get(&operation));
-        known.or_else(|| self.pass_through.get(&operation))
+        let hidden = self.hidden.get(id).and_then(|offer| offer.get(&operation));
+        known
+            .or(hidden)
+            .or_else(|| self.pass_through.get(&operation))
     }
 
     /// The model that a caller's name means: a configured name first, then a bare id, then a
@@ -80,9 +133,8 @@ impl Catalog {
         }
         let bare = name.strip_prefix(&self.prefix);
         let id = bare.unwrap_or(name);
-        let well_formed =
-            (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-        if self.offers.contains_key(id) || (bare.is_some() && well_formed) {
+        let passed_through = bare.is_some() && Self::is_id(id) && !self.hidden.contains_key(id);
+        if self.offers.contains_key(id) || passed_through {
             return Ok(self.resolved(id));
         }
         Err(UnknownModel {
@@ -169,6 +221,41 @@ mod tests {
                 (id, known),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_hidden_model_is_unknown_by_every_name_but_still_has_its_specification() {
+        let mut catalog = catalog();
+        let spec = spec();
+        let offer = Offer::from([
+            (Operation::TextToVideo, spec.clone()),
+            (Operation::ImageToVideo, spec.clone()),
+        ]);
+        catalog.offers.insert("veo3.1".to_owned(), offer);
+        assert!(catalog.hide("gen4.5"));
+        assert!(!catalog.hide("gen9"), "was not known");
+        for name in ["gen4.5", "runwayml/gen4.5", "gen9", "runwayml/gen9"] {
+            let unknown = catalog.resolve(name).expect_err(name);
+            assert!(!unknown.nearest.contains(&"gen4.5".to_owned()), "{name}");
+        }
+        assert!(catalog.hide_operation("veo3.1", Operation::ImageToVideo));
+        assert!(!catalog.hide_operation("veo3.1", Operation::ImageToVideo));
+        let offer = catalog.resolve("runwayml/veo3.1").unwrap().offer;
+        assert_eq!(offer.keys().collect::<Vec<_>>(), [&Operation::TextToVideo]);
+        assert_eq!(catalog.spec("veo3.1", Operation::ImageToVideo), Some(&spec));
+        assert!(catalog.hide_operation("veo3.1", Operation::TextToVideo));
+        assert!(catalog.resolve("runwayml/veo3.1").is_err());
+    }
+
+    fn spec() -> Spec {
+        Spec {
+            typed: super::super::Typed::default(),
+            slots: Vec::new(),
+            options: BTreeMap::new(),
+            extras: super::super::Extras::Refused,
+            rules: Vec::new(),
+            price: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! only the provider's own module knows what one means on the wire. Prices are in `domain::pricing`.
 
 mod catalog;
+mod limits;
 mod place;
 mod rule;
 mod shape;
@@ -11,6 +12,7 @@ mod size;
 mod spec;
 
 pub use catalog::{Catalog, Offer, Resolved, UnknownModel};
+pub use limits::{CountLimits, InputLimits, SecondsLimits, SizeLimits, TextLimits};
 pub use place::{Misplaced, Placement};
 pub use rule::Rule;
 pub use shape::{Complaint, Extras, Param, Shape};

@@ -72,6 +72,8 @@ pub struct Param {
     pub shape: Shape,
     /// What is sent where it is required and not given.
     pub fallback: Option<Value>,
+    /// What the provider takes where nothing is sent; `None`: not known.
+    pub default: Option<Value>,
 }
 
 /// What becomes of fields that a specification does not name.
@@ -319,7 +321,8 @@ fn inside<T: PartialOrd>(value: &T, minimum: Option<&T>, maximum: Option<&T>) ->
     minimum.is_none_or(|minimum| value >= minimum) && maximum.is_none_or(|maximum| value <= maximum)
 }
 
-fn between<T: ToString>(minimum: Option<&T>, maximum: Option<&T>, unit: &str) -> String {
+/// Bounds in words, after a space; nothing where there are none.
+pub(super) fn between<T: ToString>(minimum: Option<&T>, maximum: Option<&T>, unit: &str) -> String {
     match (minimum.map(T::to_string), maximum.map(T::to_string)) {
         (Some(minimum), Some(maximum)) => format!(" from {minimum} to {maximum}{unit}"),
         (Some(minimum), None) => format!(" of at least {minimum}{unit}"),
@@ -390,6 +393,7 @@ mod tests {
             required: true,
             shape: Shape::Bool,
             fallback: None,
+            default: None,
         };
         let shape = Shape::Object(BTreeMap::from([("a".into(), inner)]));
         let given = Value::Object(BTreeMap::from([("b".into(), Value::Null)]));

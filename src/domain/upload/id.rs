@@ -1,17 +1,17 @@
 //! Names of uploads.
 //!
-//! An upload id is `upload_`, 32 hex digits of a UUID of version 7, `_`, and the first 16 bytes of
-//! the content's SHA-256 in hex. So ids sort by time and are unguessable, and a request that names
-//! an upload says what is in it: a caller who uploads the same file again makes the same request.
+//! An upload id is `upload_`, the 32 hex digits of a stamp as task ids have it, `_`, and the first 16
+//! bytes of the content's SHA-256 in hex. So a request that names an upload says what is in it: a
+//! caller who uploads the same file again makes the same request.
 
 use std::fmt;
 use std::str::FromStr;
 
-use uuid::{Builder, Uuid};
+use crate::domain::id::{Stamp, sixteen_bytes};
 
 /// The part of an upload's name that is known before its content: what its object is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpoolId(Uuid);
+pub struct SpoolId(Stamp);
 
 /// The name of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,14 +28,12 @@ pub struct InvalidUploadId;
 impl SpoolId {
     /// Makes a name from the time of beginning and ten random bytes.
     pub fn new(now_ms: i64, random: [u8; 10]) -> Self {
-        let millis = u64::try_from(now_ms).unwrap_or(0);
-        Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        Self(Stamp::new(now_ms, random))
     }
 
     /// When it was begun, in milliseconds since the Unix epoch.
     pub fn created_ms(&self) -> i64 {
-        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |t| t.to_unix());
-        i64::try_from(seconds).unwrap_or(0).saturating_mul(1000) + i64::from(nanos / 1_000_000)
+        self.0.created_ms()
     }
 
     /// The sixteen bytes, in sort order.
@@ -45,8 +43,7 @@ impl SpoolId {
 
     /// A name from its sixteen bytes; `None` when they are no version-7 UUID.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
-        let uuid = Uuid::from_bytes(bytes);
-        (uuid.get_version_num() == 7).then_some(Self(uuid))
+        Stamp::from_bytes(bytes).map(Self)
     }
 }
 
@@ -71,7 +68,7 @@ impl UploadId {
 
 impl fmt::Display for SpoolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.0.simple())
+        write!(f, "{PREFIX}{}", self.0)
     }
 }
 
@@ -87,7 +84,7 @@ impl FromStr for SpoolId {
     /// Accepts exactly what [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, InvalidUploadId> {
         let digits = text.strip_prefix(PREFIX).ok_or(InvalidUploadId)?;
-        Self::from_bytes(bytes(digits)?).ok_or(InvalidUploadId)
+        Stamp::parse(digits).map(Self).ok_or(InvalidUploadId)
     }
 }
 
@@ -111,23 +108,9 @@ impl FromStr for UploadId {
         let (spool, digest) = text.rsplit_once('_').ok_or(InvalidUploadId)?;
         Ok(Self {
             spool: spool.parse()?,
-            digest: bytes(digest)?,
+            digest: sixteen_bytes(digest).ok_or(InvalidUploadId)?,
         })
     }
-}
-
-/// Sixteen bytes from 32 lower-case hex digits.
-fn bytes(digits: &str) -> Result<[u8; 16], InvalidUploadId> {
-    let lower = digits
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let mut bytes = [0; 16];
-    let decoded = hex::decode_to_slice(digits, &mut bytes);
-    decoded
-        .ok()
-        .filter(|()| lower)
-        .map(|()| bytes)
-        .ok_or(InvalidUploadId)
 }
 
 const PREFIX: &str = "upload_";

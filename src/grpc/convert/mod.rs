@@ -7,6 +7,7 @@
 
 mod cost;
 mod create;
+mod models;
 mod names;
 mod options;
 mod price;
@@ -18,6 +19,7 @@ mod violations;
 
 pub(super) use cost::{cost_request, costs, estimate};
 pub(super) use create::new_request;
+pub(super) use models::{Said, models};
 pub(super) use request::{download, list, resolve, task_id, watch};
 pub(super) use task::{cancel_outcome, task};
 pub(super) use upload::{upload_part, uploaded};

@@ -1,7 +1,7 @@
 //! The enums of the contract and those of the domain: one table each, read both ways.
 
 use super::Violations;
-use crate::domain::generation::{Operation, Role};
+use crate::domain::generation::{Media, Operation, Role};
 use crate::domain::money::Charge;
 use crate::domain::task::{AttemptOutcome, Status};
 use crate::pb::v1;
@@ -43,6 +43,15 @@ pub(super) const fn role(role: Role) -> v1::Role {
         Role::Mask => v1::Role::Mask,
         Role::Voice => v1::Role::Voice,
         Role::Keyframe => v1::Role::Keyframe,
+    }
+}
+
+/// The contract's number of a kind of media.
+pub(super) const fn media_kind(media: Media) -> v1::MediaKind {
+    match media {
+        Media::Video => v1::MediaKind::Video,
+        Media::Image => v1::MediaKind::Image,
+        Media::Audio => v1::MediaKind::Audio,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A model's price as the contract lists it.
 //!
-//! Amounts are for one unit where that is exact, else for the block that the condition names. What a
-//! request comes to is the domain's question, not a sum of what is listed here.
+//! Amounts are for one unit where that is exact, else for a block of several. What a request comes to
+//! is the domain's question, not a sum of what is listed here.
 
 use crate::domain::generation::Role;
 use crate::domain::money::Millicredits;
@@ -9,10 +9,6 @@ use crate::domain::pricing::{Amount, Part, Rate, Tariff, Unit};
 use crate::pb::v1;
 
 /// Every part that may charge something, in order, and the minimum last.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "ListModels, which lists prices, is yet to come")
-)]
 pub(super) fn prices(tariff: &Tariff, micros_per_credit: u64) -> Vec<v1::Price> {
     let parts = tariff.parts.iter().flat_map(|part| {
         let charging = |rate: &&Rate| rate.amount.is_none_or(|amount| amount.price.0 > 0);
@@ -26,23 +22,34 @@ pub(super) fn prices(tariff: &Tariff, micros_per_credit: u64) -> Vec<v1::Price> 
         millicredits: signed(least.0),
         usd_micros: usd_micros(least, micros_per_credit),
         condition: "at least".into(),
+        unit_count: 1,
     });
     parts.chain(minimum).collect()
 }
 
 fn price(part: &Part, rate: &Rate, micros_per_credit: u64) -> v1::Price {
-    let amount = rate
-        .amount
-        .map(|amount| amount.per_unit().unwrap_or(amount.price));
+    let amount = rate.amount.map(block);
     v1::Price {
         unit: unit(&part.unit) as i32,
-        millicredits: amount.and_then(|amount| signed(amount.0)),
-        usd_micros: amount.and_then(|amount| usd_micros(amount, micros_per_credit)),
+        millicredits: amount.and_then(|(amount, _)| signed(amount.0)),
+        usd_micros: amount.and_then(|(amount, _)| usd_micros(amount, micros_per_credit)),
         condition: condition(part, rate),
+        unit_count: amount.map_or(1, |(_, units)| units),
     }
 }
 
-/// When it counts, in words: on which inputs, under which conditions, for how many at once.
+/// The amount for one unit where it is exact, else for the block; and how many units that is.
+fn block(amount: Amount) -> (Millicredits, u32) {
+    let block = || {
+        (
+            amount.price,
+            u32::try_from(amount.per.get()).unwrap_or(u32::MAX),
+        )
+    };
+    amount.per_unit().map_or_else(block, |price| (price, 1))
+}
+
+/// When it counts, in words: on which inputs, under which conditions.
 fn condition(part: &Part, rate: &Rate) -> String {
     let inputs = match &part.unit {
         Unit::InputSecond(roles) | Unit::Reference(roles) => named(roles),
@@ -51,15 +58,10 @@ fn condition(part: &Part, rate: &Rate) -> String {
         }
     };
     let otherwise = rate.when.is_empty() && part.rates.len() > 1;
-    let block = |amount: Amount| {
-        let exact = amount.per_unit().is_some();
-        (!exact).then(|| format!("for every {} begun", amount.per))
-    };
     let words = inputs
         .into_iter()
         .chain(rate.when.iter().map(ToString::to_string))
-        .chain(otherwise.then(|| "otherwise".to_owned()))
-        .chain(rate.amount.and_then(block));
+        .chain(otherwise.then(|| "otherwise".to_owned()));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -100,7 +102,7 @@ mod tests {
     use crate::config::catalog;
     use crate::domain::generation::Operation;
 
-    /// A line for each: unit, millicredits, micros of a dollar, condition.
+    /// A line for each: unit and how many, millicredits, micros of a dollar, condition.
     fn listed(model: &str, operation: Operation) -> Vec<String> {
         let catalog = catalog::parse(catalog::EMBEDDED).unwrap();
         let tariff = catalog.spec(model, operation).unwrap().price.clone();
@@ -108,7 +110,10 @@ mod tests {
         prices(&tariff.expect("is priced"), 10_000)
             .into_iter()
             .map(|price| {
-                let unit = price.unit().as_str_name().replace("PRICE_UNIT_", "");
+                let mut unit = price.unit().as_str_name().replace("PRICE_UNIT_", "");
+                if price.unit_count != 1 {
+                    unit = format!("{unit}x{}", price.unit_count);
+                }
                 let (credits, usd) = (shown(price.millicredits), shown(price.usd_micros));
                 format!("{unit} {credits} {usd} {}", price.condition)
             })
@@ -172,7 +177,7 @@ mod tests {
             (
                 "eleven_voice_isolation",
                 Operation::VoiceIsolation,
-                &["INPUT_SECOND 1000 10000 source audio, for every 6 begun"],
+                &["INPUT_SECONDx6 1000 10000 source audio"],
             ),
             (
                 "gen4_image",

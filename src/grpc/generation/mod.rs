@@ -191,9 +191,13 @@ impl Contract for MediaGeneration {
 
     async fn list_models(
         &self,
-        _: Request<v1::ListModelsRequest>,
+        request: Request<v1::ListModelsRequest>,
     ) -> Answer<v1::ListModelsResponse> {
-        Err(later("ListModels"))
+        let said = convert::Said {
+            rate: self.service.usd_rate(),
+            max_input_bytes: self.service.max_input_bytes(),
+        };
+        convert::models(request.get_ref(), &self.service.models(), said).map(Response::new)
     }
 }
 
@@ -236,8 +240,4 @@ fn metadata<S>(asked: &DownloadRequest, opened: &Download<S>) -> Metadata {
 
 const fn part(part: Part) -> v1::DownloadContentResponse {
     v1::DownloadContentResponse { part: Some(part) }
-}
-
-fn later(call: &str) -> Status {
-    Status::unimplemented(format!("{call} comes with the next release"))
 }

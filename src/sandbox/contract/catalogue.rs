@@ -117,6 +117,16 @@ impl Catalogue {
         })
     }
 
+    /// Adds a model that takes anything, unless the file has it.
+    pub fn add(&mut self, path: &str, model: &str) {
+        if let Some(endpoint) = self.endpoints.get_mut(path) {
+            endpoint.models.entry(model.to_owned()).or_insert(Model {
+                fields: BTreeMap::new(),
+                strict: false,
+            });
+        }
+    }
+
     /// Every endpoint by path.
     #[cfg(test)]
     pub fn endpoints(&self) -> impl Iterator<Item = (&str, &Endpoint)> {

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::super::{EMBEDDED, parse};
+use super::super::{CatalogErrors, EMBEDDED, parse};
 use super::*;
 use crate::domain::generation::Operation;
 
 /// The embedded file with another price of one model, and other named tariffs.
-fn with(path: &str, model: &str, price: &Json, tariffs: &Json) -> Result<Tariff, CatalogError> {
+fn with(path: &str, model: &str, price: &Json, tariffs: &Json) -> Result<Tariff, CatalogErrors> {
     let mut file: Json = serde_json::from_str(EMBEDDED).unwrap();
     file["endpoints"][path]["models"][model]["_price"] = price.clone();
     let named = file["tariffs"].as_object_mut().unwrap();
@@ -101,16 +101,16 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         (also("minimum", json!(0.5555)), "credits"),
         (
             also("defaults", json!({"quality": "low"})),
-            "defaults quality: ",
+            "defaults.quality: ",
         ),
         (also("defaults", json!({"outputFormat": "mp5"})), "mp5"),
         (
             also("follows", json!("source_video")),
-            "follows source_video: ",
+            "follows.source_video: ",
         ),
         (
             also("longest_seconds", json!({"source_video": 30})),
-            "longest_seconds source_video: ",
+            "longest_seconds.source_video: ",
         ),
     ] {
         let error = refused(&price);

@@ -64,21 +64,6 @@ async fn only_create_and_its_estimate_take_more_than_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn what_comes_later_says_so() {
-    let server = Server::start().await;
-    let mut client = server.client();
-    let answers = [client
-        .list_models(v1::ListModelsRequest::default())
-        .await
-        .map(|_| ())];
-    for answer in answers {
-        let error = answer.unwrap_err();
-        assert_eq!(error.code(), Code::Unimplemented);
-        assert!(error.message().contains("next release"), "{error:?}");
-    }
-}
-
-#[tokio::test]
 async fn health_is_told_and_its_watches_end_with_the_drain() {
     let server = Server::start().await;
     for service in ["", "mediagen.v1.MediaGeneration"] {

@@ -1,0 +1,50 @@
+//! What models there are, under which names, and who serves them.
+
+use super::Service;
+use crate::domain::model::Offer;
+use crate::domain::routing::Deployment;
+
+/// A model as callers may ask for it.
+#[derive(Clone, Debug)]
+pub struct ListedModel<'a> {
+    /// The name to ask by.
+    pub name: &'a str,
+    /// The provider's id; the same as the name unless the configuration gave one.
+    pub id: &'a str,
+    /// What it does.
+    pub offer: &'a Offer,
+    /// The deployments that serve it.
+    pub deployments: Vec<String>,
+}
+
+impl Service {
+    /// Every model by every name, in the order of the names; qualified names are not repeated.
+    pub fn models(&self) -> Vec<ListedModel<'_>> {
+        let catalog = &self.parts().catalog;
+        let ids = catalog.ids().map(|id| (id, id));
+        let mut models: Vec<ListedModel<'_>> = ids
+            .chain(catalog.names())
+            .map(|(name, id)| ListedModel {
+                name,
+                id,
+                offer: catalog.offer_or_pass_through(id),
+                deployments: self.deployments(id),
+            })
+            .collect();
+        models.sort_by_key(|model| model.name);
+        models
+    }
+
+    /// The largest input that can be given, in bytes: inline or as an upload.
+    pub fn max_input_bytes(&self) -> u64 {
+        let limits = &self.parts().settings.limits;
+        limits.upload_bytes.max(limits.inline_bytes)
+    }
+
+    fn deployments(&self, id: &str) -> Vec<String> {
+        let accounts = self.parts().accounts.names();
+        accounts
+            .map(|account| Deployment::of_model(account, id).id)
+            .collect()
+    }
+}
