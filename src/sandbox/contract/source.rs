@@ -113,20 +113,20 @@ mod tests {
         format!("data:{kind};base64,{text}")
     }
 
-    fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
-        [&length[..], name, content].concat()
+        [&length[..], &name, content].concat()
     }
 
     fn film(seconds: u32, frames: u32) -> Vec<u8> {
         let times = [1_000, seconds * 1_000].map(u32::to_be_bytes).concat();
-        let head = boxed(b"mvhd", &[&[0; 12][..], &times, &[0; 80]].concat());
-        let kind = boxed(b"hdlr", &[&[0; 8][..], b"vide", &[0; 12]].concat());
-        let sizes = boxed(b"stsz", &[&[0; 8][..], &frames.to_be_bytes()].concat());
-        let info = boxed(b"minf", &boxed(b"stbl", &sizes));
-        let track = boxed(b"trak", &boxed(b"mdia", &[kind, info].concat()));
-        let start = boxed(b"ftyp", b"isom");
-        [start, boxed(b"moov", &[head, track].concat())].concat()
+        let head = boxed(*b"mvhd", &[&[0; 12][..], &times, &[0; 80]].concat());
+        let kind = boxed(*b"hdlr", &[&[0; 8][..], b"vide", &[0; 12]].concat());
+        let sizes = boxed(*b"stsz", &[&[0; 8][..], &frames.to_be_bytes()].concat());
+        let info = boxed(*b"minf", &boxed(*b"stbl", &sizes));
+        let track = boxed(*b"trak", &boxed(*b"mdia", &[kind, info].concat()));
+        let start = boxed(*b"ftyp", b"isom");
+        [start, boxed(*b"moov", &[head, track].concat())].concat()
     }
 
     #[test]
