@@ -119,7 +119,7 @@ async fn ten_violations_are_ten_fields_of_one_answer() {
             &["auto, low", "never"],
         ),
         ("provider_options.promptText", &["field prompt"]),
-        ("provider_options.duration", &["field seconds"]),
+        ("provider_options.duration", &["seconds says the same"]),
         ("labels", &["64"]),
     ];
     refuses(&app, "FIELD_INVALID", request, named).await;
