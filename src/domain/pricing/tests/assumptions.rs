@@ -31,6 +31,22 @@ fn what_was_left_open_is_told_and_what_was_said_is_not() {
             ask(VideoToHdr, "ruby").lasting(SourceVideo, 2500),
             &["assumed the dearest size of the source video"],
         ),
+        (
+            edit()
+                .lasting(SourceVideo, 2500)
+                .text("outputFormat", "sdr_rec709_10bit"),
+            &["assumed the dearest size of the source video"],
+        ),
+        (
+            ask(TextToVideo, "grok_imagine_1_5").seconds(6),
+            &["assumed the dearest size"],
+        ),
+        (
+            ask(ImageToVideo, "happyhorse_1_0")
+                .input(Unspecified)
+                .size("720p"),
+            &["assumed the greatest length of happyhorse_1_0, 15 s"],
+        ),
     ];
     for (ask, expected) in rows {
         assert_eq!(told(&ask), expected, "{:?}", ask.0);
