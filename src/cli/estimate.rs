@@ -78,6 +78,7 @@ mod tests {
             model: "gen4.5".into(),
             seconds: Some(5),
             size: String::new(),
+            notes: Vec::new(),
         }
     }
 

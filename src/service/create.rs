@@ -149,6 +149,13 @@ impl Service {
         pricing::estimate(generation, spec)
     }
 
+    /// What that price takes for granted.
+    pub(super) fn assumptions(&self, generation: &Generation) -> Vec<String> {
+        let catalog = &self.parts().catalog;
+        let spec = catalog.spec(&generation.model, generation.operation);
+        spec.map_or_else(Vec::new, |spec| pricing::assumptions(generation, spec))
+    }
+
     /// Refuses early what could not be finished.
     fn admit(&self) -> Result<(), CreateError> {
         if self.parts().archive.is_nearly_full() {

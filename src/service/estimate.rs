@@ -26,6 +26,8 @@ pub struct Estimate {
     pub seconds: Option<u32>,
     /// The size that would be asked for, in the model's spelling.
     pub size: Option<String>,
+    /// Sentences for the caller: what the task would be told, and what the price assumes.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no price.
@@ -63,6 +65,7 @@ impl Service {
             operation: generation.operation,
             model: asked_model(&draft.model, &generation),
             seconds: generation.seconds,
+            notes: [&generation.notes[..], &self.assumptions(&generation)].concat(),
             size: generation.size,
         })
     }

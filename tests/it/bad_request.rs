@@ -119,7 +119,7 @@ async fn ten_violations_are_ten_fields_of_one_answer() {
             &["auto, low", "never"],
         ),
         ("provider_options.promptText", &["field prompt"]),
-        ("provider_options.duration", &["field seconds"]),
+        ("provider_options.duration", &["seconds says the same"]),
         ("labels", &["64"]),
     ];
     refuses(&app, "FIELD_INVALID", request, named).await;
@@ -159,6 +159,15 @@ async fn beside_an_unknown_model_or_operation_the_rest_is_told() {
     ];
     let refusal = refuses(&app, "MODEL_UNKNOWN", nobody, named).await;
     assert_eq!(refusal.fields.len(), 3, "nobody knows its bounds");
+    let unlisted = CreateRequest {
+        model: "runwayml/zz".into(),
+        ..video("a lake")
+    };
+    let named: Named<'_> = &[(
+        "operation",
+        &["text_to_video, ", ", voice_dubbing, voice_isolation"],
+    )];
+    refuses(&app, "FIELD_INVALID", unlisted, named).await;
     let elsewhere = CreateRequest {
         model: "veo3.1".into(),
         operation: Operation::VideoUpscale as i32,

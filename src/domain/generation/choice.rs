@@ -1,5 +1,7 @@
 //! Which model and which operation a draft means.
 
+use std::cmp::Reverse;
+
 use super::input::Seen;
 use super::{Draft, InvalidReason, Media, Operation, Role, Violations};
 use crate::domain::model::{Catalog, Offer, Resolved, Spec, listed};
@@ -26,7 +28,13 @@ pub(super) fn choose<'a>(
         Ok(resolved) => return choose_operation(draft, inputs, &resolved, found),
         Err(unknown) => unknown,
     };
+    let what = if unknown.hidden {
+        "is not offered here"
+    } else {
+        "is no known model"
+    };
     let hint = match &unknown.nearest[..] {
+        [] if unknown.hidden => format!("offered are {}", listed(catalog.ids())),
         [] => format!(
             "known are {}; a model that the catalogue lacks is named as {}<id>",
             listed(catalog.ids()),
@@ -37,7 +45,7 @@ pub(super) fn choose<'a>(
     found.add(
         "model",
         InvalidReason::ModelUnknown,
-        format!("is no known model; {hint}"),
+        format!("{what}; {hint}"),
     );
     let mut meant = Vec::new();
     for near in unknown
@@ -107,7 +115,8 @@ fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'
 }
 
 /// The first operation, in the order that the inputs suggest, which has a place for each of them
-/// and gets all it needs; else the first of the model at all, so that the answer says what it lacks.
+/// and gets all it needs; else the first of those that have a place for the most of them, so that
+/// the answer says what is amiss with the others.
 /// The error: the operations between which nothing decides.
 fn derive(offer: &Offer, inputs: &[Seen]) -> Result<Operation, Vec<Operation>> {
     let order = suggested(inputs);
@@ -123,7 +132,11 @@ fn derive(offer: &Offer, inputs: &[Seen]) -> Result<Operation, Vec<Operation>> {
     if fitting.contains(&Operation::TextToSpeech) && fitting.contains(&Operation::SoundEffect) {
         return Err(fitting);
     }
-    fitting.first().or(offered.first()).copied().ok_or(fitting)
+    let nearest = || {
+        let most = |operation: &&Operation| Reverse(placed(&offer[operation], inputs));
+        offered.iter().min_by_key(most)
+    };
+    fitting.first().or_else(nearest).copied().ok_or(fitting)
 }
 
 fn suggested(inputs: &[Seen]) -> Vec<Operation> {
@@ -164,19 +177,30 @@ fn suggested(inputs: &[Seen]) -> Vec<Operation> {
 }
 
 fn fits(spec: &Spec, inputs: &[Seen]) -> bool {
+    let fills = fills(spec, inputs);
+    let filled = fills.iter().zip(&spec.slots);
+    placed(spec, inputs) == inputs.len()
+        && filled
+            .into_iter()
+            .all(|(fill, slot)| *fill >= usize::from(slot.required))
+}
+
+/// How many of the inputs an operation has room for.
+fn placed(spec: &Spec, inputs: &[Seen]) -> usize {
+    let fills = fills(spec, inputs);
+    let filled = fills.iter().zip(&spec.slots);
+    filled.map(|(fill, slot)| *fill.min(&slot.maximum)).sum()
+}
+
+/// How many inputs come to each place, be there room or not.
+fn fills(spec: &Spec, inputs: &[Seen]) -> Vec<usize> {
     let asked: Vec<(Role, Option<Media>)> = inputs
         .iter()
         .map(|seen| (seen.input.role, seen.media))
         .collect();
-    let places = spec.place(&asked);
-    let fill = |slot: usize| {
-        places
-            .iter()
-            .filter(|place| place.as_ref().is_ok_and(|p| p.slot == slot))
-            .count()
-    };
-    places.iter().all(Result::is_ok)
-        && spec.slots.iter().enumerate().all(|(index, slot)| {
-            fill(index) >= usize::from(slot.required) && fill(index) <= slot.maximum
-        })
+    let mut fills = vec![0; spec.slots.len()];
+    for place in spec.place(&asked).into_iter().flatten() {
+        fills[place.slot] += 1;
+    }
+    fills
 }

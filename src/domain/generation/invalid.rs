@@ -114,11 +114,14 @@ impl Violations {
     }
 }
 
-/// Parts of it are the caller's own text: without control characters, and cut where it is long.
+/// Parts of it are the caller's own text: without control characters, and cut where it is long,
+/// after a word if one ends in the second half.
 fn shortened(text: &str, longest: usize) -> String {
     let mut signs = text.chars().filter(|sign| !sign.is_control());
     let mut short: String = signs.by_ref().take(longest).collect();
     if signs.next().is_some() {
+        let word = short.rfind(' ').filter(|end| *end >= short.len() / 2);
+        short.truncate(word.map_or(short.len(), |end| end + 1));
         short.push('…');
     }
     short

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::bounds::printable;
 use super::choice::Chosen;
 use super::{Draft, Generation, InvalidReason, Violations, bounds, url};
-use crate::domain::model::{Extras, Param, Shape, Slot, Spec, listed};
+use crate::domain::model::{Extras, Param, Shape, Slot, Spec, likely, listed};
 use crate::domain::value::Value;
 
 /// The draft with its options in the catalogue's spelling: where only texts are listed, as `24` in
@@ -113,7 +113,7 @@ pub(super) fn check(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) 
     }
 }
 
-/// What the caller is to know about options that were passed unchecked.
+/// What the caller is to know about options that were passed unchecked, or may be misspelt.
 pub(super) fn notes(draft: &Draft, chosen: &Chosen<'_>) -> Vec<String> {
     if !chosen.known {
         return vec![format!(
@@ -122,23 +122,58 @@ pub(super) fn notes(draft: &Draft, chosen: &Chosen<'_>) -> Vec<String> {
         )];
     }
     let spec = chosen.spec;
-    if spec.extras != Extras::Unknown {
-        return Vec::new();
+    let unlisted = draft.options.keys();
+    let unlisted =
+        unlisted.filter(|name| !spec.options.contains_key(*name) && spec.typed(name).is_none());
+    match spec.extras {
+        Extras::Refused => Vec::new(),
+        Extras::Passed => {
+            let doubtful = unlisted.filter_map(|name| {
+                let meant = meant(name, spec)?;
+                Some(format!(
+                    "{} does not list the option {}, which is passed on; did you mean {meant}?",
+                    chosen.id,
+                    printable(name)
+                ))
+            });
+            doubtful.collect()
+        }
+        Extras::Unknown => unchecked(unlisted, chosen).into_iter().collect(),
     }
-    let unchecked: Vec<String> = draft
-        .options
-        .keys()
-        .filter(|name| !spec.options.contains_key(*name) && spec.typed(name).is_none())
-        .map(|name| printable(name))
-        .collect();
-    if unchecked.is_empty() {
-        return Vec::new();
-    }
-    let names = listed(unchecked);
-    vec![format!(
-        "the catalogue does not name these options of {}, passed on unchecked: {names}",
-        chosen.id
-    )]
+}
+
+fn unchecked<'a>(
+    unlisted: impl Iterator<Item = &'a String>,
+    chosen: &Chosen<'_>,
+) -> Option<String> {
+    let shown = unlisted.map(|name| {
+        let meant = meant(name, chosen.spec);
+        let hint = meant.map(|meant| format!(" (did you mean {meant}?)"));
+        printable(name) + &hint.unwrap_or_default()
+    });
+    let shown: Vec<String> = shown.collect();
+    (!shown.is_empty()).then(|| {
+        let names = listed(shown);
+        let model = &chosen.id;
+        format!(
+            "the catalogue does not name these options of {model}, passed on unchecked: {names}"
+        )
+    })
+}
+
+/// The option that a misspelt one most likely means.
+fn meant<'a>(name: &str, spec: &'a Spec) -> Option<&'a str> {
+    let typed = &spec.typed;
+    let fields = [
+        &typed.seconds,
+        &typed.count,
+        &typed.seed,
+        &typed.audio,
+        &typed.negative_prompt,
+    ];
+    let fields = fields.into_iter().flatten().chain(&typed.sizes);
+    let known = spec.options.values().chain(fields);
+    likely(name, known.map(|param| param.name.as_str()))
 }
 
 fn check_one(
@@ -157,11 +192,12 @@ fn check_one(
         return found.field(field, slot_hint(slot));
     }
     if let Some((typed, param)) = spec.typed(name) {
-        if typed == "prompt" || is_set(typed, param, draft, chosen) {
-            return found.field(
-                field,
-                format!("is the request's field {typed}; give it once, there"),
-            );
+        if typed == "prompt" {
+            return found.field(field, "is given by the request's field prompt");
+        }
+        if is_set(typed, param, draft, chosen) {
+            let problem = format!("{typed} says the same: give one of the two");
+            return found.field(field, problem);
         }
         judge(&field, param, value, chosen, found);
         return bounds::check_typed(&field, typed, value, found);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Spec;
+use super::near::distance;
 use crate::domain::generation::Operation;
 
 /// What one model does: its operations with what each takes.
@@ -40,6 +41,8 @@ pub struct Resolved<'a> {
 pub struct UnknownModel {
     /// At most three names.
     pub nearest: Vec<String>,
+    /// Whether it names a model that is not offered.
+    pub hidden: bool,
 }
 
 impl Catalog {
@@ -58,7 +61,7 @@ impl Catalog {
         self.names.insert(name.into(), id.into());
     }
 
-    /// Hides a model, bare and qualified: to callers it is as unknown as any other, and it is not
+    /// Hides a model, bare and qualified: callers are told that it is not offered, and it is not
     /// passed through. Says whether it was known.
     pub fn hide(&mut self, id: &str) -> bool {
         let offer = self.offers.remove(id);
@@ -139,6 +142,7 @@ impl Catalog {
         }
         Err(UnknownModel {
             nearest: self.nearest(id),
+            hidden: self.hidden.contains_key(id),
         })
     }
 
@@ -170,21 +174,6 @@ impl Catalog {
             .map(|(_, known)| known.clone())
             .collect()
     }
-}
-
-/// Levenshtein's edit distance.
-fn distance(one: &[char], two: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in two.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[two.len()]
 }
 
 /// Longest id of a model that is passed through.
@@ -238,6 +227,7 @@ mod tests {
         for name in ["gen4.5", "runwayml/gen4.5", "gen9", "runwayml/gen9"] {
             let unknown = catalog.resolve(name).expect_err(name);
             assert!(!unknown.nearest.contains(&"gen4.5".to_owned()), "{name}");
+            assert!(unknown.hidden, "{name}");
         }
         assert!(catalog.hide_operation("veo3.1", Operation::ImageToVideo));
         assert!(!catalog.hide_operation("veo3.1", Operation::ImageToVideo));
@@ -265,6 +255,7 @@ mod tests {
         assert_eq!(nearest("gen4-turbo"), ["gen4_turbo"]);
         assert_eq!(nearest("Gen45"), ["gen4.5"]);
         assert!(nearest("stable-diffusion-xl").is_empty());
+        assert!(!catalog().resolve("gen9").unwrap_err().hidden);
         assert!(catalog().resolve("runwayml/").is_err());
         assert!(catalog().resolve("runwayml/a b").is_err());
         assert!(catalog().resolve(&"x".repeat(100_000)).is_err());

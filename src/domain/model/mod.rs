@@ -5,6 +5,7 @@
 
 mod catalog;
 mod limits;
+mod near;
 mod place;
 mod rule;
 mod shape;
@@ -13,6 +14,7 @@ mod spec;
 
 pub use catalog::{Catalog, Offer, Resolved, UnknownModel};
 pub use limits::{CountLimits, InputLimits, SecondsLimits, SizeLimits, TextLimits};
+pub use near::likely;
 pub use place::{Misplaced, Placement};
 pub use rule::Rule;
 pub use shape::{Complaint, Extras, Param, Shape};

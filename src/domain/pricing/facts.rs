@@ -21,6 +21,15 @@ pub(super) struct Facts<'a> {
     characters: Option<u64>,
 }
 
+/// A length that nobody said, so that the longest there may be was counted, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Longest {
+    /// Of the output.
+    Output(u64),
+    /// Of an input in this role.
+    Input(Role, u64),
+}
+
 impl<'a> Facts<'a> {
     /// Everything that a request says.
     pub(super) fn of(generation: &'a Generation, spec: &'a Spec, tariff: &'a Tariff) -> Self {
@@ -113,6 +122,31 @@ impl<'a> Facts<'a> {
             Unit::Character => quantity::whole(self.characters?),
             Unit::OutputFrame => quantity::whole(self.output_frames()?)?.checked_mul(self.count?),
         }
+    }
+
+    /// The lengths that a quantity of this unit assumes.
+    pub(super) fn longest(&self, unit: &Unit) -> Vec<Longest> {
+        match (unit, self.duration, self.tariff.follows) {
+            (Unit::OutputSecond, Some((name, shape)), _) => {
+                let said = self.value(name).and_then(Value::as_number);
+                let longest = quantity::longest_ms(shape).filter(|_| said.is_none());
+                longest.map(Longest::Output).into_iter().collect()
+            }
+            (Unit::OutputSecond, None, Some(followed)) => self.unmeasured(&[followed]),
+            (Unit::InputSecond(roles), ..) => self.unmeasured(roles),
+            _ => Vec::new(),
+        }
+    }
+
+    fn unmeasured(&self, roles: &[Role]) -> Vec<Longest> {
+        let unmeasured = self.inputs.iter().filter(|input| {
+            roles.contains(&input.role) && input.measured.duration_ms.is_none_or(|ms| ms == 0)
+        });
+        let longest = |input: &Input| {
+            let longest = self.tariff.longest_ms.get(&input.role);
+            longest.map(|ms| Longest::Input(input.role, *ms))
+        };
+        unmeasured.filter_map(longest).collect()
     }
 
     fn output_ms(&self, fractions: bool) -> Option<u64> {

@@ -5,6 +5,7 @@
 //! zero. Once the provider names an amount, that amount counts and nothing here does.
 
 mod amount;
+mod assumed;
 mod condition;
 mod facts;
 mod quantity;
@@ -27,6 +28,19 @@ use super::money::Millicredits;
 pub fn estimate(generation: &Generation, spec: &Spec) -> Option<Millicredits> {
     let tariff = spec.price.as_ref()?;
     tariff.total(&Facts::of(generation, spec, tariff))
+}
+
+/// What [`estimate`] took for granted because neither the request nor its inputs say it, a sentence
+/// each; nothing where the price is not known.
+pub fn assumptions(generation: &Generation, spec: &Spec) -> Vec<String> {
+    let Some(tariff) = &spec.price else {
+        return Vec::new();
+    };
+    let facts = Facts::of(generation, spec, tariff);
+    match tariff.total(&facts) {
+        Some(_) => assumed::sentences(generation, spec, tariff, &facts),
+        None => Vec::new(),
+    }
 }
 
 /// Whether the price of a model's work is known; an estimate may still lack a length to go by.

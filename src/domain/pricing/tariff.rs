@@ -103,7 +103,7 @@ impl Part {
     }
 
     /// The first rate that applies, and those before it of which that cannot be said.
-    fn candidates(&self, facts: &Facts<'_>) -> Vec<&Rate> {
+    pub(super) fn candidates(&self, facts: &Facts<'_>) -> Vec<&Rate> {
         let mut candidates = Vec::new();
         for rate in &self.rates {
             match rate.applies(facts) {
@@ -121,7 +121,7 @@ impl Part {
 
 impl Rate {
     /// Whether every condition holds; one that does not decides, whatever cannot be said.
-    fn applies(&self, facts: &Facts<'_>) -> Option<bool> {
+    pub(super) fn applies(&self, facts: &Facts<'_>) -> Option<bool> {
         let mut answers = self.when.iter().map(|condition| condition.holds(facts));
         if answers.clone().any(|answer| answer == Some(false)) {
             return Some(false);

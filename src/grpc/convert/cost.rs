@@ -139,6 +139,7 @@ pub(in crate::grpc) fn estimate(estimate: Estimate, rate: UsdRate) -> v1::Estima
         model: estimate.model,
         seconds: estimate.seconds,
         size: estimate.size.as_deref().map(size).unwrap_or_default(),
+        notes: estimate.notes,
     }
 }
 
@@ -269,6 +270,7 @@ mod tests {
             model: "gen4.5".to_owned(),
             seconds: Some(5),
             size: Some("1280:720".to_owned()),
+            notes: vec!["assumed the dearest size".to_owned()],
         };
         let known = estimate(asked(Some(60_000)), UsdRate::ONE_CENT);
         let price = known.cost.unwrap();
@@ -276,6 +278,7 @@ mod tests {
         assert_eq!(price.estimated_usd_micros, Some(600_000));
         assert_eq!(price.charge(), v1::Charge::Unspecified);
         assert_eq!(known.size, "1280x720");
+        assert_eq!(known.notes, ["assumed the dearest size"]);
         let unknown = estimate(asked(None), UsdRate::ONE_CENT);
         assert_eq!(unknown.cost, Some(v1::Cost::default()));
     }

@@ -56,7 +56,7 @@ impl Refusal {
     pub fn field(mut self, path: &str, problem: &str) -> Self {
         self.fields.push(FieldViolation::new(
             cut(path, NAME_MAX),
-            cut(problem, TEXT_MAX),
+            cut(problem, PROBLEM_MAX),
         ));
         self
     }
@@ -152,15 +152,12 @@ impl Budget {
             let each = |field: &FieldViolation| field.field.len() + said(field) + FRAMING;
             fields.iter().map(each).sum()
         };
-        let mut most = TEXT_MAX;
+        let mut most = PROBLEM_MAX;
         while most > TEXT_LEAST && needs(fields, most) > self.0 {
             most = most * 7 / 8;
         }
-        for field in fields
-            .iter_mut()
-            .filter(|field| field.description.len() > most)
-        {
-            field.description = cut(&field.description, most - ELLIPSIS.len()) + ELLIPSIS;
+        for field in fields {
+            field.description = cut(&field.description, most);
         }
     }
 }
@@ -174,9 +171,16 @@ fn default_delay(advice: Advice) -> Option<Duration> {
     }
 }
 
-/// The first `max` bytes of a text, cut between characters.
+/// A text of at most `max` bytes: where it is longer, its beginning up to the end of a word, and `…`.
 fn cut(text: &str, max: usize) -> String {
-    text[..text.floor_char_boundary(max)].to_owned()
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let room = max.saturating_sub(ELLIPSIS.len());
+    let head = &text[..text.floor_char_boundary(room)];
+    let word = head.rfind(' ').filter(|end| *end >= room / 2);
+    // The space stays, so that a list ends in `, …`.
+    head[..word.map_or(head.len(), |end| end + 1)].to_owned() + ELLIPSIS
 }
 
 /// The domain of every `ErrorInfo`.
@@ -186,11 +190,14 @@ pub const DOMAIN: &str = "mediagen";
 const MESSAGE_MAX: usize = 256;
 /// Longest field path or quota subject, in bytes.
 const NAME_MAX: usize = 96;
-/// Longest description or metadata value, in bytes.
+/// Longest metadata value or description of a quota, in bytes.
 const TEXT_MAX: usize = 256;
+/// Longest description of a field, in bytes: what a few violations have room for. More of them are
+/// shortened together.
+const PROBLEM_MAX: usize = 1200;
 /// What is left at least of a description that is shortened, in bytes.
 const TEXT_LEAST: usize = 40;
-/// The end of a shortened description.
+/// The end of a shortened text.
 const ELLIPSIS: &str = "…";
 /// Room for details of variable length, before base64 adds a third.
 const DETAILS_MAX: usize = 1700;
@@ -281,6 +288,34 @@ mod tests {
         assert_eq!(fields.len(), 21);
         assert!(fields[0].description.len() > 40 && fields[0].description.ends_with("x…"));
         assert_eq!(fields[20].description, "is short");
+    }
+
+    #[test]
+    fn a_few_long_descriptions_come_whole() {
+        let long = "may be one of text_to_video, ".repeat(20);
+        let refusal = Refusal::new(Reason::FieldInvalid, &long);
+        let status = refusal.field("a", &long).field("b", &long).into_status();
+        let bytes = trailer_bytes(&status);
+        assert!(bytes < 4096, "{bytes}");
+        let details = status.get_error_details();
+        let fields = &details.bad_request().unwrap().field_violations;
+        assert_eq!([&fields[0].description, &fields[1].description], [&long; 2]);
+    }
+
+    #[test]
+    fn a_text_is_cut_after_a_word_and_shows_it() {
+        for (text, max, expected) in [
+            ("one, two, three", 15, "one, two, three"),
+            ("one, two, three", 14, "one, two, …"),
+            ("one, two, three", 12, "one, …"),
+            ("one, two, three", 13, "one, two, …"),
+            ("abcdefghijkl", 10, "abcdefg…"),
+            ("a bcdefghijkl", 12, "a bcdefgh…"),
+            ("üüüüüü", 10, "üüü…"),
+            ("abc", 2, "…"),
+        ] {
+            assert_eq!(cut(text, max), expected, "{text} to {max}");
+        }
     }
 
     #[test]

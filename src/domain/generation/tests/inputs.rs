@@ -399,3 +399,21 @@ fn an_upload_is_judged_by_what_is_known_of_it() {
         assert_eq!(found[0].reason, reason);
     }
 }
+
+#[test]
+fn where_no_operation_takes_all_inputs_the_one_that_takes_the_most_says_what_is_amiss() {
+    let draft = Draft {
+        inputs: vec![
+            url("https://example.com/a.jpg", Role::Unspecified),
+            url("https://example.com/a.mp4", Role::Unspecified),
+        ],
+        ..ask("gen4.5")
+    };
+    let found = problem(&draft);
+    assert_eq!(found.field, "input_references[1]");
+    let problem = found.problem;
+    assert!(
+        problem.starts_with("gen4.5 for image_to_video takes no video"),
+        "{problem}"
+    );
+}

@@ -428,3 +428,17 @@ fn no_answer_repeats_much_of_what_the_caller_sent() {
         assert!(!invalid.to_string().contains('\u{1b}'));
     }
 }
+
+#[test]
+fn a_hidden_model_is_not_offered_however_it_is_asked_for() {
+    let mut catalog = embedded().clone();
+    catalog.hide("gen4.5");
+    for name in ["gen4.5", "runwayml/gen4.5"] {
+        let found = Generation::new(&ask(name), &catalog, &Limits::default()).unwrap_err();
+        assert_eq!(found[0].reason, InvalidReason::ModelUnknown);
+        assert!(
+            found[0].problem.starts_with("is not offered here; "),
+            "{found:?}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! Options of the provider's own, and rules across fields.
 
 use super::*;
+use crate::domain::model::{Extras, Spec};
 
 #[test]
 fn options_that_repeat_a_field_are_refused_with_its_name() {
@@ -282,4 +283,35 @@ fn drafts_and_modes_of_seedance_follow_their_rules() {
     let mut edit = mode("edit");
     edit.options.insert("duration".into(), text("auto"));
     assert!(check(&edit).is_ok());
+}
+
+#[test]
+fn an_option_that_may_be_misspelt_is_passed_on_with_a_note() {
+    let told = |name: &str| {
+        let generation = check(&option("gen4.5", name, text("prores"))).unwrap();
+        assert!(generation.options.contains_key(name));
+        generation.notes
+    };
+    let expected = "gen4.5 does not list the option outputFromat, which is passed on; \
+                    did you mean outputFormat?";
+    assert_eq!(told("outputFromat"), [expected]);
+    assert_eq!(told("camera"), Vec::<String>::new());
+    let model = embedded().ids().find_map(|id| {
+        let offer = embedded().offer(id)?;
+        let loose = |spec: &&Spec| spec.extras == Extras::Unknown && spec.typed.seed.is_some();
+        Some((id, offer.values().find(loose)?))
+    });
+    let (id, spec) = model.expect("the catalogue does not know everything");
+    let draft = option(id, "sead", Value::Int(1));
+    let chosen = super::super::choice::Chosen {
+        id: id.to_owned(),
+        operation: Operation::TextToVideo,
+        spec,
+        known: true,
+    };
+    let notes = super::super::options::notes(&draft, &chosen);
+    assert!(
+        notes[0].ends_with("passed on unchecked: sead (did you mean seed?)"),
+        "{notes:?}"
+    );
 }

@@ -3,6 +3,7 @@
 //! The expected figures are worked out by hand from the provider's documented rates, never from the
 //! catalogue's data, which is what is under test.
 
+mod assumptions;
 mod images_and_sounds;
 mod properties;
 mod videos;
