@@ -233,7 +233,7 @@ pub const GENERATION_PATHS: [&str; 14] = [
     "/v1/voice_dubbing",
     "/v1/voice_isolation",
 ];
-const MAX_PIECES: u64 = 10;
+const MAX_PIECES: u64 = 64;
 const DEFAULT_SECONDS: f64 = 5.0;
 /// Where the documents give no greatest length.
 const LONGEST_UNKNOWN: f64 = 10.0;

@@ -272,7 +272,8 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
-const MAX_PIECES: f64 = 10.0;
+/// As many as a request can ask for where a model has no documented bound.
+const MAX_PIECES: f64 = 64.0;
 const MIN_SECONDS: f64 = 0.5;
 const MAX_SECONDS: f64 = 60.0;
 /// Models that document exactly one image.
