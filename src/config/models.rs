@@ -598,18 +598,6 @@ mod tests {
                 "defaults.image_to_video_model: `gen4_turbo`",
             ),
             (
-                "models: {gen4.5: {text_to_video: hidden}}",
-                "defaults.video_model: `gen4.5` does not do text_to_video",
-            ),
-            (
-                "defaults: {image_to_video_model: eleven_v3}",
-                ":1: defaults.image_to_video_model: `eleven_v3` does not do image_to_video",
-            ),
-            (
-                "models: {a: {alias: a}}",
-                "`a` is an alias too; name a model itself",
-            ),
-            (
                 "defaults: {video_model: gen45}",
                 ":1: defaults.video_model: `gen45` is no model of the catalogue, or a hidden one; near it are gen4.5",
             ),
@@ -636,6 +624,27 @@ mod tests {
     }
 
     #[test]
+    fn a_default_must_do_its_work_and_an_alias_must_end_at_a_model() {
+        for (text, expected) in [
+            (
+                "models: {gen4.5: {text_to_video: hidden}}",
+                "defaults.video_model: `gen4.5` does not do text_to_video",
+            ),
+            (
+                "defaults: {image_to_video_model: eleven_v3}",
+                ":1: defaults.image_to_video_model: `eleven_v3` does not do image_to_video",
+            ),
+            (
+                "models: {a: {alias: a}}",
+                "`a` is an alias too; name a model itself",
+            ),
+        ] {
+            let told = problems(text);
+            assert!(told.contains(expected), "{text}\n{told}");
+        }
+    }
+
+    #[test]
     fn every_name_that_cannot_be_a_model_is_told_at_once_and_once() {
         let told = problems(
             "models:\n  ж: {text_to_video: {x: {type: string}}}\n  a b: hidden\n  '': hidden\n  \
@@ -648,7 +657,7 @@ mod tests {
             ":5: models.b.text_to_video.x.typ: is no attribute",
         ];
         assert!(lines.iter().all(|line| told.contains(line)), "{told}");
-        assert_eq!(told.matches("\n").count(), lines.len(), "{told}");
+        assert_eq!(told.matches('\n').count(), lines.len(), "{told}");
     }
 
     #[test]

@@ -100,12 +100,12 @@ fn endpoints(file: &Json, errors: &mut Vec<CatalogError>) -> BTreeMap<String, En
     for (path, endpoint) in &kept(object(file, "endpoints"), errors).unwrap_or_default() {
         let mut told = Vec::new();
         let models = kept(object(endpoint, "models"), &mut told).unwrap_or_default();
-        let rows = models.into_iter().filter_map(|(model, row)| match row {
-            Json::Object(fields) => Some((model, fields)),
-            _ => {
-                told.push(wrong(&model, "must be an object of fields"));
-                None
+        let rows = models.into_iter().filter_map(|(model, row)| {
+            if let Json::Object(fields) = row {
+                return Some((model, fields));
             }
+            told.push(wrong(&model, "must be an object of fields"));
+            None
         });
         let models = rows.collect();
         let pass_through = endpoint.get("pass_through");

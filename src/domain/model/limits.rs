@@ -81,7 +81,8 @@ impl Spec {
         self.typed.negative_prompt.as_ref().map(text_limits)
     }
 
-    /// Bounds of the size, read off the first field for sizes: a second one is an option.
+    /// Bounds of the size, read off the first field for sizes: a second one is an option. Where the
+    /// first lists nothing and takes any, what the second lists is told too, for it goes there.
     pub fn size_limits(&self) -> Option<SizeLimits<'_>> {
         let param = self.typed.sizes.first()?;
         let mut limits = SizeLimits {
@@ -104,6 +105,9 @@ impl Spec {
                 }
                 _ => limits.open = true,
             }
+        }
+        if limits.allowed.is_empty() {
+            limits.allowed = self.sizes();
         }
         Some(limits)
     }

@@ -115,7 +115,7 @@ async fn a_refusal_names_each_bad_member_in_the_documented_shape() {
 
 #[test]
 fn as_many_outputs_are_made_as_can_be_asked_for() {
-    let body = |count: u32| json!({"model": "muse_image", "promptText": "a lake", "ratio": "1024:1024", "outputCount": count});
+    let body = |count: u32| json!({"model": "muse_image", "promptText": "a lake", "ratio": "1600:1600", "outputCount": count});
     assert_eq!(
         refusals("/v1/text_to_image", &body(64)),
         Vec::<String>::new()

@@ -493,6 +493,8 @@ fn defaults_are_those_that_are_sent_or_known_of_the_provider() {
     assert_eq!(first("gen4.5").default_audio, None, "takes none");
     let upscaler = first("magnific_video_upscaler_creative");
     assert_eq!(upscaler.size.unwrap().default, "2k");
+    let edited = first("aleph2").size.unwrap();
+    assert!(edited.open && edited.allowed.contains(&"21:9".to_owned()));
     for model in &page.models {
         for limits in &model.operations {
             // Neither is sent where it is not required, so one is not told without the other.
