@@ -298,6 +298,22 @@ async fn the_count_follows_and_agrees_with_a_walk() {
 }
 
 #[tokio::test]
+async fn what_is_being_written_counts_as_used_until_it_is_given_up() {
+    let (_folder, archive) = archive();
+    let mut writer = archive.writer(Key::output(task(1), 0)).await.unwrap();
+    writer.write(content(300_000)).await.unwrap();
+    assert_eq!(archive.used_bytes(), 300_000);
+    let mut other = archive.writer(Key::output(task(1), 1)).await.unwrap();
+    other.write(content(400_000)).await.unwrap();
+    assert_eq!(archive.used_bytes(), 700_000);
+    other.abandon().await.unwrap();
+    assert_eq!(archive.used_bytes(), 300_000);
+    writer.finish().await.unwrap();
+    let counted = archive.used_bytes();
+    assert_eq!(archive.measure().await.unwrap(), counted);
+}
+
+#[tokio::test]
 async fn a_removed_object_does_not_cut_its_reader() {
     let (_folder, archive) = archive();
     let (key, bytes) = (Key::output(task(1), 0), content(4 * BLOCK));
@@ -309,4 +325,57 @@ async fn a_removed_object_does_not_cut_its_reader() {
         all.extend_from_slice(&piece);
     }
     assert_eq!(all, bytes);
+}
+
+/// A buffer of which a message is a small part.
+struct Buffer(Vec<u8>, Arc<AtomicU64>);
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn small_pieces_of_large_buffers_do_not_keep_the_buffers() {
+    let (_folder, archive) = archive();
+    let gone = Arc::new(AtomicU64::new(0));
+    let mut writer = archive.writer(Key::output(task(1), 0)).await.unwrap();
+    for n in 1..=100 {
+        let buffer = Bytes::from_owner(Buffer(vec![7; 100_000], Arc::clone(&gone)));
+        writer.write(buffer.slice(500..501)).await.unwrap();
+        drop(buffer);
+        assert_eq!(gone.load(Ordering::Relaxed), n);
+    }
+    let stored = writer.finish().await.unwrap();
+    assert_eq!(stored.size_bytes, 100);
+}
+
+#[tokio::test]
+async fn pieces_of_any_size_make_the_same_object() {
+    let (_folder, archive) = archive();
+    let bytes = content(1_000_000);
+    let mut seen = Vec::new();
+    for (n, step) in (0..).zip([1_000, 200_000, 262_143, 262_144, 300_000, 1_000_000]) {
+        seen.push(write(&archive, Key::output(task(1), n), &bytes, step).await);
+    }
+    let mut mixed = archive.writer(Key::output(task(1), 9)).await.unwrap();
+    let mut rest = bytes.clone();
+    for step in [1, 300_000, 5, 0, 262_143, 1, 400_000] {
+        mixed
+            .write(rest.split_to(step.min(rest.len())))
+            .await
+            .unwrap();
+    }
+    mixed.write(rest).await.unwrap();
+    seen.push(mixed.finish().await.unwrap());
+    seen.dedup();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].size_bytes, 1_000_000);
 }

@@ -1,6 +1,6 @@
 //! Writes one object: staged, hashed on the way, durable and read back before it counts.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
@@ -14,9 +14,10 @@ pub struct Writer {
     key: Key,
     upload: Box<dyn MultipartUpload>,
     tally: Tally,
-    pending: Vec<Bytes>,
-    pending_bytes: usize,
+    pending: BytesMut,
     written: u64,
+    /// Bytes that are on the disk but in no object yet; they count as used.
+    staged: u64,
 }
 
 impl Writer {
@@ -27,9 +28,9 @@ impl Writer {
             key,
             upload,
             tally: Tally::default(),
-            pending: Vec::new(),
-            pending_bytes: 0,
+            pending: BytesMut::new(),
             written: 0,
+            staged: 0,
         })
     }
 
@@ -38,18 +39,18 @@ impl Writer {
         self.written
     }
 
-    /// Adds bytes; they go to the disk in parts of about 256 KiB.
+    /// Adds bytes; they go to the disk in parts of 256 KiB or more.
+    ///
+    /// What waits for its part is copied: a small piece may be a view of a far larger buffer, which
+    /// would be held with it.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), ArchiveError> {
         self.written += bytes.len() as u64;
-        self.pending_bytes += bytes.len();
-        if !bytes.is_empty() {
-            self.pending.push(bytes);
+        if self.pending.len() + bytes.len() < PART {
+            self.pending.extend_from_slice(&bytes);
+            return Ok(());
         }
-        // A peer that sends single bytes must not grow the list beyond the memory it stands for.
-        if self.pending_bytes >= PART || self.pending.len() >= MAX_PENDING {
-            self.flush().await?;
-        }
-        Ok(())
+        self.flush().await?;
+        self.put(bytes).await
     }
 
     /// Makes the object durable and visible, reads it back, and says what it is.
@@ -92,24 +93,34 @@ impl Writer {
     }
 
     async fn flush(&mut self) -> Result<(), ArchiveError> {
-        if self.pending.is_empty() {
+        let part = self.pending.split().freeze();
+        self.put(part).await
+    }
+
+    async fn put(&mut self, part: Bytes) -> Result<(), ArchiveError> {
+        if part.is_empty() {
             return Ok(());
         }
-        let chunks = std::mem::take(&mut self.pending);
-        self.pending_bytes = 0;
-        let part = self.upload.put_part(chunks.iter().cloned().collect());
+        let length = part.len() as u64;
+        self.archive.count(0, length);
+        self.staged += length;
+        let put = self.upload.put_part(part.clone().into());
         let mut tally = std::mem::take(&mut self.tally);
         // Hashing a part takes longer than a reactor should be kept.
         let hashed = disk::blocking(move || {
-            for chunk in &chunks {
-                tally.take(chunk);
-            }
+            tally.take(&part);
             Ok(tally)
         });
-        let (put, hashed) = futures_util::join!(part, hashed);
+        let (put, hashed) = futures_util::join!(put, hashed);
         put?;
         self.tally = hashed?;
         Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.archive.count(self.staged, 0);
     }
 }
 
@@ -126,5 +137,3 @@ async fn verify(archive: &Archive, key: Key, stored: Stored) -> Result<(), Archi
 
 /// Bytes that are gathered before they are written.
 const PART: usize = 256 * 1024;
-/// Pieces that are gathered before they are written.
-const MAX_PENDING: usize = 1024;

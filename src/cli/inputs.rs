@@ -150,16 +150,22 @@ impl LocalFile {
         })
     }
 
-    /// The whole file, which was small when it was looked at.
+    /// The whole file, which must still be as long as when it was looked at: what is being written
+    /// would be sent cut.
     fn read(&self) -> Result<Vec<u8>, Failure> {
         let name = self.path.display();
         let read = || {
             let mut bytes = Vec::new();
             let file = File::open(&self.path)?;
-            file.take(MAX_INLINE + 1).read_to_end(&mut bytes)?;
+            file.take(self.size + 1).read_to_end(&mut bytes)?;
             Ok::<_, std::io::Error>(bytes)
         };
-        Ok(read().with_context(|| format!("{name} cannot be read"))?)
+        let bytes = read().with_context(|| format!("{name} cannot be read"))?;
+        if bytes.len() as u64 == self.size {
+            return Ok(bytes);
+        }
+        let text = format!("{name} has changed while it was read: try again");
+        Err(Failure::new(Exit::Refused, text))
     }
 }
 
@@ -235,6 +241,18 @@ mod tests {
         assert!(matches!(inputs[3].source, Some(Source::UploadId(_))));
         let waiting: Vec<usize> = planned.uploads.iter().map(|(index, _)| *index).collect();
         assert_eq!(waiting, [2]);
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_is_not_sent_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(&folder, "a", b"\x89PNG\r\n\x1a\n....", 0);
+        let input = LocalInput::of(&path, Role::Unspecified, None).unwrap();
+        for size in [20, 5] {
+            written(&folder, "a", b"\x89PNG\r\n\x1a\n", size);
+            let planned = Planned::new(CreateRequest::default(), vec![input.clone()]);
+            assert!(planned.unwrap_err().message.contains("has changed"));
+        }
     }
 
     #[test]

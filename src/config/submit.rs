@@ -9,7 +9,7 @@ use super::{DAY, HOUR, MINUTE, SECOND};
 /// Settings of the create call.
 #[derive(Clone, Debug)]
 pub struct Submit {
-    /// Submits on their way at the same time.
+    /// Submits on their way at the same time; as many more may be uploading inputs.
     pub concurrency: usize,
     /// How long after the intent is committed the request may still leave.
     pub window: Duration,

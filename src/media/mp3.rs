@@ -27,7 +27,10 @@ pub(super) async fn duration_ms(window: &mut Window<'_>) -> Result<Option<u64>, 
     }
     let size = window.size();
     let tail = window.bytes(size.saturating_sub(ID3V1)).await? == Some(*b"TAG");
-    let sound = size - start - if tail { ID3V1 } else { 0 };
+    // The frame may stand within what passes for the old tag.
+    let sound = size
+        .saturating_sub(start)
+        .saturating_sub(if tail { ID3V1 } else { 0 });
     Ok(believed(
         sound.saturating_mul(8_000) / first.bits_per_second,
     ))
@@ -190,6 +193,19 @@ mod tests {
         vbri[36..40].copy_from_slice(b"VBRI");
         vbri[50..54].copy_from_slice(&383_u32.to_be_bytes());
         assert_eq!(ms(vbri).await, Some(10_004));
+    }
+
+    #[tokio::test]
+    async fn a_frame_within_the_old_tag_has_no_length() {
+        for sound in [4, 60, 124] {
+            let mut bytes = b"ID3\x04\0\0\0\0\x01\x48".to_vec();
+            bytes.resize(210, 0);
+            bytes.extend_from_slice(&[0xff, 0xfb, 0x90, 0]);
+            bytes.resize(210 + sound, 0);
+            let at = bytes.len() - 128;
+            bytes[at..at + 3].copy_from_slice(b"TAG");
+            assert_eq!(ms(bytes).await, None, "{sound}");
+        }
     }
 
     #[tokio::test]

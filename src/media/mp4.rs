@@ -17,6 +17,7 @@ pub(super) async fn walk(window: &mut Window<'_>) -> Result<Facts, ArchiveError>
     let mut ranges = vec![(*b"file", 0, window.size())];
     let mut is_video = false;
     let mut boxes = 0;
+    let mut runs_left = MAX_RUNS;
     while let Some((kind, mut at, end)) = ranges.pop() {
         is_video &= kind != *b"trak";
         while let Some(found) = header(window, at, end).await? {
@@ -39,7 +40,7 @@ pub(super) async fn walk(window: &mut Window<'_>) -> Result<Facts, ArchiveError>
                     known.frames = samples(window, found.start).await?;
                 }
                 b"stts" if is_video && known.frames.is_none() => {
-                    known.frames = timed_samples(window, found.start).await?;
+                    known.frames = timed_samples(window, found.start, &mut runs_left).await?;
                 }
                 _ => {}
             }
@@ -131,12 +132,18 @@ async fn samples(window: &mut Window<'_>, at: u64) -> Result<Option<u64>, Archiv
     Ok(believed(count.map(u64::from)))
 }
 
-/// The number of samples from the runs of `stts`.
-async fn timed_samples(window: &mut Window<'_>, at: u64) -> Result<Option<u64>, ArchiveError> {
+/// The number of samples from the runs of `stts`, as long as so many runs may still be added up.
+async fn timed_samples(
+    window: &mut Window<'_>,
+    at: u64,
+    runs_left: &mut u32,
+) -> Result<Option<u64>, ArchiveError> {
     let runs = window.bytes(at + 4).await?.map(u32::from_be_bytes);
-    let Some(runs) = runs.filter(|runs| *runs <= MAX_RUNS) else {
+    let Some((runs, left)) = runs.and_then(|runs| Some((runs, runs_left.checked_sub(runs)?)))
+    else {
         return Ok(None);
     };
+    *runs_left = left;
     let mut sum = 0_u64;
     for run in 0..u64::from(runs) {
         let Some(count) = window.bytes(at + 8 + run * 8).await? else {
@@ -153,7 +160,7 @@ fn believed(frames: Option<u64>) -> Option<u64> {
 
 /// Most boxes that are looked at.
 const MAX_BOXES: usize = 4096;
-/// Most runs of samples that are added up.
+/// Most runs of samples that are added up in one file, however many tables it has.
 const MAX_RUNS: u32 = 65_536;
 /// Most frames that are believed: a day of 240 a second.
 const MAX_FRAMES: u64 = 24 * 3600 * 240;

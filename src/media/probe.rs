@@ -45,6 +45,8 @@ const MAX_HEAD: u64 = 4 * BLOCK as u64;
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::archive::{Archive, Key};
@@ -144,4 +146,48 @@ mod tests {
             }
         }
     }
+
+    #[tokio::test]
+    async fn the_tables_of_one_film_share_what_may_be_added_up() {
+        let table = |runs: u32, count: u32| {
+            let all = [count.to_be_bytes(), [0; 4]].concat().repeat(runs as usize);
+            atom(*b"stts", &[&[0; 4], &runs.to_be_bytes(), &all])
+        };
+        let of_tables = |tables: &[Vec<u8>]| {
+            let hdlr = atom(*b"hdlr", &[&[0; 8], b"vide", &[0; 12]]);
+            let minf = atom(*b"minf", &[&atom(*b"stbl", &[&tables.concat()])]);
+            let trak = atom(*b"trak", &[&atom(*b"mdia", &[&hdlr, &minf])]);
+            Bytes::from(atom(*b"moov", &[&trak]))
+        };
+        for (first, frames) in [(1_000, Some(3_000)), (65_000, None)] {
+            let film = of_tables(&[table(first, 0), table(1_000, 3)]);
+            assert_eq!(of(&film).await.frames, frames, "{first}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_of_any_format_are_probed_without_harm(
+            which in 0..STARTS.len(),
+            tail in proptest::collection::vec(any::<u8>(), 0..600),
+            end in prop_oneof![Just(&b""[..]), Just(&b"TAG"[..])],
+            rest in 0_usize..300,
+        ) {
+            let start = [STARTS[which], &[0; 16]].concat();
+            let bytes: Bytes = [&start, &tail, end, &vec![0; rest]].concat().into();
+            if let Some(format) = super::super::sniff(&bytes) {
+                let facts = probe(Source::Bytes(&bytes), format).now_or_never();
+                prop_assert!(facts.is_some_and(|facts| facts.is_ok()));
+            }
+        }
+    }
+
+    /// How media of each format with a length begin.
+    const STARTS: [&[u8]; 5] = [
+        b"ID3\x04\0\0\0\0",
+        b"\xff\xfb\x90",
+        b"RIFF\0\0\0\0WAVEfmt ",
+        b"fLaC\0\0\0\x22",
+        b"\0\0\0\x10ftypisom\0\0\0\0",
+    ];
 }

@@ -17,6 +17,7 @@ pub struct Account {
     provider: Arc<dyn Provider>,
     health: Mutex<Health>,
     creates: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     polls: Arc<Semaphore>,
     polls_rest: Mutex<Timestamp>,
 }
@@ -28,12 +29,14 @@ pub struct Accounts {
 }
 
 impl Account {
-    /// An account that at most so many creates and polls use at once.
+    /// An account that at most so many creates and polls use at once. As many more tasks as there
+    /// may be creates may be placing their inputs.
     pub fn new(provider: Arc<dyn Provider>, creates: usize, polls: usize) -> Self {
         Self {
             provider,
             health: Mutex::default(),
             creates: Arc::new(Semaphore::new(creates)),
+            places: Arc::new(Semaphore::new(creates)),
             polls: Arc::new(Semaphore::new(polls)),
             polls_rest: Mutex::new(Timestamp::MIN),
         }
@@ -52,6 +55,12 @@ impl Account {
     /// Room for create calls.
     pub fn creates(&self) -> Arc<Semaphore> {
         Arc::clone(&self.creates)
+    }
+
+    /// Room for tasks that place inputs, which may take minutes: apart from the creates, so that
+    /// tasks without such inputs do not wait for them.
+    pub fn places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.places)
     }
 
     /// Room for polls.

@@ -29,9 +29,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The account's name; upstream ids are unique within it.
     fn account(&self) -> &str;
 
-    /// Whether [`Provider::place`] puts the bytes themselves into the address: nothing is gained by
-    /// remembering it.
-    fn embeds(&self, media: &Media) -> bool;
+    /// Whether [`Provider::place`] puts media of this type and length themselves into the address:
+    /// nothing is sent then, and nothing is gained by remembering it.
+    fn embeds(&self, content_type: &str, size_bytes: u64) -> bool;
 
     /// Makes an address of media that creates of this account may name.
     ///

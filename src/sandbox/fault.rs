@@ -35,6 +35,8 @@ pub enum Place {
     Delete,
     /// GET of an output file.
     Output,
+    /// POST for an upload slot.
+    Slot,
     /// POST of an upload's file.
     Upload,
 }

@@ -40,13 +40,12 @@ pub enum EstimateError {
 }
 
 impl Service {
-    /// The price of a request that Create would take; its `request_id` is not looked at.
+    /// The price of a request that Create would take. Its `request_id` is checked and not looked up.
     pub async fn estimate(
         &self,
         tenant: &TenantId,
-        mut request: NewRequest,
+        request: NewRequest,
     ) -> Result<Estimate, EstimateError> {
-        request.request_id.clear();
         let mut wrong = check_frame(&request);
         let draft = self.known_inputs(tenant, request.draft).await?;
         let generation = match self.generation(&draft) {

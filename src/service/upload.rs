@@ -358,4 +358,4 @@ fn one<E>(wrong: InvalidField) -> UploadError<E> {
 }
 
 /// How many bytes come between two looks at the room that is left.
-const CHECK_ROOM: u64 = 8 * 1024 * 1024;
+const CHECK_ROOM: u64 = 1024 * 1024;

@@ -1,7 +1,8 @@
 //! Queued → submitted: prepares, commits the intent, sends the one create, records the outcome.
 //!
 //! Addresses for the inputs (uploads, data URIs) are free and are made before the intent, so that the
-//! send window stays short. Once the intent is committed the work runs to a recorded outcome, also in a drain.
+//! send window stays short. Uploads may take minutes: a task that needs one has room of another kind
+//! until it is placed, and is passed over where there is none, so that the others go on. Once the intent is committed the work runs to a recorded outcome, also in a drain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
-use super::placing::{self, Unplaced};
+use super::placing::{self, Turn, Unplaced};
 use crate::archive::ArchiveError;
 use crate::domain::follow::BOOKING;
 use crate::domain::id::TaskId;
@@ -54,7 +55,7 @@ impl Drop for Place {
 }
 
 async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
-    let mut cursor = None;
+    let (mut cursor, mut passed_over) = (None, 0);
     if !desk.accounts.have_room() {
         return;
     }
@@ -66,28 +67,54 @@ async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
         let Some(last) = page.last() else { return };
         cursor = Some((last.next_step().1, last.id));
         for task in page {
-            if desk.shutdown.is_draining() || !offer(desk, busy, &task).await {
+            if desk.shutdown.is_draining() {
                 return;
+            }
+            match offer(desk, busy, &task).await {
+                Offered::Taken => {}
+                Offered::PassedOver if passed_over < MOST_PASSED_OVER => passed_over += 1,
+                Offered::PassedOver | Offered::NoRoom => return,
             }
         }
     }
 }
 
-/// Starts one task's submission; false when there is no room for more.
-async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
+/// What became of an offer.
+enum Offered {
+    /// Nothing is to be done for the task now.
+    Taken,
+    /// Its inputs cannot be placed now; others may go on.
+    PassedOver,
+    /// There is no room for more creates.
+    NoRoom,
+}
+
+/// What a submission holds until its create is answered.
+struct Room {
+    permit: OwnedSemaphorePermit,
+    /// There as long as the permit is for placing inputs and not for a create.
+    turn: Option<Turn>,
+}
+
+/// Starts one task's submission, if there is room.
+async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> Offered {
+    if busy.0.lock().contains(&task.id) {
+        return Offered::Taken;
+    }
     let model = &task.order.generation.model;
     let Some(account) = desk.accounts.for_model(model) else {
         let message = "no configured account serves the model";
         let failure = Failure::ours(FailureReason::NoDeploymentAvailable, message);
         let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
-        return true;
+        return Offered::Taken;
     };
     if let Some(deferred) = deferral(&account, model, desk.now()) {
         let _ = desk.record(task.id, &deferred).await;
-        return true;
+        return Offered::Taken;
     }
-    let Ok(permit) = account.creates().try_acquire_owned() else {
-        return false;
+    let room = match room(desk, &account, task).await {
+        Ok(room) => room,
+        Err(refused) => return refused,
     };
     if busy.0.lock().insert(task.id) {
         let place = Place {
@@ -98,13 +125,30 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> bool {
         let task = Arc::clone(task);
         let shutdown = desk.shutdown.clone();
         shutdown.spawn(async move {
+            let mut room = room;
             if is_due(&desk, task.id).await {
-                submit(&desk, &account, &task).await;
+                submit(&desk, &account, &task, &mut room).await;
             }
-            leave(&desk, place, permit);
+            leave(&desk, place, room);
         });
     }
-    true
+    Offered::Taken
+}
+
+/// The room that a submission begins with.
+async fn room(desk: &Desk, account: &Account, task: &Task) -> Result<Room, Offered> {
+    let missing = placing::missing(desk, account, task).await;
+    if missing.is_empty() {
+        let permit = account.creates().try_acquire_owned();
+        let permit = permit.map_err(|_| Offered::NoRoom)?;
+        return Ok(Room { permit, turn: None });
+    }
+    let turn = desk.turns.take(missing).ok_or(Offered::PassedOver)?;
+    let permit = account.places().try_acquire_owned();
+    Ok(Room {
+        permit: permit.map_err(|_| Offered::PassedOver)?,
+        turn: Some(turn),
+    })
 }
 
 /// Why an account is not tried now, and until when.
@@ -132,29 +176,31 @@ async fn is_due(desk: &Desk, id: TaskId) -> bool {
 }
 
 /// Gives the place back before the nudge, so that the next pass finds it.
-fn leave(desk: &Desk, place: Place, permit: OwnedSemaphorePermit) {
+fn leave(desk: &Desk, place: Place, room: Room) {
     drop(place);
-    drop(permit);
+    drop(room);
     desk.store.changes().nudge(Lane::Dispatch);
 }
 
-async fn submit(desk: &Desk, account: &Account, task: &Task) {
+async fn submit(desk: &Desk, account: &Account, task: &Task, room: &mut Room) {
     let provider = account.provider();
     let addresses = tokio::select! {
         // Nothing is begun in a drain, and what is placed costs nothing.
         () = desk.shutdown.draining() => return,
-        addresses = placing::addresses(desk, account, task) => addresses,
+        addresses = placing::addresses(desk, account, task, room.turn.as_ref()) => addresses,
     };
-    if desk.shutdown.is_draining() {
+    if desk.shutdown.is_draining() || !enter(desk, account, task, room).await {
         return;
     }
     let (prepared, reused) = match addresses {
         Ok(found) => {
             let prepared = provider.prepare(&task.order.generation, &found.uris);
-            (Ok(prepared), found.reused)
+            (Ok(prepared), Some(found.reused))
         }
-        Err(Unplaced::Rejected(rejection)) => (Err(rejection), Vec::new()),
+        Err(Unplaced::Rejected(rejection)) => (Err(rejection), None),
         Err(Unplaced::Archive(error)) => return input_missing(desk, task, error).await,
+        // The next pass offers it again, as one that has something to place.
+        Err(Unplaced::NotItsTurn) => return,
     };
     // The window opens before the intent can be on disk: what waits longer is not sent.
     let begun = Instant::now();
@@ -168,7 +214,29 @@ async fn submit(desk: &Desk, account: &Account, task: &Task) {
         }
         Ok(prepared) => provider.submit(prepared).await,
     };
-    settle(desk, account, &claimed, outcome, &reused).await;
+    settle(desk, account, &claimed, outcome, reused.as_deref()).await;
+}
+
+/// Gives up the room for placing for that of a create. False when the create must not be made now.
+async fn enter(desk: &Desk, account: &Account, task: &Task, room: &mut Room) -> bool {
+    let Some(turn) = room.turn.take() else {
+        return true;
+    };
+    // Others that need the content find its address now.
+    drop(turn);
+    desk.store.changes().nudge(Lane::Dispatch);
+    let permit = tokio::select! {
+        () = desk.shutdown.draining() => return false,
+        permit = account.creates().acquire_owned() => permit,
+    };
+    let Ok(permit) = permit else { return false };
+    room.permit = permit;
+    let model = &task.order.generation.model;
+    if let Some(deferred) = deferral(account, model, desk.now()) {
+        let _ = desk.record(task.id, &deferred).await;
+        return false;
+    }
+    !desk.shutdown.is_draining()
 }
 
 /// Commits the intent. `None`: the create must not be sent.
@@ -186,13 +254,13 @@ async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>>
 }
 
 /// Records what became of the create; `task` is the claimed one, `reused` are the addresses in it
-/// that were not made for it.
+/// that were not made for it. `None`: no create was sent, since its inputs were not placed.
 async fn settle(
     desk: &Desk,
     account: &Account,
     task: &Task,
     outcome: SubmitOutcome,
-    reused: &[Placement],
+    reused: Option<&[Placement]>,
 ) {
     let attempt = task.current_attempt().map_or(0, |attempt| attempt.number);
     let model = &task.order.generation.model;
@@ -214,7 +282,11 @@ async fn settle(
         SubmitOutcome::Rejected(rejection) => {
             tracing::warn!(task = %task.id, attempt, kind = ?rejection.kind, code = rejection.code,
                 message = rejection.message, "create rejected");
-            account.rejected(model, &rejection, desk.now());
+            // Uploads have a quota of their own, which says nothing of the model's.
+            if reused.is_some() || rejection.kind != RejectionKind::Quota {
+                account.rejected(model, &rejection, desk.now());
+            }
+            let reused = reused.unwrap_or_default();
             if rejection.may_be_about_inputs() {
                 placing::forget(desk, reused).await;
             }
@@ -296,5 +368,7 @@ fn not_sent(message: &str) -> Rejection {
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Tasks read at once.
 const PAGE: usize = 64;
+/// Tasks that wait for room to place their inputs, in one pass, before it ends.
+const MOST_PASSED_OVER: usize = 256;
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

@@ -1,19 +1,19 @@
 //! Addresses for the inputs of one create: the caller's own, data URIs, and uploads to the account.
 //!
 //! Content is placed at an account once and named by every create while that lasts: placements are
-//! in the store, by content and not by who sent it, and of tasks that need the same one at the same
-//! time, one places it and the others wait. Everything here is free and comes before the intent.
+//! in the store, by content and not by who sent it. A task that has content to place takes a turn
+//! for it first; of tasks that need the same one at the same time, one has the turn and the others
+//! stay queued, where they hold nothing. Everything here is free and comes before the intent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 
 use super::Desk;
 use crate::archive::ArchiveError;
-use crate::domain::generation::InputSource;
+use crate::domain::generation::{Input, InputSource};
 use crate::domain::task::{Rejection, Task};
 use crate::domain::upload::{PlaceKey, Placement};
 use crate::provider::{Account, Media};
@@ -34,43 +34,67 @@ pub(super) enum Unplaced {
     Archive(ArchiveError),
     /// The provider does not take one.
     Rejected(Rejection),
+    /// An address has gone since the task was looked at, and it has no turn to make another.
+    NotItsTurn,
 }
 
-/// Finds or makes an address for every input.
+/// What a task would have to place now: content that is not embedded and has no good address.
+pub(super) async fn missing(desk: &Desk, account: &Account, task: &Task) -> Vec<PlaceKey> {
+    let mut missing = Vec::new();
+    for input in &task.order.generation.inputs {
+        let Ok((key, false)) = content(account, input) else {
+            continue;
+        };
+        if !missing.contains(&key) && placed_before(desk, &key).await.is_none() {
+            missing.push(key);
+        }
+    }
+    missing
+}
+
+/// Finds or makes an address for every input; makes them only for what `turn` is for.
 pub(super) async fn addresses(
     desk: &Desk,
     account: &Account,
     task: &Task,
+    turn: Option<&Turn>,
 ) -> Result<Addresses, Unplaced> {
     let mut found = Addresses::default();
     // What a create names twice is looked at once.
     let mut known: HashMap<PlaceKey, String> = HashMap::new();
     for (index, input) in (0_u32..).zip(&task.order.generation.inputs) {
-        let sha256 = match &input.source {
-            InputSource::Url(uri) => {
-                found.uris.push(uri.clone());
+        let (key, is_embedded) = match content(account, input) {
+            Ok(content) => content,
+            Err(uri) => {
+                found.uris.push(uri.to_owned());
                 continue;
             }
-            InputSource::Inline { sha256, .. } => *sha256,
         };
-        let key = PlaceKey {
-            account: account.name().to_owned(),
-            sha256,
-            content_type: input.content_type.clone(),
-        };
-        let uri = if let Some(uri) = known.get(&key) {
-            uri.clone()
+        if let Some(uri) = known.get(&key) {
+            found.uris.push(uri.clone());
+            continue;
+        }
+        let before = if is_embedded {
+            None
         } else {
-            let media = media(desk, task, index, &key.content_type).await;
-            let media = media.map_err(Unplaced::Archive)?;
-            let (uri, reused) = address(desk, account, &key, &media)
-                .await
-                .map_err(Unplaced::Rejected)?;
-            found.reused.extend(reused);
-            known.insert(key, uri.clone());
-            uri
+            placed_before(desk, &key).await
         };
-        found.uris.push(uri);
+        let uri = match before {
+            Some(placement) => {
+                let uri = placement.uri.clone();
+                found.reused.push(placement);
+                uri
+            }
+            None if is_embedded || turn.is_some_and(|turn| turn.is_for(&key)) => {
+                let media = media(desk, task, index, &key.content_type).await;
+                let media = media.map_err(Unplaced::Archive)?;
+                let placed = place(desk, account, &key, &media).await;
+                placed.map_err(Unplaced::Rejected)?
+            }
+            None => return Err(Unplaced::NotItsTurn),
+        };
+        found.uris.push(uri.clone());
+        known.insert(key, uri);
     }
     Ok(found)
 }
@@ -84,39 +108,44 @@ pub(super) async fn forget(desk: &Desk, placements: &[Placement]) {
     }
 }
 
-/// The address of one medium; with the placement where it was made before.
-async fn address(
+/// What an input is at an account, and whether its address will hold it; else its own address.
+fn content<'a>(account: &Account, input: &'a Input) -> Result<(PlaceKey, bool), &'a str> {
+    let (sha256, size_bytes) = match &input.source {
+        InputSource::Inline { sha256, size_bytes } => (*sha256, *size_bytes),
+        InputSource::Url(uri) => return Err(uri),
+    };
+    let key = PlaceKey {
+        account: account.name().to_owned(),
+        sha256,
+        content_type: input.content_type.clone(),
+    };
+    let is_embedded = account.provider().embeds(&key.content_type, size_bytes);
+    Ok((key, is_embedded))
+}
+
+/// Makes the address of one medium, and records it where it lasts.
+async fn place(
     desk: &Desk,
     account: &Account,
     key: &PlaceKey,
     media: &Media,
-) -> Result<(String, Option<Placement>), Rejection> {
-    let provider = account.provider();
-    if provider.embeds(media) {
-        return Ok((provider.place(media).await?.uri, None));
+) -> Result<String, Rejection> {
+    let placed = account.provider().place(media).await?;
+    let Some(lasts) = placed.lasts else {
+        return Ok(placed.uri);
+    };
+    let (account, bytes) = (&key.account, media.size_bytes);
+    tracing::info!(account, bytes, "placed an input");
+    let placement = Placement {
+        key: key.clone(),
+        uri: placed.uri.clone(),
+        expires: desk.now().after(lasts),
+    };
+    if let Err(error) = desk.store.place(placement).await {
+        // It is good for this create; the next one places it again.
+        tracing::warn!(%error, "an address of an input could not be recorded");
     }
-    let _turn = desk.turns.take(key).await;
-    if let Some(placement) = placed_before(desk, key).await {
-        return Ok((placement.uri.clone(), Some(placement)));
-    }
-    let placed = provider.place(media).await?;
-    tracing::info!(
-        account = key.account,
-        bytes = media.size_bytes,
-        "placed an input"
-    );
-    if let Some(lasts) = placed.lasts {
-        let placement = Placement {
-            key: key.clone(),
-            uri: placed.uri.clone(),
-            expires: desk.now().after(lasts),
-        };
-        if let Err(error) = desk.store.place(placement).await {
-            // It is good for this create; the next one places it again.
-            tracing::warn!(%error, "an address of an input could not be recorded");
-        }
-    }
-    Ok((placed.uri, None))
+    Ok(placed.uri)
 }
 
 async fn placed_before(desk: &Desk, key: &PlaceKey) -> Option<Placement> {
@@ -141,42 +170,44 @@ async fn media(
     Ok(Media::new(content_type, size_bytes, open))
 }
 
-/// One at a time for each content at each account.
+/// What is being placed now.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<PlaceKey, Arc<Turnstile<()>>>>);
+pub(super) struct Turns(Arc<Mutex<HashSet<PlaceKey>>>);
 
-/// A turn, or a wait for one; gone without a trace when dropped.
-struct Turn<'a> {
-    turns: &'a Turns,
-    key: &'a PlaceKey,
-    stile: Option<Arc<Turnstile<()>>>,
-    held: Option<OwnedMutexGuard<()>>,
+/// The right to place some content, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    taken: Arc<Mutex<HashSet<PlaceKey>>>,
+    keys: Vec<PlaceKey>,
 }
 
 impl Turns {
-    async fn take<'a>(&'a self, key: &'a PlaceKey) -> Turn<'a> {
-        let stile = Arc::clone(self.0.lock().entry(key.clone()).or_default());
-        let mut turn = Turn {
-            turns: self,
-            key,
-            stile: Some(Arc::clone(&stile)),
-            held: None,
-        };
-        turn.held = Some(stile.lock_owned().await);
-        turn
+    /// A turn for all of it; `None` while anybody has one for any of it.
+    pub(super) fn take(&self, keys: Vec<PlaceKey>) -> Option<Turn> {
+        let mut taken = self.0.lock();
+        if keys.iter().any(|key| taken.contains(key)) {
+            return None;
+        }
+        taken.extend(keys.iter().cloned());
+        drop(taken);
+        Some(Turn {
+            taken: Arc::clone(&self.0),
+            keys,
+        })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Turn {
+    fn is_for(&self, key: &PlaceKey) -> bool {
+        self.keys.contains(key)
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.held = None;
-        self.stile = None;
-        let mut turns = self.turns.0.lock();
-        if turns
-            .get(self.key)
-            .is_some_and(|stile| Arc::strong_count(stile) == 1)
-        {
-            turns.remove(self.key);
+        let mut taken = self.taken.lock();
+        for key in &self.keys {
+            taken.remove(key);
         }
     }
 }
@@ -185,27 +216,22 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn turns_are_taken_one_by_one_and_leave_nothing_behind() {
+    #[test]
+    fn turns_are_for_all_or_none_and_leave_nothing_behind() {
         let turns = Turns::default();
         let key = |content| PlaceKey {
             account: "a".to_owned(),
             sha256: [content; 32],
             content_type: String::new(),
         };
-        let (one, other) = (key(1), key(2));
-        let first = turns.take(&one).await;
-        let _elsewhere = turns.take(&other).await;
-        let mut second = Box::pin(turns.take(&one));
-        assert!(futures_util::poll!(&mut second).is_pending());
-        {
-            let mut given_up = Box::pin(turns.take(&one));
-            assert!(futures_util::poll!(&mut given_up).is_pending());
-        }
+        let first = turns.take(vec![key(1), key(2)]).expect("it is free");
+        assert!(first.is_for(&key(2)) && !first.is_for(&key(3)));
+        assert!(turns.take(vec![key(3), key(2)]).is_none());
+        let other = turns.take(vec![key(3)]).expect("nothing was taken of it");
         drop(first);
-        drop(second.await);
-        let mut left: Vec<_> = turns.0.lock().keys().cloned().collect();
-        assert_eq!(left.pop(), Some(other.clone()));
-        assert!(left.is_empty());
+        let again = turns.take(vec![key(2)]);
+        assert!(again.is_some() && turns.take(vec![key(3)]).is_none());
+        drop((again, other));
+        assert!(turns.0.lock().is_empty());
     }
 }

@@ -125,6 +125,58 @@ async fn ten_tasks_at_once_place_one_upload_once() {
 }
 
 #[tokio::test]
+async fn tasks_without_uploads_do_not_wait_for_one_that_is_slow() {
+    let app = TestApp::tuned(|config| config.submit.concurrency = 1).await;
+    let mut slow = answer(Place::Upload, 503, 100, None);
+    slow.effect = Effect::Hang;
+    assert!(app.upstream.sandbox.inject(slow));
+    let [one, other] = [png(LARGE), png(LARGE + 1000)];
+    let kept = upload(&app.client, &one).await.unwrap();
+    let mut waiting = Vec::new();
+    for prompt in ["a slow fish", "one that needs the same", "a third"] {
+        waiting.push(app.create(uploaded(prompt, &kept.upload_id)).await.id);
+    }
+    // There is room to place one content, which this is not.
+    let kept = upload(&app.client, &other).await.unwrap();
+    waiting.push(app.create(uploaded("another", &kept.upload_id)).await.id);
+    assert_completed(&app.run(video("a lake")).await);
+    assert_completed(&app.run(picture("a small fish", png(10_000))).await);
+    for id in &waiting {
+        let task = app.status(id).await;
+        assert_eq!(task.status(), TaskStatus::Queued);
+        assert_eq!(outcomes(&task), []);
+    }
+    app.stop().await;
+    app.upstream.sandbox.clear_faults();
+    let mut app = app;
+    app.restart(&[]).await;
+    for id in &waiting {
+        assert_completed(&app.finish(id).await);
+    }
+    assert_eq!(app.upstream.sandbox.ledger().len(), 6);
+    assert_eq!(app.upstream.sandbox.counts().uploads, 2);
+}
+
+#[tokio::test]
+async fn a_quota_of_uploads_stops_no_task_without_one() {
+    let app = TestApp::start().await;
+    assert!(
+        app.upstream
+            .sandbox
+            .inject(answer(Place::Slot, 429, 1, None))
+    );
+    let kept = upload(&app.client, &png(LARGE)).await.unwrap();
+    let waits = app.create(uploaded("a fish", &kept.upload_id)).await.id;
+    let turned_away = |task: &Task| outcomes(task) == [AttemptOutcome::Rejected];
+    app.until(&waits, turned_away).await;
+    // The same model, whose own quota is not used up.
+    let done = app.run(picture("a small fish", png(10_000))).await;
+    assert_completed(&done);
+    assert_eq!(outcomes(&done).len(), 1);
+    assert_eq!(app.status(&waits).await.status(), TaskStatus::Queued);
+}
+
+#[tokio::test]
 async fn killed_between_upload_create_and_submit_it_places_an_upload_once() {
     let upstream = Upstream::quick().await;
     let data = TempDir::new().unwrap();

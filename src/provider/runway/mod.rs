@@ -124,8 +124,8 @@ impl Provider for Runway {
         &self.account
     }
 
-    fn embeds(&self, media: &Media) -> bool {
-        self.uploader().embeds(media)
+    fn embeds(&self, content_type: &str, size_bytes: u64) -> bool {
+        self.uploader().embeds(content_type, size_bytes)
     }
 
     async fn place(&self, media: &Media) -> Result<Placed, Rejection> {

@@ -43,14 +43,14 @@ struct Slot {
 
 impl Uploader<'_> {
     /// Whether the media are short enough for a data URI.
-    pub(super) fn embeds(&self, media: &Media) -> bool {
-        let length = translate::data_uri_chars(&media.content_type, media.size_bytes);
+    pub(super) fn embeds(&self, content_type: &str, size_bytes: u64) -> bool {
+        let length = translate::data_uri_chars(content_type, size_bytes);
         length <= self.data_uri_limit as u64
     }
 
     /// A URI of the media.
     pub(super) async fn place(&self, media: &Media) -> Result<Placed, Rejection> {
-        if self.embeds(media) {
+        if self.embeds(&media.content_type, media.size_bytes) {
             let prefix = format!("data:{};base64,", media.content_type);
             let uri = data_uri(prefix, media).await?;
             return Ok(Placed { uri, lasts: None });

@@ -19,6 +19,7 @@ use super::answer;
 /// POST `/v1/uploads`: opens a slot.
 pub async fn open(
     Extract(state): Extract<Arc<State>>,
+    Extension(connection): Extension<Connection>,
     body: Result<Json<Value>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
     let Ok(Json(body)) = body else {
@@ -27,6 +28,11 @@ pub async fn open(
     let issues = issues(&body);
     if !issues.is_empty() {
         return answer::invalid(&issues);
+    }
+    if let Some(fault) = state.script.take(Place::Slot)
+        && let Some(response) = answer::effect(&fault.effect, &connection).await
+    {
+        return response;
     }
     let slot = state.uploads.lock().open(state.clock.now_ms());
     let body = json!({

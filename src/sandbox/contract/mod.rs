@@ -7,6 +7,7 @@ mod media_uri;
 mod order;
 mod price;
 mod rules;
+mod source;
 
 #[cfg(test)]
 pub mod samples;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::catalogue::{Model, Output};
 use super::price;
+use super::source::Source;
 
 /// The facts of a create that rendering, pricing and the ledger need.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,8 +90,14 @@ fn seconds(output: Output, prompt: &str, model: &Model, body: &Map<String, Value
     let spoken = || (f64::from(u32::try_from(prompt.len()).unwrap_or(0)) / 15.0).clamp(1.0, 60.0);
     match output {
         Output::Audio if !prompt.is_empty() => asked.unwrap_or_else(spoken),
-        _ => asked.unwrap_or_else(|| usual(model)),
+        _ => asked.unwrap_or_else(|| followed(model, body).unwrap_or_else(|| usual(model))),
     }
+}
+
+/// The length of a source, where the model has no length of its own.
+fn followed(model: &Model, body: &Map<String, Value>) -> Option<f64> {
+    let source = Source::of_body(body).filter(|_| !model.fields.contains_key("duration"))?;
+    Some(source.seconds.clamp(LEAST_FOLLOWED, MOST_FOLLOWED))
 }
 
 /// The length that a model makes when none is asked for: one that it can make, near 5 s.
@@ -237,6 +244,9 @@ const MAX_PIECES: u64 = 64;
 const DEFAULT_SECONDS: f64 = 5.0;
 /// Where the documents give no greatest length.
 const LONGEST_UNKNOWN: f64 = 10.0;
+/// What is rendered after a source is no shorter and no longer than this.
+const LEAST_FOLLOWED: f64 = 0.5;
+const MOST_FOLLOWED: f64 = 60.0;
 /// Both sides of the picture that an upscaler is taken to get.
 const UPSCALED_SIDE: u32 = 256;
 /// Ratios with a smaller side are aspects (`21:9`), not pixels.

@@ -2,13 +2,14 @@
 //! held against these, so nothing is shared with its price rules.
 //!
 //! Where §6 gives no rate one is invented, above zero: 10 credits per second of video, 5 per image,
-//! 1 per second of sound. Media are never looked at, so a source or reference plays [`SOURCE_SECONDS`]
-//! with [`SOURCE_FPS`] frames each second, and no more than four megapixels.
+//! 1 per second of sound. A source or reference that says no length plays [`SOURCE_SECONDS`] with
+//! [`SOURCE_FPS`] frames each second; none has more than four megapixels.
 
 use serde_json::{Map, Value};
 
 use super::catalogue::Output;
 use super::order::Order;
+use super::source::Source;
 
 /// What `order` costs when its output plays so many `seconds`.
 pub fn credits(order: &Order, prompt: &str, body: &Map<String, Value>, seconds: f64) -> u32 {
@@ -38,7 +39,7 @@ impl Bill<'_> {
         let model = self.order.model.as_str();
         match model {
             "gen4.5" => (12.0 + self.format()) * seconds,
-            "aleph2" => (28.0 + self.format()) * SOURCE_SECONDS,
+            "aleph2" => (28.0 + self.format()) * self.source(),
             "gen4_turbo" | "act_two" => 5.0 * seconds,
             "veo3.1" => self.sound(40.0, 20.0) * seconds,
             "veo3.1_fast" => self.sound(15.0, 10.0) * seconds,
@@ -48,17 +49,16 @@ impl Bill<'_> {
             "seedance2_5" => {
                 let output = self.by_size([20.0, 30.0, 68.0, 68.0]) * seconds;
                 let input = self.by_size([10.0, 15.0, 34.0, 34.0]);
-                output + input * SOURCE_SECONDS * self.videos()
+                output + input * (self.prompt_video() + self.reference_videos())
             }
             "hailuo3" => {
                 let rate = self.by_size([10.0, 10.0, 15.0, 15.0]);
                 let references = f64::from(self.count("references") + self.unplaced());
-                let videos = f64::from(self.count("referenceVideos"));
-                rate * (seconds + videos * SOURCE_SECONDS) + 2.0 * references
+                rate * (seconds + self.reference_videos()) + 2.0 * references
             }
             "happyhorse_1_0" => self.by_size([15.0, 15.0, 30.0, 30.0]) * seconds,
             "gemini_omni_flash" if self.body.contains_key("videoUri") => {
-                11.0 * SOURCE_SECONDS + f64::from(self.count("references"))
+                11.0 * self.source() + f64::from(self.count("references"))
             }
             "gemini_omni_flash" => {
                 10.0 * seconds + f64::from(u8::from(self.body.contains_key("promptImage")))
@@ -71,14 +71,14 @@ impl Bill<'_> {
                 };
                 rate * seconds + f64::from(self.count("references"))
             }
-            "ruby" => 20.0 * SOURCE_SECONDS,
+            "ruby" => 20.0 * self.source(),
             "magnific_video_upscaler_creative" => {
                 let of_frame = match self.word("resolution") {
                     Some("720p" | "1k") => 0.7,
                     Some("4k") => 1.2,
                     _ => 0.9,
                 };
-                of_frame * SOURCE_FPS * SOURCE_SECONDS
+                of_frame * self.frames()
             }
             _ => 10.0 * seconds,
         }
@@ -131,9 +131,9 @@ impl Bill<'_> {
         match self.order.model.as_str() {
             "eleven_multilingual_v2" | "eleven_v3" | "eleven_v4" => (chars / 50.0).max(1.0),
             "eleven_text_to_sound_v2" => 2.0,
-            "eleven_voice_isolation" => SOURCE_SECONDS / 6.0,
-            "eleven_voice_dubbing" => SOURCE_SECONDS / 2.0,
-            "eleven_multilingual_sts_v2" => SOURCE_SECONDS / 3.0,
+            "eleven_voice_isolation" => self.source() / 6.0,
+            "eleven_voice_dubbing" => self.source() / 2.0,
+            "eleven_multilingual_sts_v2" => self.source() / 3.0,
             "seed_audio" => self.seconds / 4.0,
             _ => self.seconds,
         }
@@ -166,10 +166,29 @@ impl Bill<'_> {
         }
     }
 
-    /// How many videos go in.
-    fn videos(&self) -> f64 {
-        let source = u32::from(self.body.contains_key("promptVideo"));
-        f64::from(source + self.count("referenceVideos"))
+    /// Seconds of the source.
+    fn source(&self) -> f64 {
+        Source::of_body(self.body).map_or(SOURCE_SECONDS, |source| source.seconds)
+    }
+
+    /// Pictures of the source.
+    fn frames(&self) -> f64 {
+        let counted = Source::of_body(self.body).and_then(|source| source.frames);
+        counted.unwrap_or_else(|| SOURCE_FPS * self.source())
+    }
+
+    /// Seconds of the prompt video, where there is one.
+    fn prompt_video(&self) -> f64 {
+        self.body.get("promptVideo").map_or(0.0, plays)
+    }
+
+    /// Seconds of all reference videos.
+    fn reference_videos(&self) -> f64 {
+        let videos = self.body.get("referenceVideos").and_then(Value::as_array);
+        let lengths = videos.into_iter().flatten();
+        lengths
+            .map(|video| video.get("uri").map_or(SOURCE_SECONDS, plays))
+            .sum()
     }
 
     /// Images of an array of prompt images that are no frames, so references.
@@ -201,6 +220,12 @@ impl Bill<'_> {
     }
 }
 
+/// Seconds of the media at an address.
+fn plays(uri: &Value) -> f64 {
+    let source = uri.as_str().and_then(Source::of_uri);
+    source.map_or(SOURCE_SECONDS, |source| source.seconds)
+}
+
 fn minimum(model: &str) -> f64 {
     match model {
         "aleph2" => 56.0,
@@ -219,13 +244,13 @@ fn number(count: usize) -> u32 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "1 ..= 150 × 60 × 10"
+    reason = "1 ..= 100 × 600 × 12"
 )]
 fn whole(amount: f64) -> u32 {
     (amount - 1e-6).ceil() as u32
 }
 
-/// How long a source or a reference is taken to play.
+/// How long a source or a reference is taken to play that does not say it.
 const SOURCE_SECONDS: f64 = 5.0;
 /// Its frames each second.
 const SOURCE_FPS: f64 = 30.0;

@@ -126,9 +126,10 @@ impl Film {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "0.5 ..= 60 s × 24"
+    reason = "0 ..= 60 s × 24"
 )]
 fn frame_count(seconds: f64) -> u32 {
+    let seconds = seconds.clamp(0.0, LONGEST_FILM);
     (seconds * f64::from(FRAMES_PER_SECOND)).round().max(1.0) as u32
 }
 
@@ -145,5 +146,7 @@ fn palette(seed: u64) -> [Colour; 4] {
 }
 
 const FRAMES_PER_SECOND: u32 = 24;
+/// A longer film is billed as asked, and rendered up to here.
+const LONGEST_FILM: f64 = 60.0;
 /// Frames from one key frame to the next: how finely a player can seek.
 const KEY_FRAME_PERIOD: u32 = 2 * FRAMES_PER_SECOND;

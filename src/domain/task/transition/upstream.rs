@@ -37,7 +37,7 @@ impl Task {
                 Step::To(State::Archiving)
             }
             UpstreamStatus::Failed(failure) => {
-                self.close_attempt(seen, Charge::Charged, now);
+                self.close_attempt(seen, unsaid(failure.reason), now);
                 Step::To(State::Failed(failure.clone()))
             }
             UpstreamStatus::Cancelled => {
@@ -104,12 +104,51 @@ impl Task {
     }
 }
 
+/// What is known of the bill of a failure for which the provider named no amount: moderated work is
+/// charged, as documented; other failures are refunded at its discretion.
+const fn unsaid(reason: FailureReason) -> Charge {
+    if matches!(
+        reason,
+        FailureReason::ModeratedInput | FailureReason::ModeratedOutput
+    ) {
+        Charge::Charged
+    } else {
+        Charge::ChargedOrUnknown
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::money::Millicredits;
     use crate::domain::task::Event;
     use crate::domain::task::samples;
+
+    /// A task whose generation failed at the provider.
+    fn failed(reason: FailureReason, cost: Option<Millicredits>) -> Task {
+        let seen = Event::Observed(Observation {
+            status: UpstreamStatus::Failed(Failure::ours(reason, "no")),
+            progress: None,
+            outputs: vec![],
+            cost,
+        });
+        let events = [samples::claimed(), samples::accepted(1), seen];
+        samples::walk(samples::task(1), &events)
+    }
+
+    #[test]
+    fn what_failed_without_a_named_amount_may_have_been_charged() {
+        for reason in [FailureReason::GenerationFailed, FailureReason::InvalidInput] {
+            for (cost, charge) in [
+                (Some(Millicredits(5_000)), Charge::Charged),
+                (None, Charge::ChargedOrUnknown),
+                (Some(Millicredits(0)), Charge::None),
+            ] {
+                let bill = failed(reason, cost).cost();
+                assert_eq!((bill.actual, bill.charge), (cost, charge));
+            }
+        }
+    }
 
     #[test]
     fn what_was_moderated_is_on_the_bill_also_where_the_provider_names_no_amount() {
@@ -122,14 +161,7 @@ mod tests {
                 (None, Charge::Charged),
                 (Some(Millicredits(0)), Charge::None),
             ] {
-                let seen = Event::Observed(Observation {
-                    status: UpstreamStatus::Failed(Failure::ours(reason, "moderated")),
-                    progress: None,
-                    outputs: vec![],
-                    cost,
-                });
-                let events = [samples::claimed(), samples::accepted(1), seen];
-                let ended = samples::walk(samples::task(1), &events);
+                let ended = failed(reason, cost);
                 assert!(ended.state.is_terminal());
                 assert_eq!(ended.cost().charge, charge, "{cost:?}");
                 assert_eq!(ended.cost().actual, cost);

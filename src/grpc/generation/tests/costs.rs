@@ -25,7 +25,6 @@ async fn report(
 async fn an_estimate_says_what_would_become_of_a_request_and_leaves_nothing() {
     let server = Server::start().await;
     let request = v1::CreateRequest {
-        request_id: "not even\tan id".to_owned(),
         model: String::new(),
         seconds: None,
         size: String::new(),
@@ -51,6 +50,7 @@ async fn an_estimate_says_what_would_become_of_a_request_and_leaves_nothing() {
 async fn an_estimate_refuses_what_create_refuses_and_names_it_from_its_own_message() {
     let server = Server::start().await;
     let wrong = v1::CreateRequest {
+        request_id: "no\tid".to_owned(),
         size: "1x1".to_owned(),
         seconds: Some(0),
         labels: [(String::new(), String::new())].into(),
@@ -85,6 +85,14 @@ async fn an_estimate_refuses_what_create_refuses_and_names_it_from_its_own_messa
     };
     let refusal = refused(estimate(&server, unknown).await);
     assert_eq!(refusal, (Code::InvalidArgument, "MODEL_UNKNOWN".to_owned()));
+    // What Create would find under an id is not asked.
+    let made = server.client().create(lake()).await.unwrap().into_inner();
+    let other = v1::CreateRequest {
+        request_id: made.task.unwrap().request_id,
+        seed: Some(99),
+        ..lake()
+    };
+    assert!(estimate(&server, other).await.is_ok());
     let nothing = v1::EstimateCostRequest::default();
     let refusal = server.client().estimate_cost(nothing).await.unwrap_err();
     assert_eq!(fields(&refusal), ["request"]);

@@ -198,7 +198,7 @@ impl Provider for Nobody {
         "nobody"
     }
 
-    fn embeds(&self, _: &Media) -> bool {
+    fn embeds(&self, _: &str, _: u64) -> bool {
         unreachable!("no worker runs")
     }
 
