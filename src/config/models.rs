@@ -53,8 +53,9 @@ pub(super) fn load(root: &Section<'_>) -> (Arc<Catalog>, Vec<String>) {
 /// `None`: problems were reported.
 fn read(root: &Section<'_>) -> Option<Effective> {
     let path = root.within("catalog", |section| section.path("file"));
-    let said = root.within("models", read_models);
+    let mut said = root.within("models", read_models);
     let mut file = base(root, path.as_ref())?;
+    said.check_ids(root, &file);
     for baseless in said.overlay.apply(&mut file) {
         let steps = [&baseless.model, baseless.operation.as_str(), "like"].map(str::to_owned);
         said.tell(root, &steps, &baseless.problem);
@@ -62,7 +63,7 @@ fn read(root: &Section<'_>) -> Option<Effective> {
     let mut warnings = Vec::new();
     let mut parsed = catalog::read(&file);
     while let Err(errors) = &parsed
-        && said.forget_prices(&mut file, errors, &mut warnings)
+        && said.fit_prices(&mut file, errors, &mut warnings)
     {
         parsed = catalog::read(&file);
     }
@@ -78,7 +79,6 @@ fn read(root: &Section<'_>) -> Option<Effective> {
             return None;
         }
     };
-    said.check_ids(root, &catalog.prefix);
     warnings.extend(said.hide(&mut catalog, &mut file));
     said.name(root, &mut catalog);
     set_defaults(root, &mut catalog);
@@ -113,23 +113,34 @@ fn base(root: &Section<'_>, path: Option<&PathBuf>) -> Option<Json> {
 }
 
 fn set_defaults(root: &Section<'_>, catalog: &mut Catalog) {
-    let known = |catalog: &Catalog, section: &Section<'_>, key: &'static str| {
+    let known = |catalog: &Catalog, section: &Section<'_>, key: &'static str, does: Operation| {
         let name = section.text(key);
-        if let Err(unknown) = catalog.resolve(&name) {
-            let hint = match &unknown.nearest[..] {
-                [] => String::new(),
-                near => format!("; near it are {}", near.join(", ")),
-            };
-            let text = format!("`{name}` is no model of the catalogue, or a hidden one{hint}");
-            section.wrong(key, &text);
+        match catalog.resolve(&name) {
+            Err(unknown) => {
+                let hint = match &unknown.nearest[..] {
+                    [] => String::new(),
+                    near => format!("; near it are {}", near.join(", ")),
+                };
+                let text = format!("`{name}` is no model of the catalogue, or a hidden one{hint}");
+                section.wrong(key, &text);
+            }
+            Ok(model) if !catalog.offer_or_pass_through(&model.id).contains_key(&does) => {
+                section.wrong(key, &format!("`{name}` does not do {does}"));
+            }
+            Ok(_) => {}
         }
         name
     };
     let (model, image_model) = root.within("defaults", |section| {
         section.leave_the_rest();
         (
-            known(catalog, section, "video_model"),
-            known(catalog, section, "image_to_video_model"),
+            known(catalog, section, "video_model", Operation::TextToVideo),
+            known(
+                catalog,
+                section,
+                "image_to_video_model",
+                Operation::ImageToVideo,
+            ),
         )
     });
     catalog.default_model = model;
@@ -235,16 +246,16 @@ impl Said {
         });
     }
 
-    /// Takes a catalogue's price away from rows that were changed so that it does not fit them any
-    /// more, such as by removing a field that it depends on: what such a row costs is not known.
-    /// Says whether any was.
-    fn forget_prices(
+    /// Fits a catalogue's price to rows that were changed: what is for values that a field does not
+    /// take any more goes. Where it does not fit at all, such as after removing a field that it
+    /// depends on, what the row costs is not known. Says whether anything was done.
+    fn fit_prices(
         &self,
         file: &mut Json,
         errors: &CatalogErrors,
         warnings: &mut Vec<String>,
     ) -> bool {
-        let before = warnings.len();
+        let mut done = false;
         for error in &errors.0 {
             let [path, model, key, ..] = &error.place[..] else {
                 continue;
@@ -257,25 +268,39 @@ impl Said {
             {
                 continue;
             }
+            let fitted = catalog::fitted_price(file, model, operation);
             let row = file
                 .get_mut("endpoints")
                 .and_then(|endpoints| endpoints.get_mut(path)?.get_mut("models")?.get_mut(model))
                 .and_then(Json::as_object_mut);
-            if row.is_some_and(|row| row.remove(PRICE).is_some()) {
+            let Some(row) = row else {
+                continue;
+            };
+            if let Some(fitted) = fitted {
+                row.insert(PRICE.to_owned(), fitted);
+                done = true;
+            } else if row.remove(PRICE).is_some() {
+                done = true;
                 warnings.push(format!(
                     "models.{model}.{operation}: the price of the catalogue does not fit the changed \
                      row ({error}); give it a `{PRICE}`, for until then its cost is unknown"
                 ));
             }
         }
-        warnings.len() > before
+        done
     }
 
-    fn check_ids(&self, root: &Section<'_>, prefix: &str) {
-        for model in self.nodes.keys() {
-            if let Some(problem) = catalog::unfit_id(model, prefix) {
-                self.tell(root, std::slice::from_ref(model), &problem);
-            }
+    /// Rows of what cannot be a model are told here, and not again with the rows.
+    fn check_ids(&mut self, root: &Section<'_>, file: &Json) {
+        let prefix = file.get("prefix").and_then(Json::as_str);
+        let unfit = |model: &String| {
+            let problem = catalog::unfit_id(model, prefix.unwrap_or_default())?;
+            Some((model.clone(), problem))
+        };
+        let unfit: Vec<(String, String)> = self.nodes.keys().filter_map(unfit).collect();
+        for (model, problem) in unfit {
+            self.tell(root, std::slice::from_ref(&model), &problem);
+            self.overlay.forget(&model);
         }
     }
 
@@ -316,9 +341,12 @@ impl Said {
             if catalog.offer(name).is_some() {
                 wrong("is the name of a model that the catalogue has; take another");
             } else if let Some((_, other)) = self.names.iter().find(|(name, _)| name == target) {
-                wrong(&format!(
-                    "`{target}` is an alias too; name `{other}` itself"
-                ));
+                let is_alias = self.names.iter().any(|(name, _)| name == other);
+                wrong(&if is_alias {
+                    format!("`{target}` is an alias too; name a model itself")
+                } else {
+                    format!("`{target}` is an alias too; name `{other}` itself")
+                });
             } else {
                 match catalog.resolve(target).map(|resolved| resolved.id) {
                     Ok(id) => catalog.name(name, id),
@@ -448,7 +476,11 @@ mod tests {
             (price.is_some(), config.warnings.len())
         };
         assert_eq!(price("{seed: null}"), (true, 0));
-        assert_eq!(price("{outputFormat: {enum: [mp4]}}"), (false, 1));
+        assert_eq!(price("{outputFormat: {enum: [mp4]}}"), (true, 0));
+        // What is taken without a word, mp4, has no price any more.
+        assert_eq!(price("{outputFormat: {enum: [prores]}}"), (false, 1));
+        assert_eq!(price("{outputFormat: {enum: [gif]}}"), (false, 1));
+        assert_eq!(price("{outputFormat: null, _rules: null}"), (false, 1));
         assert_eq!(price("{_price: null}"), (false, 0));
         let own = "{parts: [{unit: output_second, credits: 9}]}";
         let given =
@@ -592,6 +624,67 @@ mod tests {
     }
 
     #[test]
+    fn a_default_must_do_its_work_and_an_alias_must_end_at_a_model() {
+        for (text, expected) in [
+            (
+                "models: {gen4.5: {text_to_video: hidden}}",
+                "defaults.video_model: `gen4.5` does not do text_to_video",
+            ),
+            (
+                "defaults: {image_to_video_model: eleven_v3}",
+                ":1: defaults.image_to_video_model: `eleven_v3` does not do image_to_video",
+            ),
+            (
+                "models: {a: {alias: a}}",
+                "`a` is an alias too; name a model itself",
+            ),
+        ] {
+            let told = problems(text);
+            assert!(told.contains(expected), "{text}\n{told}");
+        }
+    }
+
+    #[test]
+    fn every_name_that_cannot_be_a_model_is_told_at_once_and_once() {
+        let told = problems(
+            "models:\n  ж: {text_to_video: {x: {type: string}}}\n  a b: hidden\n  '': hidden\n  \
+             b: {text_to_video: {x: {typ: string}}}\n",
+        );
+        let lines = [
+            ":2: models.ж: is no model id",
+            ":3: models.a b: is no model id",
+            ":4: models.: is no model id",
+            ":5: models.b.text_to_video.x.typ: is no attribute",
+        ];
+        assert!(lines.iter().all(|line| told.contains(line)), "{told}");
+        assert_eq!(told.matches('\n').count(), lines.len(), "{told}");
+    }
+
+    #[test]
+    fn a_price_is_fitted_to_fewer_values_and_can_be_read_again() {
+        let text = "models:\n  gen4.5:\n    text_to_video: {outputFormat: {enum: [mp4, prores]}}";
+        let written = file(text);
+        let effective = effective(Some(written.path()), &Environment::default()).unwrap();
+        let of = |catalog: &Catalog| {
+            let offer = catalog.offer("gen4.5").unwrap();
+            offer[&Operation::TextToVideo].price.clone()
+        };
+        let fitted = of(&effective.catalog).expect("keeps its price");
+        let whole = of(&catalog::parse(EMBEDDED).unwrap()).unwrap();
+        let rates = |part: usize| {
+            (
+                whole.parts[part].rates.len(),
+                fitted.parts[part].rates.len(),
+            )
+        };
+        assert_eq!(fitted.parts[0], whole.parts[0]);
+        assert_eq!(rates(1), (4, 2), "{fitted:?}");
+        assert_eq!(fitted.defaults, whole.defaults);
+        let again = catalog::read(&effective.file).unwrap();
+        assert_eq!(of(&again), Some(fitted));
+    }
+
+    #[test]
     fn hiding_what_is_not_there_is_a_warning_and_still_shuts_the_door() {
         let config = load("models: {act_too: hidden, veo3: {text_to_image: hidden}}").unwrap();
         assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
@@ -621,7 +714,7 @@ mod tests {
         for (text, expected) in [
             ("{", "is no catalogue"),
             ("\u{0}", "is no catalogue"),
-            ("{}", "missing field"),
+            ("{}", "prefix: is missing"),
         ] {
             let bad = file(text);
             let told = problems(&format!("catalog: {{file: {}}}", bad.path().display()));

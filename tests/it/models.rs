@@ -321,7 +321,8 @@ fn catalogues_are_compared_checked_shown_and_refreshed_without_a_server() {
     assert_eq!(catalog(&["check", &broken]).0, 78);
     let config = write(
         "mediagen.yaml",
-        "models:\n  gen4.5: {text_to_video: hidden}\n  fast: {alias: gen4.5}\n",
+        "models:\n  gen4.5: {text_to_video: hidden}\n  fast: {alias: gen4.5}\n\
+         defaults: {video_model: veo3.1}\n",
     );
     let (code, shown) = catalog(&["show", "--config", &config, "fast"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();

@@ -134,9 +134,14 @@ fn counts(operation: &ModelOperation) -> String {
 }
 
 fn switches(operation: &ModelOperation) -> String {
+    let audio = match operation.default_audio {
+        None => "audio",
+        Some(true) => "audio [default: true]",
+        Some(false) => "audio [default: false]",
+    };
     let taken = [
         ("seed", operation.takes_seed),
-        ("audio", operation.takes_audio),
+        (audio, operation.takes_audio),
     ];
     let taken: Vec<&str> = taken
         .into_iter()

@@ -38,6 +38,7 @@ fn operation(operation: &ModelOperation) -> Json {
         "allowed_counts": operation.allowed_counts,
         "takes_seed": operation.takes_seed,
         "takes_audio": operation.takes_audio,
+        "default_audio": operation.default_audio,
         "negative_prompt": operation.negative_prompt.as_ref().map(prompt),
         "options": operation.options.iter().map(option).collect::<Vec<_>>(),
         "unknown_options": bare(operation.unknown_options().as_str_name(), "UNKNOWN_OPTIONS_"),

@@ -52,9 +52,9 @@ pub fn diff(old: &Json, new: &Json) -> Vec<Change> {
     for (name, old, new) in pairs(&old, &new) {
         if name == "endpoints" {
             walk.endpoints(old, new);
-        } else if old != new {
+        } else {
             walk.place.field = Some(name.to_owned());
-            walk.replaced("", old, new);
+            walk.data(old, new);
             walk.place.field = None;
         }
     }
@@ -126,9 +126,16 @@ impl fmt::Display for Change {
                 old,
                 new,
             } => {
-                let side = |side: &Option<Json>| side.as_ref().map_or("none".into(), short);
+                let side = |side: &Option<Json>, show: fn(&Json) -> String| {
+                    side.as_ref().map_or("none".into(), show)
+                };
                 let colon = if attribute.is_empty() { ":" } else { ": " };
-                write!(out, "{colon}{attribute} {} -> {}", side(old), side(new))
+                let (mut before, mut after) = (side(old, short), side(new, short));
+                if before == after {
+                    // They differ where a short form does not reach.
+                    (before, after) = (side(old, Json::to_string), side(new, Json::to_string));
+                }
+                write!(out, "{colon}{attribute} {before} -> {after}")
             }
         }
     }
@@ -200,7 +207,7 @@ impl Walk {
             self.place.field = Some(format!("{prefix}{name}"));
             if let Some((old, new)) = self.both(old, new) {
                 if name.starts_with('_') {
-                    self.replaced("", Some(old), Some(new));
+                    self.data(Some(old), Some(new));
                 } else {
                     self.field(old, new);
                 }
@@ -234,6 +241,46 @@ impl Walk {
                 _ => self.replaced(name, old, new),
             }
         }
+    }
+
+    /// What is no field: by name and by index, as far as both sides are of one form.
+    fn data(&mut self, old: Option<&Json>, new: Option<&Json>) {
+        let Some((old, new)) = self.both(old, new) else {
+            return;
+        };
+        match (old, new) {
+            (Json::Object(old), Json::Object(new)) => {
+                for (name, old, new) in pairs(old, new) {
+                    self.below(name, old, new);
+                }
+            }
+            (Json::Array(old), Json::Array(new)) if holds_parts(old) || holds_parts(new) => {
+                self.items(old, new);
+            }
+            _ => self.replaced("", Some(old), Some(new)),
+        }
+    }
+
+    /// Lists of parts: what is the same at both ends stays out of it.
+    fn items(&mut self, old: &[Json], new: &[Json]) {
+        let same = |(old, new): &(&Json, &Json)| old == new;
+        let begin = old.iter().zip(new).take_while(same).count();
+        let (old, new) = (&old[begin..], &new[begin..]);
+        let end = old.iter().rev().zip(new.iter().rev());
+        let end = end.take_while(same).count();
+        let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
+        for index in 0..old.len().max(new.len()) {
+            let name = (begin + index).to_string();
+            self.below(&name, old.get(index), new.get(index));
+        }
+    }
+
+    fn below(&mut self, name: &str, old: Option<&Json>, new: Option<&Json>) {
+        let before = self.place.field.clone();
+        let here = before.as_deref().unwrap_or_default();
+        self.place.field = Some(format!("{here}.{name}"));
+        self.data(old, new);
+        self.place.field = before;
     }
 
     fn inside(&mut self, place: String, old: &Json, new: &Json) {
@@ -298,6 +345,11 @@ impl Walk {
 
 fn present(json: Option<&Json>) -> Option<&Json> {
     json.filter(|json| !json.is_null())
+}
+
+/// Whether a list is one of objects or lists, not of plain values.
+fn holds_parts(list: &[Json]) -> bool {
+    list.iter().any(|item| item.is_object() || item.is_array())
 }
 
 fn members(json: &Json) -> Map<String, Json> {
@@ -394,6 +446,49 @@ mod tests {
         let back = lines(&new, &old);
         assert_eq!(back.len(), told.len());
         assert!(back.contains(&"~ /v1/a m n: maximum 15 -> 10".to_owned()));
+    }
+
+    #[test]
+    fn a_change_deep_in_a_price_or_a_rule_is_told_where_it_is() {
+        let old: Json = serde_json::from_str(EMBEDDED).unwrap();
+        let told = |change: &dyn Fn(&mut Json)| {
+            let mut new = old.clone();
+            change(&mut new);
+            lines(&old, &new)
+        };
+        let rate =
+            told(&|new| new["tariffs"]["veo3.1"]["parts"][0]["rates"][1]["credits"] = json!(21));
+        assert_eq!(rate, ["~ tariffs.veo3.1.parts.0.rates.1.credits: 20 -> 21"]);
+        let named = told(&|new| {
+            let tariffs = new["tariffs"].as_object_mut().unwrap();
+            let tariff = tariffs.remove("seed_audio").unwrap();
+            tariffs.insert("speech".into(), tariff);
+        });
+        assert!(named[0].starts_with("- tariffs.seed_audio: {"), "{named:?}");
+        assert!(named[1].starts_with("+ tariffs.speech: {"), "{named:?}");
+        let place = |new: &mut Json, change: &dyn Fn(&mut Vec<Json>)| {
+            let row = &mut new["endpoints"]["/v1/text_to_video"]["models"]["seedance2_5"];
+            change(row["_rules"].as_array_mut().unwrap());
+        };
+        let rule = json!({"rule": "alone", "option": "seed"});
+        let before = told(&|new| place(new, &|rules| rules.insert(0, rule.clone())));
+        let text = r#"+ /v1/text_to_video seedance2_5 _rules.0: {"option":"seed","rule":"alone"}"#;
+        assert_eq!(before, [text]);
+        let gone = told(&|new| place(new, &|rules| drop(rules.pop())));
+        assert!(gone[0].starts_with("- /v1/text_to_video seedance2_5 _rules.1: "));
+        let typed = told(&|new| new["typed"]["seed"] = json!(["seed", "sed"]));
+        assert_eq!(typed, [r#"~ typed.seed: ["seed"] -> ["seed","sed"]"#]);
+        let order = told(&|new| {
+            let row = &mut new["endpoints"]["/v1/text_to_image"]["models"]["gen4_image"];
+            let sizes = row["ratio"]["enum"].as_array_mut().unwrap();
+            let last = sizes.len() - 1;
+            sizes.swap(last - 1, last);
+        });
+        let [order] = &order[..] else {
+            panic!("{order:?}")
+        };
+        let (before, after) = order.split_once(" -> ").unwrap();
+        assert!(!before.ends_with(after), "{order}");
     }
 
     #[test]

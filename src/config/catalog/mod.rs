@@ -105,8 +105,10 @@ pub fn read_file(path: &Path) -> Result<String, String> {
 
 /// The meaning of a catalogue; everything that is wrong with it otherwise.
 pub(super) fn read(file: &Json) -> Result<Catalog, CatalogErrors> {
-    let file: rows::File = serde::Deserialize::deserialize(file)
-        .map_err(|error: serde_json::Error| CatalogErrors(vec![wrong("", &error.to_string())]))?;
+    let file = rows::File::read(file).map_err(|mut errors| {
+        errors.truncate(MOST_ERRORS);
+        CatalogErrors(errors)
+    })?;
     let mut found = Found::default();
     if !file.prefix.ends_with('/') || file.prefix.len() < 2 {
         found.errors.push(wrong("prefix", "must be a name and `/`"));
@@ -129,6 +131,15 @@ pub(super) fn read(file: &Json) -> Result<Catalog, CatalogErrors> {
     catalog.default_model = file.defaults.model;
     catalog.default_image_model = file.defaults.image_model;
     Ok(catalog)
+}
+
+/// The price of a row without the conditions that its fields cannot meet; `None`: it has none such.
+pub(super) fn fitted_price(file: &Json, model: &str, operation: Operation) -> Option<Json> {
+    let file = rows::File::read(file).ok()?;
+    let endpoint = file.endpoints.get(&format!("{ENDPOINT}{operation}"))?;
+    let fields = endpoint.models.get(model)?;
+    let spec = file.unpriced(fields).ok()?;
+    price::fitted(fields, &file.tariffs, &spec)
 }
 
 /// What was read of a file so far.
@@ -349,6 +360,43 @@ mod tests {
                 "{field}\n{told}"
             );
         }
+    }
+
+    #[test]
+    fn a_part_of_another_form_is_told_at_its_place() {
+        let whole: Json = serde_json::from_str(EMBEDDED).unwrap();
+        let table = [
+            ("", "must be an object"),
+            ("/prefix", "prefix: invalid type"),
+            ("/defaults", "defaults: invalid"),
+            ("/typed/seed", "typed: invalid type"),
+            ("/inputs/0", "inputs: invalid type"),
+            ("/tariffs", "tariffs: invalid type"),
+            ("/endpoints", "endpoints: must be an object"),
+            (
+                "/endpoints/~1v1~1text_to_video",
+                "/v1/text_to_video models: is missing",
+            ),
+            (
+                "/endpoints/~1v1~1text_to_video/pass_through",
+                "/v1/text_to_video pass_through: must be an object",
+            ),
+            (
+                "/endpoints/~1v1~1text_to_video/models/gen4.5",
+                "/v1/text_to_video gen4.5: must be an object of fields",
+            ),
+        ];
+        for (place, expected) in table {
+            let mut file = whole.clone();
+            *file.pointer_mut(place).unwrap() = Json::Null;
+            let told = parse(&file.to_string()).expect_err(place).to_string();
+            assert!(told.contains(expected), "{place}\n{told}");
+        }
+        let mut file = whole;
+        for name in ["prefix", "typed", "inputs"] {
+            file[name] = Json::Bool(true);
+        }
+        assert_eq!(parse(&file.to_string()).unwrap_err().0.len(), 3);
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Overlay {
         self.rows.insert((model.to_owned(), operation), patch);
     }
 
+    /// Leaves out what is said of a model.
+    pub fn forget(&mut self, model: &str) {
+        self.rows.retain(|(known, _), _| known != model);
+    }
+
     /// Whether something is said of a row.
     pub fn covers(&self, model: &str, operation: Operation) -> bool {
         self.rows.contains_key(&(model.to_owned(), operation))

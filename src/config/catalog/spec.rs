@@ -14,22 +14,28 @@ use crate::domain::value::Value;
 
 impl File {
     pub(super) fn spec(&self, operation: Operation, fields: &Fields) -> Result<Spec, CatalogError> {
+        let mut spec = self.unpriced(fields)?;
+        spec.price = price::tariff(fields, &self.tariffs, &spec)?;
+        tell_defaults(&mut spec);
+        self.fall_back(operation, &mut spec);
+        Ok(spec)
+    }
+
+    /// A specification without price and without what follows from it.
+    pub(super) fn unpriced(&self, fields: &Fields) -> Result<Spec, CatalogError> {
         let mut params = BTreeMap::new();
         for (name, field) in fields.iter().filter(|(name, _)| !name.starts_with('_')) {
             params.insert(name.clone(), param(name, field)?);
         }
         let slots = self.slots(&mut params, fields)?;
-        let mut spec = Spec {
+        Ok(Spec {
             typed: self.typed(&mut params),
             slots,
             options: params,
             extras: extras(fields),
             rules: rules(fields)?,
             price: None,
-        };
-        spec.price = price::tariff(fields, &self.tariffs, &spec)?;
-        self.fall_back(operation, &mut spec);
-        Ok(spec)
+        })
     }
 
     /// Takes the typed fields out of the options.
@@ -86,6 +92,24 @@ impl File {
             slots.push(slot(position, param, fields)?);
         }
         Ok(slots)
+    }
+}
+
+/// Gives fields the defaults that the price goes by: they are the provider's, wherever written.
+fn tell_defaults(spec: &mut Spec) {
+    let Some(price) = &spec.price else {
+        return;
+    };
+    let typed = &mut spec.typed;
+    let params = typed
+        .sizes
+        .iter_mut()
+        .chain(&mut typed.seconds)
+        .chain(&mut typed.count)
+        .chain(&mut typed.audio)
+        .chain(spec.options.values_mut());
+    for param in params.filter(|param| param.default.is_none()) {
+        param.default = price.defaults.get(&param.name).cloned();
     }
 }
 

@@ -128,6 +128,7 @@ impl Generation {
             notes: notes.chain(options::notes(draft, chosen)).collect(),
         };
         options::lift(&mut generation, chosen.spec);
+        options::fill_sizes(&mut generation, chosen, found);
         generation
     }
 }

@@ -79,6 +79,26 @@ pub(super) fn lift(generation: &mut Generation, spec: &Spec) {
     generation.options = options;
 }
 
+/// Gives every further field for a size that the model requires its default; the first has one
+/// before. What has none is missed.
+pub(super) fn fill_sizes(generation: &mut Generation, chosen: &Chosen<'_>, found: &mut Violations) {
+    let spec = chosen.spec;
+    let given = generation.size.as_ref().and_then(|size| spec.size(size));
+    let given = given.map(|(param, _)| param.name.clone());
+    for param in spec.typed.sizes.iter().filter(|param| param.required) {
+        let name = &param.name;
+        if given.as_ref() == Some(name) || generation.options.contains_key(name) {
+            continue;
+        }
+        if let Some(fallback) = &param.fallback {
+            generation.options.insert(name.clone(), fallback.clone());
+        } else if generation.size.is_some() {
+            let problem = format!("{} needs it: {}", chosen.id, param.shape.wanted());
+            found.field(format!("provider_options.{name}"), problem);
+        }
+    }
+}
+
 fn lift_one<T>(
     options: &mut BTreeMap<String, Value>,
     param: Option<&Param>,

@@ -81,11 +81,12 @@ impl Spec {
         self.typed.negative_prompt.as_ref().map(text_limits)
     }
 
-    /// Bounds of the size, read off the first field for sizes: a second one is an option.
+    /// Bounds of the size, read off the first field for sizes: a second one is an option. Where the
+    /// first lists nothing and takes any, what the second lists is told too, for it goes there.
     pub fn size_limits(&self) -> Option<SizeLimits<'_>> {
         let param = self.typed.sizes.first()?;
         let mut limits = SizeLimits {
-            default: default_of(param).and_then(Value::as_str),
+            default: param.default_value().and_then(Value::as_str),
             ..SizeLimits::default()
         };
         for leaf in leaves(&param.shape) {
@@ -105,6 +106,9 @@ impl Spec {
                 _ => limits.open = true,
             }
         }
+        if limits.allowed.is_empty() {
+            limits.allowed = self.sizes();
+        }
         Some(limits)
     }
 
@@ -115,7 +119,7 @@ impl Spec {
             let int = value.as_int().and_then(|int| u32::try_from(int).ok());
             int.filter(|int| (1..=MOST_SECONDS).contains(int))
         };
-        let default = default_of(param).and_then(whole);
+        let default = param.default_value().and_then(whole);
         let leaves = leaves(&param.shape);
         let mut listed: Vec<u32> = Vec::new();
         let mut bounds: Option<(Option<u32>, Option<u32>)> = None;
@@ -142,6 +146,14 @@ impl Spec {
             maximum,
             default,
         })
+    }
+
+    /// Whether there is sound where nothing is said of it; `None`: not known, or no choice.
+    pub fn default_audio(&self) -> Option<bool> {
+        match self.typed.audio.as_ref()?.default_value()? {
+            Value::Bool(audio) => Some(*audio),
+            _ => None,
+        }
     }
 
     /// Bounds of the number of outputs; `None`: there is no choice.
@@ -264,10 +276,12 @@ impl<'a> InputLimits<'a> {
     }
 }
 
-/// What is sent, or what the provider takes, where nothing is given.
-fn default_of(param: &Param) -> Option<&Value> {
-    let sent = param.fallback.as_ref().filter(|_| param.required);
-    sent.or(param.default.as_ref())
+impl Param {
+    /// What is sent, or what the provider takes, where nothing is given; `None`: not known.
+    pub fn default_value(&self) -> Option<&Value> {
+        let sent = self.fallback.as_ref().filter(|_| self.required);
+        sent.or(self.default.as_ref())
+    }
 }
 
 fn text_limits(param: &Param) -> TextLimits {

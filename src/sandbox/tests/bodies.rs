@@ -114,6 +114,16 @@ async fn a_refusal_names_each_bad_member_in_the_documented_shape() {
 }
 
 #[test]
+fn as_many_outputs_are_made_as_can_be_asked_for() {
+    let body = |count: u32| json!({"model": "muse_image", "promptText": "a lake", "ratio": "1600:1600", "outputCount": count});
+    assert_eq!(
+        refusals("/v1/text_to_image", &body(64)),
+        Vec::<String>::new()
+    );
+    assert_eq!(refusals("/v1/text_to_image", &body(65)).len(), 1);
+}
+
+#[test]
 fn prompt_length_is_counted_in_utf16_units() {
     let body = |prompt: &str| json!({"model": "veo3.1", "promptText": prompt, "ratio": "1280:720"});
     assert!(refusals("/v1/text_to_video", &body(&"語".repeat(1_000))).is_empty());

@@ -24,17 +24,49 @@ pub(super) fn tariff(
     named: &BTreeMap<String, Json>,
     spec: &Spec,
 ) -> Result<Option<Tariff>, CatalogError> {
-    let Some(row) = fields.get("_price") else {
+    let Some(row) = written(fields, named)? else {
         return Ok(None);
     };
-    let row = match row {
-        Json::String(name) => lookup(name, named)?,
-        row => parsed("_price", row)?,
-    };
-    let row = whole(row, named, DEEPEST)?;
     build(row, spec)
         .map(Some)
         .map_err(|error| error.under("_price"))
+}
+
+/// The price without rates that only count with values which the fields do not take: nobody can ask
+/// for them. `None`: there are none such.
+pub(super) fn fitted(fields: &Fields, named: &BTreeMap<String, Json>, spec: &Spec) -> Option<Json> {
+    let mut row = written(fields, named).ok()??;
+    let mut dropped = false;
+    for rates in row.parts.iter_mut().map(|part| &mut part.rates) {
+        for condition in rates.iter_mut().flat_map(|rate| &mut rate.when) {
+            let param = condition.field.as_ref().map(|name| field(name, spec));
+            if let (Some(Ok(param)), Some(values)) = (param, &mut condition.is) {
+                let before = values.len();
+                values.retain(|json| param.shape.takes(&value(json)));
+                dropped |= values.len() < before;
+            }
+        }
+        let can_be = |row: &ConditionRow| row.is.as_ref().is_none_or(|values| !values.is_empty());
+        rates.retain(|rate| rate.when.iter().all(can_be));
+    }
+    dropped.then(|| serde_json::to_value(row).ok()).flatten()
+}
+
+/// What a row says of its price, with everything taken over; `None`: nothing.
+fn written(
+    fields: &Fields,
+    named: &BTreeMap<String, Json>,
+) -> Result<Option<TariffRow>, CatalogError> {
+    let Some(row) = fields.get("_price") else {
+        return Ok(None);
+    };
+    let mut row = match row {
+        Json::String(name) => lookup(name, named)?,
+        row => parsed("_price", row)?,
+    };
+    row = whole(row, named, DEEPEST)?;
+    row.like = None;
+    Ok(Some(row))
 }
 
 /// Refuses a named tariff that cannot be read, whether or not a model has it.

@@ -43,6 +43,46 @@ fn options_that_repeat_a_field_are_refused_with_its_name() {
 }
 
 #[test]
+fn every_size_that_a_model_requires_is_filled_in_or_missed() {
+    let ratio = r#""ratio": {"enum": ["1280:720", "720:1280"], "required": true}"#;
+    let with = |resolution: &str, draft: &Draft| {
+        let both = format!(r#"{ratio}, "resolution": {resolution}"#);
+        let text = catalog::EMBEDDED.replacen(ratio, &both, 1);
+        let catalog = catalog::parse(&text).unwrap();
+        Generation::new(draft, &catalog, &Limits::default())
+    };
+    let listed = r#"{"enum": ["720p", "1080p"], "required": true}"#;
+    let sized = |size: &str, resolution: Option<&str>| {
+        let options = resolution.map(|given| ("resolution".to_owned(), text(given)));
+        let draft = Draft {
+            size: size.into(),
+            options: options.into_iter().collect(),
+            ..ask("gen4.5")
+        };
+        let made = with(listed, &draft).unwrap();
+        let other = |name: &str| made.options.get(name).cloned();
+        (
+            made.size.clone().unwrap(),
+            other("ratio"),
+            other("resolution"),
+        )
+    };
+    for (size, option, expected) in [
+        ("", None, ("1280:720", None, Some("720p"))),
+        ("720x1280", None, ("720:1280", None, Some("720p"))),
+        ("720x1280", Some("1080p"), ("720:1280", None, Some("1080p"))),
+        ("1080p", None, ("1080p", Some("1280:720"), None)),
+    ] {
+        let (size_made, ratio, resolution) = expected;
+        let expected = (size_made.to_owned(), ratio.map(text), resolution.map(text));
+        assert_eq!(sized(size, option), expected, "{size} {option:?}");
+    }
+    let open = r#"{"type": "string", "required": true}"#;
+    let missed = with(open, &ask("gen4.5")).unwrap_err();
+    assert_eq!(missed[0].field, "provider_options.resolution", "{missed:?}");
+}
+
+#[test]
 fn typed_fields_given_by_the_providers_name_take_their_own_place() {
     let draft = Draft {
         options: [

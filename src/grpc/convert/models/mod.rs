@@ -110,6 +110,7 @@ fn model_operation(named: Operation, spec: &Spec, said: Said) -> v1::ModelOperat
             .map_or_else(Vec::new, |tariff| prices(tariff, said.rate.0)),
         allowed_counts: count.allowed,
         rules: spec.sentences(),
+        default_audio: spec.default_audio(),
     }
 }
 
@@ -174,11 +175,10 @@ fn options(spec: &Spec) -> Vec<v1::OptionLimits> {
 }
 
 fn option(param: &Param) -> v1::OptionLimits {
-    let default = param.default.as_ref().or(param.fallback.as_ref());
     v1::OptionLimits {
         name: param.name.clone(),
         required: param.required,
-        default: default.map(value),
+        default: param.default_value().map(value),
         ..form(&param.shape)
     }
 }

@@ -482,6 +482,37 @@ fn the_whole_catalogue_is_one_small_page_in_order() {
 }
 
 #[test]
+fn defaults_are_those_that_are_sent_or_known_of_the_provider() {
+    let catalog = embedded();
+    let page = all(&catalog);
+    let first = |name: &str| {
+        let model = page.models.iter().find(|model| model.name == name);
+        model.unwrap().operations[0].clone()
+    };
+    assert_eq!(first("veo3.1").default_audio, Some(true));
+    assert_eq!(first("gen4.5").default_audio, None, "takes none");
+    let upscaler = first("magnific_video_upscaler_creative");
+    assert_eq!(upscaler.size.unwrap().default, "2k");
+    let edited = first("aleph2").size.unwrap();
+    assert!(edited.open && edited.allowed.contains(&"21:9".to_owned()));
+    for model in &page.models {
+        for limits in &model.operations {
+            // Neither is sent where it is not required, so one is not told without the other.
+            let length = limits
+                .options
+                .iter()
+                .find(|option| option.name == "duration");
+            let told = length.and_then(|option| option.default.clone());
+            let whole = limits
+                .duration
+                .as_ref()
+                .and_then(|limits| limits.default_seconds);
+            assert!(told.is_none() || whole.is_some(), "{}", model.name);
+        }
+    }
+}
+
+#[test]
 fn an_operation_chooses_models_and_an_unknown_one_is_refused() {
     let catalog = embedded();
     let listed = listed(&catalog);
