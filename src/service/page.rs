@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::id::TenantId;
+use crate::domain::model::Catalog;
 use crate::domain::task::Status;
 use crate::domain::time::Timestamp;
 use crate::store::TaskFilter;
@@ -17,7 +18,7 @@ use crate::store::TaskFilter;
 pub struct TaskFilters {
     /// Any of these; empty: all.
     pub statuses: Vec<Status>,
-    /// This model as asked; empty: all.
+    /// This model, by its name bare or with the provider's prefix; empty: all.
     pub model: String,
     /// All of these.
     pub labels: Vec<(String, String)>,
@@ -29,11 +30,15 @@ pub struct TaskFilters {
 
 impl TaskFilters {
     /// The filter in the store's words.
-    pub(super) fn of(self, tenant: TenantId) -> TaskFilter {
+    pub(super) fn of(self, tenant: TenantId, catalog: &Catalog) -> TaskFilter {
+        let models = match self.model.as_str() {
+            "" => Vec::new(),
+            name => catalog.spellings(name).into(),
+        };
         TaskFilter {
             tenant,
             statuses: self.statuses,
-            model: (!self.model.is_empty()).then_some(self.model),
+            models,
             labels: self.labels,
             created_from: self.created_from,
             created_before: self.created_before,

@@ -110,8 +110,8 @@ pub struct TaskFilter {
     pub tenant: TenantId,
     /// Any of these statuses; empty: all.
     pub statuses: Vec<Status>,
-    /// This model, as asked; `None`: all.
-    pub model: Option<String>,
+    /// Any of these models, as asked; empty: all.
+    pub models: Vec<String>,
     /// All of these labels.
     pub labels: Vec<(String, String)>,
     /// Created at or after.

@@ -430,3 +430,39 @@ total       1       24  $0.24     0  $0.00        0
     assert_eq!(run("costs --since never").await.0, Some(2));
     assert_eq!(app.upstream.sandbox.ledger().len(), 3);
 }
+
+#[tokio::test]
+async fn a_model_is_chosen_by_either_spelling_of_its_name() {
+    let app = TestApp::start().await;
+    for model in ["gen4.5", "runwayml/gen4.5", "veo3.1"] {
+        let request = CreateRequest {
+            model: model.into(),
+            prompt: "a lake".into(),
+            ..CreateRequest::default()
+        };
+        app.create(request).await;
+    }
+    for (model, expected) in [
+        ("gen4.5", &["runwayml/gen4.5", "gen4.5"][..]),
+        ("runwayml/gen4.5", &["runwayml/gen4.5", "gen4.5"]),
+        ("runwayml/veo3.1", &["veo3.1"]),
+        ("runwayml/", &[]),
+        ("gen4", &[]),
+    ] {
+        let filters = TaskFilters {
+            model: model.into(),
+            ..TaskFilters::default()
+        };
+        let tasks = listed(&app, filters.clone()).await;
+        let models: Vec<_> = tasks.iter().map(|task| task.model.as_str()).collect();
+        assert_eq!(models, expected, "{model}");
+        let mut client = app.client.clone();
+        let request = CostReportRequest {
+            filters: Some(filters),
+            ..CostReportRequest::default()
+        };
+        let report = within("the report", client.cost_report(request)).await;
+        let totals = report.unwrap().into_inner().totals.unwrap();
+        assert_eq!(totals.task_count, expected.len() as u64, "{model}");
+    }
+}

@@ -146,6 +146,12 @@ impl Catalog {
         })
     }
 
+    /// The two ways to write one name: bare, and with the provider's prefix.
+    pub fn spellings(&self, name: &str) -> [String; 2] {
+        let bare = name.strip_prefix(&self.prefix).unwrap_or(name);
+        [bare.to_owned(), format!("{}{bare}", self.prefix)]
+    }
+
     fn resolved(&self, id: &str) -> Resolved<'_> {
         let known = self.offers.get(id);
         Resolved {

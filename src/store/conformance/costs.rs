@@ -85,10 +85,7 @@ fn passes(task: &Task, filter: &TaskFilter) -> bool {
     let labelled = |(name, value): &(String, String)| task.order.labels.get(name) == Some(value);
     task.tenant == filter.tenant
         && (filter.statuses.is_empty() || filter.statuses.contains(&task.status()))
-        && filter
-            .model
-            .as_ref()
-            .is_none_or(|model| task.order.model == *model)
+        && (filter.models.is_empty() || filter.models.contains(&task.order.model))
         && filter.labels.iter().all(labelled)
         && filter.created_from.is_none_or(|from| created >= from)
         && filter.created_before.is_none_or(|before| created < before)
@@ -154,7 +151,8 @@ pub async fn costs_are_those_of_the_tasks(store: &dyn TaskStore) {
         all.clone(),
         every_task_of("b"),
         every_task_of("nobody"),
-        with(&|filter| filter.model = Some("turbo".to_owned())),
+        with(&|filter| filter.models = vec!["turbo".to_owned()]),
+        with(&|filter| filter.models = ["turbo", "nobody's", "äleph"].map(str::to_owned).into()),
         with(&|filter| filter.statuses = vec![Status::Failed, Status::Queued]),
         with(&|filter| filter.labels = vec![("team".to_owned(), String::new())]),
         with(&|filter| {

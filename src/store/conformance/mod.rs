@@ -53,7 +53,7 @@ pub fn every_task_of(tenant: &str) -> TaskFilter {
     TaskFilter {
         tenant: TenantId::named(tenant),
         statuses: Vec::new(),
-        model: None,
+        models: Vec::new(),
         labels: Vec::new(),
         created_from: None,
         created_before: None,

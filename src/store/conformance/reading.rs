@@ -124,7 +124,7 @@ pub async fn a_list_is_filtered(store: &dyn TaskStore) {
     let mut query = all.clone();
     query.filter.labels = vec![("team".to_owned(), "x".to_owned())];
     assert_eq!(keys(store, &query).await, ["k3", "k1"]);
-    query.filter.model = Some("aleph".to_owned());
+    query.filter.models = vec!["aleph".to_owned(), "other".to_owned()];
     assert_eq!(keys(store, &query).await, ["k3"]);
     query
         .filter

@@ -35,9 +35,7 @@ impl Clauses {
     /// Adds the `WHERE` that chooses among `tasks`.
     pub(super) fn choose(&mut self, filter: &TaskFilter) {
         self.also(" WHERE tenant = ?", filter.tenant.as_str().to_owned());
-        if let Some(model) = &filter.model {
-            self.also(" AND model = ?", model.clone());
-        }
+        self.any_of("model", filter.models.iter().cloned());
         if let Some(from) = filter.created_from {
             self.also(" AND created >= ?", from.0);
         }
@@ -49,12 +47,17 @@ impl Clauses {
             self.also(clause, name.clone());
             self.also(" AND value = ?)", value.clone());
         }
-        for (place, status) in filter.statuses.iter().enumerate() {
-            let clause = [" AND status IN (?", ", ?"][usize::from(place > 0)];
-            self.also(clause, status.as_str().to_owned());
+        let statuses = filter.statuses.iter();
+        self.any_of("status", statuses.map(|status| status.as_str().to_owned()));
+    }
+
+    /// Demands one of some values of a column; of none, nothing.
+    fn any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = String>) {
+        if values.len() == 0 {
+            return;
         }
-        if !filter.statuses.is_empty() {
-            self.push(")");
-        }
+        let places = vec!["?"; values.len()].join(", ");
+        self.push(&format!(" AND {column} IN ({places})"));
+        self.values.extend(values.map(Value::from));
     }
 }
