@@ -16,7 +16,7 @@ use super::inputs::Planned;
 use super::json::bare;
 use super::local::LocalArgs;
 use super::progress::Progress;
-use super::request::{RequestArgs, check_output, output_path};
+use super::request::{RequestArgs, check_output, numbered, output_path};
 use super::show;
 use super::signals::Signals;
 use crate::config::Environment;
@@ -28,7 +28,8 @@ use crate::pb::v1::{CancelRequest, Task, TaskStatus};
 pub struct GenerateArgs {
     #[command(flatten)]
     request: RequestArgs,
-    /// The file to write [default: the task's id]
+    /// The file to write; of several outputs the further ones become NAME-1, NAME-2 and so on
+    /// [default: the task's id]
     #[arg(long, short = 'O', value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// How long to wait before leaving the task to itself [default: 600s]
@@ -152,9 +153,13 @@ async fn save(
 ) -> Result<Vec<Json>, Failure> {
     let mut files = Vec::new();
     for (place, output) in task.outputs.iter().enumerate() {
-        // One name cannot serve two outputs: the further ones are called after the task.
-        let given = args.output.as_deref().filter(|_| place == 0);
-        let path = output_path(given, &task.id, output.index, &output.content_type);
+        let given = args.output.as_deref().map(|file| numbered(file, place));
+        let path = output_path(
+            given.as_deref(),
+            &task.id,
+            output.index,
+            &output.content_type,
+        );
         let file = json!({
             "index": output.index,
             "path": path.display().to_string(),

@@ -234,6 +234,20 @@ pub fn output_path(given: Option<&Path>, task_id: &str, index: u32, content_type
     }
 }
 
+/// The name of one of several outputs after the name that was given: `lake.png`, `lake-1.png`.
+pub fn numbered(given: &Path, place: usize) -> PathBuf {
+    let (Some(stem), true) = (given.file_stem(), place > 0) else {
+        return given.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{place}"));
+    if let Some(ending) = given.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    given.with_file_name(name)
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::value::Kind;
@@ -323,6 +337,18 @@ mod tests {
         assert_eq!(urls, expected);
         assert_eq!(inputs[3].role(), Role::LastFrame);
         assert_eq!(planned.request().audio, Some(true));
+    }
+
+    #[test]
+    fn of_several_outputs_the_further_ones_are_numbered() {
+        for (given, place, name) in [
+            ("out/multi.png", 0, "out/multi.png"),
+            ("out/multi.png", 1, "out/multi-1.png"),
+            ("a.b.png", 12, "a.b-12.png"),
+            ("multi", 2, "multi-2"),
+        ] {
+            assert_eq!(numbered(Path::new(given), place), Path::new(name));
+        }
     }
 
     #[test]
