@@ -59,7 +59,7 @@ pub async fn run(args: &GenerateArgs, env: &Environment) -> Result<(), Failure> 
     if !can_run_alone(args, env) {
         return Err(Failure::new(Exit::Usage, WAYS_OUT));
     }
-    let mut local = args.local.start(env).await?;
+    let mut local = args.local.start(env, args.connection.json).await?;
     let result = generate(&mut local.client, request, wait, args).await;
     local.end().await;
     result
@@ -71,12 +71,12 @@ async fn generate(
     wait: Duration,
     args: &GenerateArgs,
 ) -> Result<(), Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     // Until there is a task, a signal may end it all.
     let request = planned.complete(client, &mut progress).await?;
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     let mut signals = Signals::take().context("signals cannot be taken over")?;
-    let created = create(client, request).await?;
+    let created = create(client, request, &mut progress).await?;
     progress.task(&created);
     say_cost(&mut progress, &created);
     let estimated = created.cost;
@@ -94,6 +94,10 @@ async fn generate(
             None => cancel(client, &id, &mut signals, &mut progress).await?,
         }
     };
+    if ended.status() != TaskStatus::Completed {
+        progress.clear();
+        say_cost(&mut progress, &ended);
+    }
     refuse_unfinished(&ended)?;
     let files = tokio::select! {
         files = save(client, &ended, args, &mut progress) => files?,

@@ -156,7 +156,8 @@ Exit codes:
     2  wrong command line                 8  the wait ended before the task, which goes on
     3  the request was refused           78  wrong configuration
     4  the task failed                  130  interrupted
-    5  the task was cancelled           143  stopped by a second SIGTERM";
+    5  the task was cancelled           141  nobody reads the output any more (silent)
+                                        143  stopped by a second SIGTERM";
 
 const SERVE_HELP: &str = "\
 Keys: RUNWAYML_API_SECRET, else RUNWAYML_API_KEY; base URL: RUNWAYML_BASE_URL, else RUNWAYML_API_BASE.

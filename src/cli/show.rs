@@ -16,7 +16,16 @@ pub fn line(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
-    written.map_err(|error| Failure::new(Exit::Other, format!("standard output: {error}")))
+    written.map_err(unwritten)
+}
+
+/// Why nothing more can be written to standard output. A reader that has enough, as `head`, is told
+/// by the exit code alone.
+pub fn unwritten(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::new(Exit::ReaderGone, "");
+    }
+    Failure::new(Exit::Other, format!("standard output: {error}"))
 }
 
 /// Writes JSON as one line.
@@ -112,6 +121,29 @@ pub fn table_row(task: &Task) -> String {
 
 /// Status, progress and what the server has to say about it.
 pub fn status_line(task: &Task) -> String {
+    let mut text = status_in_short(task);
+    if !task.status_detail.is_empty() {
+        let _ = write!(text, " ({})", printable(&task.status_detail));
+    }
+    text
+}
+
+/// What the server had to say last, so that many lines about a task say it once.
+#[derive(Debug, Default)]
+pub struct Notes(String);
+
+impl Notes {
+    /// A line about the task, with the server's note where that is another than on the line before.
+    pub fn status_line(&mut self, task: &Task) -> String {
+        if task.status_detail == self.0 {
+            return status_in_short(task);
+        }
+        self.0.clone_from(&task.status_detail);
+        status_line(task)
+    }
+}
+
+fn status_in_short(task: &Task) -> String {
     let mut text = status_name(task).to_owned();
     let archiving = task.progress >= 1.0 && task.status() == TaskStatus::InProgress;
     if archiving && task.status_detail.is_empty() {
@@ -119,9 +151,6 @@ pub fn status_line(task: &Task) -> String {
     }
     if task.progress > 0.0 && task.progress < 1.0 {
         let _ = write!(text, " {:.0} %", task.progress * 100.0);
-    }
-    if !task.status_detail.is_empty() {
-        let _ = write!(text, " ({})", printable(&task.status_detail));
     }
     text
 }
@@ -246,6 +275,32 @@ mod tests {
         task.cost = Some(cost);
         let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\nprompt    a [2Jlake at dawn\ncost      25.5 credits, $0.255 (ESTIMATED)";
         assert_eq!(describe(&task), expected);
+    }
+
+    #[test]
+    fn a_note_is_said_once_until_it_changes() {
+        let mut notes = Notes::default();
+        let mut line = |note: &str, progress| {
+            let mut task = Task {
+                progress,
+                status_detail: note.into(),
+                ..Task::default()
+            };
+            task.set_status(TaskStatus::InProgress);
+            notes.status_line(&task)
+        };
+        assert_eq!(line("busy", 0.0), "IN_PROGRESS (busy)");
+        assert_eq!(line("busy", 0.5), "IN_PROGRESS 50 %");
+        assert_eq!(line("", 0.6), "IN_PROGRESS 60 %");
+        assert_eq!(line("busy", 0.7), "IN_PROGRESS 70 % (busy)");
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_is_no_error_to_tell() {
+        let gone = unwritten(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((gone.exit as u8, gone.message.as_str()), (141, ""));
+        let full = unwritten(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(full.message.contains("standard output"));
     }
 
     #[test]

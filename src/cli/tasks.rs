@@ -135,8 +135,10 @@ pub struct ResolutionArgs {
 pub async fn create(args: &CreateArgs) -> Result<(), Failure> {
     let planned = args.request.to_request()?;
     let mut client = args.connection.connect()?;
-    let request = planned.complete(&mut client, &mut Progress::new()).await?;
-    let task = create_task(&mut client, request).await?;
+    let mut progress = Progress::new(args.connection.json);
+    let request = planned.complete(&mut client, &mut progress).await?;
+    let task = create_task(&mut client, request, &mut progress).await?;
+    progress.clear();
     show::task(&task, args.connection.json)
 }
 
@@ -150,6 +152,7 @@ pub async fn status(args: &TaskArgs) -> Result<(), Failure> {
 pub async fn watch(args: &WatchArgs) -> Result<(), Failure> {
     let mut client = args.connection.connect()?;
     let json = args.connection.json;
+    let mut notes = show::Notes::default();
     let ended = follow(&mut client, &args.id, args.after_revision, |task| {
         if json {
             return show::json(&to_json(task));
@@ -157,7 +160,7 @@ pub async fn watch(args: &WatchArgs) -> Result<(), Failure> {
         show::line(&format!(
             "{:>4}  {}",
             task.revision,
-            show::status_line(task)
+            notes.status_line(task)
         ))
     });
     refuse_unfinished(&ended.await?)
@@ -190,7 +193,7 @@ pub async fn download(args: &DownloadArgs) -> Result<(), Failure> {
         file,
         offset: args.offset,
     };
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     download.run(&mut client, &mut progress).await?;
     progress.clear();
     if to_stdout {

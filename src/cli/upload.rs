@@ -55,7 +55,7 @@ pub async fn run(args: &UploadArgs) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, format!("{name} is no file")));
     }
     let mut client = args.connection.connect()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     let upload = Upload::new(args.file.clone(), about.len(), &args.content_type);
     let kept = upload.send(&mut client, &mut progress).await?;
     progress.clear();
