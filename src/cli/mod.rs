@@ -15,6 +15,7 @@ mod costs;
 mod download;
 mod estimate;
 mod failure;
+mod filter;
 mod follow;
 mod generate;
 mod inputs;
@@ -196,7 +197,8 @@ Examples:
   mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
 
 const COSTS_HELP: &str = "\
-CHARGED is what the provider charged, OPEN the estimates of what is not settled yet, in credits.
+CHARGED is what the provider charged, OPEN the estimates of what is not settled yet: in credits, and
+in US dollars beside it.
 UNKNOWN counts tasks that may cost something and whose amount nobody knows: they are in no sum.
 Deleted tasks count until their records end.
 
@@ -226,7 +228,7 @@ mod command_line {
             "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
             "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
             "mediagen download task_1 --output - --index 1 --offset 5",
-            "mediagen list --status completed --label a=b --all --json",
+            "mediagen list --status completed --label a=b --since 7d --until 1d --all --json",
             "mediagen resolve task_1 --attach abc",
             "mediagen watch task_1 --after-revision 3",
             "mediagen models gen4.5 --operation text_to_video --json",
