@@ -18,6 +18,7 @@ mod failure;
 mod filter;
 mod follow;
 mod generate;
+mod input_flag;
 mod inputs;
 mod json;
 mod local;
@@ -224,6 +225,7 @@ mod command_line {
             "mediagen generate --sandbox --output lake.mp4 lake",
             "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio=true -o a=1 --label k=v lake",
             "mediagen create --video in.mp4 --audio a.mp3 --audio true --sound --input source_video=upload_1 lake",
+            "mediagen create --input keyframe=lake.png,at=2.5s --input reference=cat.png,tag=cat,subject=object lake",
             "mediagen upload in.mp4 --content-type video/mp4 --json",
             "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
             "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
@@ -251,6 +253,8 @@ mod command_line {
             "mediagen resolve task_1",
             "mediagen resolve task_1 --charged --not-charged",
             "mediagen list --page-size 0",
+            "mediagen create --input frame=a.png lake",
+            "mediagen create --operation x lake",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

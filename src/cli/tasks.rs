@@ -45,7 +45,12 @@ pub struct WatchArgs {
     #[arg(value_name = "ID")]
     id: String,
     /// Begins after this revision
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     after_revision: u64,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
@@ -61,10 +66,20 @@ pub struct DownloadArgs {
     #[arg(long, short = 'O', value_name = "FILE")]
     output: Option<PathBuf>,
     /// Which output
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     index: u32,
     /// Begins at this byte; the hash is then not checked
-    #[arg(long, value_name = "BYTE", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "BYTE",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     offset: u64,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
@@ -76,7 +91,7 @@ pub struct ListArgs {
     #[command(flatten)]
     filters: FilterArgs,
     /// Tasks per page, up to 1000
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1000))]
     page_size: i32,
     /// Goes on after an earlier page
     #[arg(

@@ -94,7 +94,12 @@ impl Upload {
                 Err(status) if is_passing(&status) && attempt < MAX_REPEATS => {
                     progress.say("the server does not take the upload now; trying again");
                 }
-                Err(status) => return Err(explain(status)),
+                Err(status) => {
+                    let mut failure = explain(status);
+                    let name = self.file.display();
+                    failure.message.insert_str(0, &format!("{name}: "));
+                    return Err(failure);
+                }
             }
             tokio::time::sleep(pause(attempt)).await;
             attempt += 1;
