@@ -63,8 +63,10 @@ enum Command {
     /// Creates a task and prints it
     Create(Box<tasks::CreateArgs>),
     /// Stores a file for later requests and prints its id
+    #[command(after_help = UPLOAD_HELP)]
     Upload(upload::UploadArgs),
     /// Prints what a request would cost, and creates nothing
+    #[command(after_help = ESTIMATE_HELP)]
     Estimate(Box<tasks::CreateArgs>),
     /// Prints a task as last committed
     Status(tasks::TaskArgs),
@@ -84,6 +86,7 @@ enum Command {
     /// Settles a task whose submission has an unknown outcome, on an operator's word
     Resolve(tasks::ResolveArgs),
     /// Lists the models of a server, and what each takes and costs
+    #[command(after_help = MODELS_HELP)]
     Models(models::ModelsArgs),
     /// Looks at catalogue files: what models there are, and what each takes. Needs no server
     #[command(after_help = CATALOG_HELP)]
@@ -196,6 +199,29 @@ Examples:
   mediagen generate --sandbox --output lake.mp4 \"A serene lake at dawn\"
   mediagen generate --server http://127.0.0.1:50051 --image first.png --seconds 5 \"It begins to rain\"
   mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
+
+const ESTIMATE_HELP: &str = "\
+The flags are those of `create`. What a local file adds to the price shows by its length, so the
+server is sent it.
+
+Examples:
+  mediagen estimate --model gen4.5 --seconds 5 \"A serene lake at dawn\"
+  mediagen estimate --model gen4_turbo --image first.png --seconds 10 --json \"It begins to rain\"";
+
+const UPLOAD_HELP: &str = "\
+`create` and `generate` upload large files by themselves; an upload of one's own serves many requests.
+
+Examples:
+  mediagen upload first.png
+  mediagen generate --image \"$(mediagen upload first.png)\" --seconds 5 \"It begins to rain\"
+  mediagen upload --content-type video/mp4 --json take.mp4";
+
+const MODELS_HELP: &str = "\
+Examples:
+  mediagen models
+  mediagen models gen4.5
+  mediagen models --operation image_to_video
+  mediagen models gen4_image --json";
 
 const COSTS_HELP: &str = "\
 CHARGED is what the provider charged, OPEN the estimates of what is not settled yet: in credits, and

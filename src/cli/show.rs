@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
 use super::json::{bare, status_name, time};
-use crate::pb::v1::{Charge, Cost, Output, Task, TaskStatus};
+use crate::pb::v1::{Charge, Cost, Operation, Output, Task, TaskStatus};
 
 /// Writes a line to standard output. A reader that went away is an ordinary failure, not a panic.
 pub fn line(text: &str) -> Result<(), Failure> {
@@ -49,17 +49,24 @@ pub fn describe(task: &Task) -> String {
         ("status", status_line(task)),
         ("model", task.model.clone()),
     ];
+    let operation = match task.operation() {
+        Operation::Unspecified => String::new(),
+        operation => bare(operation.as_str_name(), "OPERATION_").to_lowercase(),
+    };
     let mut row = |name: &'static str, text: String| {
         if !text.is_empty() {
             rows.push((name, text));
         }
     };
+    row("operation", operation);
     row("prompt", shorten(&task.prompt, 72));
     row("size", task.size.clone());
     row(
         "seconds",
         task.seconds.map(|n| n.to_string()).unwrap_or_default(),
     );
+    row("labels", labels(task));
+    row("request", printable(&task.request_id));
     row(
         "created",
         time(task.create_time.as_ref()).unwrap_or_default(),
@@ -153,6 +160,14 @@ fn status_in_short(task: &Task) -> String {
         let _ = write!(text, " {:.0} %", task.progress * 100.0);
     }
     text
+}
+
+/// The labels, in the order of their keys.
+fn labels(task: &Task) -> String {
+    let mut labels: Vec<_> = task.labels.iter().collect();
+    labels.sort();
+    let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    printable(&labels.collect::<Vec<_>>().join(", "))
 }
 
 fn output_line(output: &Output) -> String {
@@ -262,8 +277,12 @@ mod tests {
             id: "task_1".into(),
             model: "gen4.5".into(),
             progress: 0.254,
+            request_id: "r-1".into(),
             ..Task::default()
         };
+        task.set_operation(Operation::TextToVideo);
+        task.labels.insert("team".into(), "x".into());
+        task.labels.insert("end".into(), "a\u{1b}b".into());
         task.prompt = "a\u{1b}[2Jlake\nat dawn".into();
         task.set_status(TaskStatus::InProgress);
         let mut cost = Cost {
@@ -273,7 +292,9 @@ mod tests {
         };
         cost.set_charge(Charge::Estimated);
         task.cost = Some(cost);
-        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\nprompt    a [2Jlake at dawn\ncost      25.5 credits, $0.255 (ESTIMATED)";
+        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\n\
+            operation text_to_video\nprompt    a [2Jlake at dawn\nlabels    end=a b, team=x\n\
+            request   r-1\ncost      25.5 credits, $0.255 (ESTIMATED)";
         assert_eq!(describe(&task), expected);
     }
 
