@@ -135,7 +135,7 @@ impl Download {
 
     fn unwritten(&self, error: io::Error) -> Failure {
         match &self.file {
-            None => show::unwritten(error),
+            None => show::unwritten(&error),
             Some(_) => anyhow::Error::new(error)
                 .context("what was downloaded cannot be written")
                 .into(),

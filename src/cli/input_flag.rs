@@ -100,12 +100,11 @@ fn parse_position(text: &str) -> Result<Position, String> {
     if let Some(percent) = text.strip_suffix('%') {
         return Ok(Position::Fraction(number(percent, 100.0)? / 100.0));
     }
-    let time = match parse_duration(text) {
-        Ok(time) => time,
-        Err(_) => {
-            let seconds = text.strip_suffix('s').ok_or_else(wrong)?;
-            Duration::from_secs_f64(number(seconds, LATEST_SECOND)?)
-        }
+    let time = if let Ok(time) = parse_duration(text) {
+        time
+    } else {
+        let seconds = text.strip_suffix('s').ok_or_else(wrong)?;
+        Duration::from_secs_f64(number(seconds, LATEST_SECOND)?)
     };
     let time = prost_types::Duration::try_from(time).map_err(|_| wrong())?;
     Ok(Position::Time(time))

@@ -16,12 +16,12 @@ pub fn line(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
-    written.map_err(unwritten)
+    written.map_err(|error| unwritten(&error))
 }
 
 /// Why nothing more can be written to standard output. A reader that has enough, as `head`, is told
 /// by the exit code alone.
-pub fn unwritten(error: io::Error) -> Failure {
+pub fn unwritten(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Failure::new(Exit::ReaderGone, "");
     }
@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_enough_is_no_error_to_tell() {
-        let gone = unwritten(io::Error::from(io::ErrorKind::BrokenPipe));
+        let gone = unwritten(&io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((gone.exit as u8, gone.message.as_str()), (141, ""));
-        let full = unwritten(io::Error::from(io::ErrorKind::StorageFull));
+        let full = unwritten(&io::Error::from(io::ErrorKind::StorageFull));
         assert!(full.message.contains("standard output"));
     }
 
