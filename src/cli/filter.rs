@@ -1,12 +1,10 @@
 //! The flags that choose among tasks, the same for every command that does.
 
-use std::collections::HashMap;
-
 use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::json::bare;
-use super::request::parse_pair;
+use super::request::{parse_pair, to_labels};
 use super::when::{When, parse_when};
 use crate::pb::v1::{TaskFilters, TaskStatus};
 
@@ -53,18 +51,10 @@ impl FilterArgs {
         {
             return Err(usage("--until: must be later than --since".to_owned()));
         }
-        let mut labels = HashMap::new();
-        for (key, value) in &self.labels {
-            if labels.insert(key.clone(), value.clone()).is_some() {
-                return Err(usage(format!(
-                    "--label: `{key}` is given twice, and a task has one value of it"
-                )));
-            }
-        }
         Ok(TaskFilters {
             statuses: self.status.iter().map(|status| (*status).into()).collect(),
             model: self.model.clone(),
-            labels,
+            labels: to_labels(&self.labels)?,
             create_time_after: since,
             create_time_before: until,
         })

@@ -2,6 +2,7 @@
 //!
 //! What a model accepts is the server's to say; here only the shape of the flags is checked.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,7 +126,7 @@ impl RequestArgs {
             negative_prompt: self.negative_prompt.clone().unwrap_or_default(),
             operation: self.operation.unwrap_or_default().into(),
             provider_options: to_options(&self.options)?,
-            labels: self.labels.iter().cloned().collect(),
+            labels: to_labels(&self.labels)?,
             timeout: self
                 .timeout
                 .map(prost_types::Duration::try_from)
@@ -171,6 +172,18 @@ fn usage(flag: &'static str) -> impl Fn(String) -> Failure {
 
 fn fresh_request_id() -> String {
     format!("cli-{:032x}", rand::random::<u128>())
+}
+
+/// Labels by their keys, each of which may be given once.
+pub fn to_labels(pairs: &[(String, String)]) -> Result<HashMap<String, String>, Failure> {
+    let mut labels = HashMap::new();
+    for (key, value) in pairs {
+        if labels.insert(key.clone(), value.clone()).is_some() {
+            let told = format!("`{key}` is given twice, and a task has one value of it");
+            return Err(usage("--label")(told));
+        }
+    }
+    Ok(labels)
 }
 
 fn to_options(pairs: &[(String, String)]) -> Result<Option<prost_types::Struct>, Failure> {

@@ -109,6 +109,10 @@ async fn wrong_flags_are_answered_with_the_way_to_write_them() {
             ["text_to_video", "--operation"],
         ),
         ("list --label a=b --label a=c", ["--label", "given twice"]),
+        (
+            "create lake --label a=b --label a=c",
+            ["--label", "given twice"],
+        ),
     ] {
         let ran = said(&app, line, &[]).await;
         assert_eq!(ran.status.code(), Some(2), "{line}: {}", ran.stderr);
