@@ -1,6 +1,5 @@
 //! The channel to a server, and the calls that are safe to repeat.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tonic::Status;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::failure::{Exit, Failure};
+use super::progress::Progress;
 use crate::pb::v1::media_generation_client::MediaGenerationClient;
 use crate::pb::v1::{CreateRequest, Task};
 
@@ -112,16 +112,18 @@ pub fn connect_to(address: std::net::SocketAddr) -> Result<Client, Failure> {
 
 /// Creates a task, repeating the same request while the server is away. The request must have a
 /// `request_id`, which is what makes the repetition safe.
-pub async fn create(client: &mut Client, request: CreateRequest) -> Result<Task, Failure> {
+pub async fn create(
+    client: &mut Client,
+    request: CreateRequest,
+    progress: &mut Progress,
+) -> Result<Task, Failure> {
     let mut attempt = 0;
     loop {
         match client.create(request.clone()).await {
             Ok(answer) => return task_of(answer.into_inner().task),
             Err(status) if super::failure::is_passing(&status) && attempt < MAX_REPEATS => {
                 if attempt == 0 {
-                    let text = "the server does not answer; trying again for a while";
-                    // Where nobody reads the words there is nobody to tell.
-                    let _ = writeln!(std::io::stderr(), "{text}");
+                    progress.say("the server does not answer; trying again for a while");
                 }
             }
             Err(status) => return Err(explain(status)),

@@ -7,13 +7,9 @@ use serde_json::{Value as Json, json};
 
 use super::client::{ClientArgs, explain};
 use super::failure::{Exit, Failure};
-use super::request::parse_pair;
+use super::filter::FilterArgs;
 use super::show;
-use super::tasks::parse_status;
-use super::when::{When, parse_when};
-use crate::pb::v1::{
-    CostDimension, CostReportRequest, CostReportRow, CostTotals, TaskFilters, TaskStatus,
-};
+use crate::pb::v1::{CostDimension, CostReportRequest, CostReportRow, CostTotals};
 
 /// Flags of `costs`.
 #[derive(Args, Clone, Debug)]
@@ -25,28 +21,8 @@ pub struct CostsArgs {
     /// One sum over everything
     #[arg(long, conflicts_with = "by")]
     total: bool,
-    /// Only tasks created at this time or later: 2026-01-31 (its first moment in UTC),
-    /// 2026-01-31T12:00:00Z, or 7d for so long ago
-    #[arg(long, value_name = "TIME", value_parser = parse_when)]
-    since: Option<When>,
-    /// Only tasks created before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_when)]
-    until: Option<When>,
-    /// Only tasks of this model
-    #[arg(
-        long,
-        short,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    model: String,
-    /// Only tasks with this label; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
-    labels: Vec<(String, String)>,
-    /// Only tasks in this status, as completed; may be repeated
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    status: Vec<TaskStatus>,
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
 }
@@ -83,10 +59,6 @@ pub async fn run(args: &CostsArgs) -> Result<(), Failure> {
 
 impl CostsArgs {
     fn to_request(&self) -> Result<CostReportRequest, Failure> {
-        let moment = |flag: &str, when: Option<When>| {
-            let usage = |problem| Failure::new(Exit::Usage, format!("{flag}: {problem}"));
-            when.map(When::to_proto).transpose().map_err(usage)
-        };
         let mut by = self.by.clone();
         if by.is_empty() && !self.total {
             by.push(By::Dimension(CostDimension::Model));
@@ -100,13 +72,7 @@ impl CostsArgs {
             By::Dimension(_) => None,
         };
         Ok(CostReportRequest {
-            filters: Some(TaskFilters {
-                statuses: self.status.iter().map(|status| (*status).into()).collect(),
-                model: self.model.clone(),
-                labels: self.labels.iter().cloned().collect(),
-                create_time_after: moment("--since", self.since)?,
-                create_time_before: moment("--until", self.until)?,
-            }),
+            filters: Some(self.filters.to_proto()?),
             group_by: by.iter().filter_map(dimension).collect(),
             group_by_labels: by.iter().filter_map(label).collect(),
             page_size: LARGEST_PAGE,
@@ -245,7 +211,14 @@ fn cell(key: Option<&str>) -> String {
 
 /// What stands right of the keys: tasks, what was charged, what is open, and how many of the tasks
 /// are in neither sum.
-const AMOUNTS: [&str; 6] = ["TASKS", "CHARGED", "USD", "OPEN", "USD", "UNKNOWN"];
+const AMOUNTS: [&str; 6] = [
+    "TASKS",
+    "CHARGED",
+    "CHARGED USD",
+    "OPEN",
+    "OPEN USD",
+    "UNKNOWN",
+];
 /// Rows that a server gives at once.
 const LARGEST_PAGE: i32 = 1000;
 /// Characters of a key in a table.
@@ -256,6 +229,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::pb::v1::TaskStatus;
 
     #[derive(Parser)]
     struct Line {
@@ -333,11 +307,11 @@ mod tests {
         ];
         let told = table(&rows, &totals(1_234_750, 60_000, 3), &asked);
         let expected = "\
-MODEL       TEAM  TASKS  CHARGED       USD  OPEN    USD  UNKNOWN
-gen4.5      -        12        0     $0.00    60  $0.60        0
-gen4.5      \"\"       12     0.25   $0.0025     0  $0.00        0
-gen4_turbo  r öd     12   1234.5   $12.345     0  $0.00        3
-total                12  1234.75  $12.3475    60  $0.60        3";
+MODEL       TEAM  TASKS  CHARGED  CHARGED USD  OPEN  OPEN USD  UNKNOWN
+gen4.5      -        12        0        $0.00    60     $0.60        0
+gen4.5      \"\"       12     0.25      $0.0025     0     $0.00        0
+gen4_turbo  r öd     12   1234.5      $12.345     0     $0.00        3
+total                12  1234.75     $12.3475    60     $0.60        3";
         assert_eq!(told, expected);
     }
 

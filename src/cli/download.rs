@@ -11,6 +11,7 @@ use tonic::Status;
 use super::client::{Client, MAX_REPEATS, explain, pause};
 use super::failure::{Exit, Failure, is_passing};
 use super::progress::Progress;
+use super::show;
 use crate::pb::v1::download_content_response::Part;
 use crate::pb::v1::{DownloadContentRequest, Output};
 
@@ -129,9 +130,16 @@ impl Download {
             );
             tokio::time::sleep(pause(failures)).await;
         }
-        sink.flush()
-            .context("what was downloaded cannot be written")?;
-        Ok(())
+        sink.flush().map_err(|error| self.unwritten(error))
+    }
+
+    fn unwritten(&self, error: io::Error) -> Failure {
+        match &self.file {
+            None => show::unwritten(&error),
+            Some(_) => anyhow::Error::new(error)
+                .context("what was downloaded cannot be written")
+                .into(),
+        }
     }
 
     async fn stream(
@@ -159,13 +167,8 @@ impl Download {
                 );
                 return Err(Broken::Ours(Failure::new(Exit::Other, text)));
             }
-            sink.write_all(&chunk.data).map_err(|error| {
-                Broken::Ours(
-                    anyhow::Error::new(error)
-                        .context("what was downloaded cannot be written")
-                        .into(),
-                )
-            })?;
+            let written = sink.write_all(&chunk.data);
+            written.map_err(|error| Broken::Ours(self.unwritten(error)))?;
             progress.bytes(sink.next, self.output.size_bytes);
         }
         Ok(())

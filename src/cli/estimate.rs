@@ -15,7 +15,9 @@ pub async fn run(args: &CreateArgs) -> Result<(), Failure> {
     let planned = args.request.to_request()?;
     let mut client = args.connection.connect()?;
     // The price of some requests goes by the length of their inputs, so the server has to see them.
-    let request = planned.complete(&mut client, &mut Progress::new()).await?;
+    let mut progress = Progress::new(args.connection.json);
+    let request = planned.complete(&mut client, &mut progress).await?;
+    progress.clear();
     let request = EstimateCostRequest {
         request: Some(request),
     };

@@ -31,6 +31,8 @@ pub enum Exit {
     Configuration = 78,
     /// Interrupted from the keyboard.
     Interrupted = 130,
+    /// Nobody reads standard output any more; as a program ends that SIGPIPE stops.
+    ReaderGone = 141,
     /// Told to stop by a second SIGTERM.
     Terminated = 143,
 }

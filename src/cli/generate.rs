@@ -16,7 +16,7 @@ use super::inputs::Planned;
 use super::json::bare;
 use super::local::LocalArgs;
 use super::progress::Progress;
-use super::request::{RequestArgs, check_output, output_path};
+use super::request::{RequestArgs, check_output, numbered, output_path};
 use super::show;
 use super::signals::Signals;
 use crate::config::Environment;
@@ -28,7 +28,8 @@ use crate::pb::v1::{CancelRequest, Task, TaskStatus};
 pub struct GenerateArgs {
     #[command(flatten)]
     request: RequestArgs,
-    /// The file to write [default: the task's id]
+    /// The file to write; of several outputs the further ones become NAME-1, NAME-2 and so on
+    /// [default: the task's id]
     #[arg(long, short = 'O', value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// How long to wait before leaving the task to itself [default: 600s]
@@ -58,7 +59,7 @@ pub async fn run(args: &GenerateArgs, env: &Environment) -> Result<(), Failure> 
     if !can_run_alone(args, env) {
         return Err(Failure::new(Exit::Usage, WAYS_OUT));
     }
-    let mut local = args.local.start(env).await?;
+    let mut local = args.local.start(env, args.connection.json).await?;
     let result = generate(&mut local.client, request, wait, args).await;
     local.end().await;
     result
@@ -70,12 +71,12 @@ async fn generate(
     wait: Duration,
     args: &GenerateArgs,
 ) -> Result<(), Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     // Until there is a task, a signal may end it all.
     let request = planned.complete(client, &mut progress).await?;
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     let mut signals = Signals::take().context("signals cannot be taken over")?;
-    let created = create(client, request).await?;
+    let created = create(client, request, &mut progress).await?;
     progress.task(&created);
     say_cost(&mut progress, &created);
     let estimated = created.cost;
@@ -93,6 +94,10 @@ async fn generate(
             None => cancel(client, &id, &mut signals, &mut progress).await?,
         }
     };
+    if ended.status() != TaskStatus::Completed {
+        progress.clear();
+        say_cost(&mut progress, &ended);
+    }
     refuse_unfinished(&ended)?;
     let files = tokio::select! {
         files = save(client, &ended, args, &mut progress) => files?,
@@ -152,9 +157,13 @@ async fn save(
 ) -> Result<Vec<Json>, Failure> {
     let mut files = Vec::new();
     for (place, output) in task.outputs.iter().enumerate() {
-        // One name cannot serve two outputs: the further ones are called after the task.
-        let given = args.output.as_deref().filter(|_| place == 0);
-        let path = output_path(given, &task.id, output.index, &output.content_type);
+        let given = args.output.as_deref().map(|file| numbered(file, place));
+        let path = output_path(
+            given.as_deref(),
+            &task.id,
+            output.index,
+            &output.content_type,
+        );
         let file = json!({
             "index": output.index,
             "path": path.display().to_string(),

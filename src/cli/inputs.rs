@@ -107,7 +107,15 @@ impl LocalInput {
         } else {
             let file = LocalFile::look_at(path)?;
             if let Some(kind) = kind.filter(|kind| !file.content_type.starts_with(kind)) {
-                let text = format!("--{kind}: {place} is {}", file.content_type);
+                let needed = match kind {
+                    "audio" => "sound",
+                    "image" => "an image",
+                    _ => "a video",
+                };
+                let text = format!(
+                    "--{kind}: {place} is {}, and {needed} is needed",
+                    file.content_type
+                );
                 return Err(Failure::new(Exit::Usage, text));
             }
             file.content_type.clone_into(&mut reference.content_type);
@@ -120,6 +128,13 @@ impl LocalInput {
             reference,
             file: None,
         })
+    }
+}
+
+impl LocalInput {
+    /// What the request will say about it.
+    pub fn reference(&mut self) -> &mut InputReference {
+        &mut self.reference
     }
 }
 
@@ -263,7 +278,7 @@ mod tests {
         let of = |place: &str, kind| LocalInput::of(place, Role::Unspecified, Some(kind));
         let said = |place: &str, kind| of(place, kind).unwrap_err().message;
         assert!(said(&text, "image").contains("no image"));
-        assert!(said(&image, "video").contains("image/png"));
+        assert!(said(&image, "video").contains("image/png, and a video is needed"));
         assert!(said(&folder.path().display().to_string(), "image").contains("no file"));
         assert!(said("missing.png", "image").contains("cannot be opened"));
         assert!(of(&image, "image").is_ok());

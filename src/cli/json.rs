@@ -17,7 +17,7 @@ pub fn task(task: &Task) -> Json {
         "deployment": task.deployment,
         "status": status_name(task),
         "status_detail": task.status_detail,
-        "progress": task.progress,
+        "progress": share(task.progress),
         "revision": task.revision,
         "create_time": time(task.create_time.as_ref()),
         "submit_time": time(task.submit_time.as_ref()),
@@ -34,6 +34,11 @@ pub fn task(task: &Task) -> Json {
         "error": task.error.as_ref().map(error),
         "attempts": task.attempts.iter().map(attempt).collect::<Vec<_>>(),
     })
+}
+
+/// A share with four decimals at most: more are the noise of its binary form.
+fn share(part: f32) -> f64 {
+    (f64::from(part) * 10_000.0).round() / 10_000.0
 }
 
 /// A task's status without the enum's prefix.
@@ -143,6 +148,7 @@ mod tests {
         let mut sample = Task {
             id: "task_1".into(),
             revision: 3,
+            progress: 0.99,
             ..Task::default()
         };
         sample.set_status(TaskStatus::InProgress);
@@ -158,6 +164,7 @@ mod tests {
             ..Output::default()
         });
         let json = task(&sample);
+        assert_eq!(json["progress"].to_string(), "0.99");
         assert_eq!(json["status"], "IN_PROGRESS");
         assert_eq!(json["create_time"], "2023-11-14T22:13:20.005Z");
         assert_eq!(json["outputs"][0]["duration_seconds"], 5.5);

@@ -44,22 +44,23 @@ impl LocalArgs {
         self.sandbox || matches!(env.get("MEDIAGEN_SANDBOX"), Some("true" | "1"))
     }
 
-    /// Starts the server. A sandbox whose usual folder is in use gets one of its own.
-    pub async fn start(&self, env: &Environment) -> Result<Local, Failure> {
+    /// Starts the server. A sandbox whose usual folder is in use gets one of its own. Quiet, it logs
+    /// nothing that was not asked for.
+    pub async fn start(&self, env: &Environment, quiet: bool) -> Result<Local, Failure> {
         let own_folder = self.data_dir.is_some() || env.get("MEDIAGEN_DATA_DIR").is_some();
         let sandbox = self.wants_sandbox(env);
         let usual = platform_data_dir()
             .filter(|_| sandbox && !own_folder)
             .map(|dir| dir.join("sandbox"));
         let Some(usual) = usual else {
-            return self.start_in(None, env).await;
+            return self.start_in(None, env, quiet).await;
         };
-        match self.start_in(Some(usual.clone()), env).await {
+        match self.start_in(Some(usual.clone()), env, quiet).await {
             Ok(local) => Ok(local),
             Err(first) => {
                 let folder = usual.join(format!("run-{:016x}", rand::random::<u64>()));
                 tracing::debug!(%first, "the sandbox gets a folder of its own");
-                let started = self.start_in(Some(folder.clone()), env).await;
+                let started = self.start_in(Some(folder.clone()), env, quiet).await;
                 started.map(|local| Local {
                     temporary: Some(folder),
                     ..local
@@ -68,9 +69,14 @@ impl LocalArgs {
         }
     }
 
-    async fn start_in(&self, folder: Option<PathBuf>, env: &Environment) -> Result<Local, Failure> {
+    async fn start_in(
+        &self,
+        folder: Option<PathBuf>,
+        env: &Environment,
+        quiet: bool,
+    ) -> Result<Local, Failure> {
         let file = config_file(self.config.as_ref(), env);
-        let config = Config::load(file.as_deref(), env, &self.settings(folder, env))?;
+        let config = Config::load(file.as_deref(), env, &self.settings(folder, env, quiet))?;
         start_logs(&config.log);
         let (shutdown, drain_timeout) = (Shutdown::new(), config.server.drain_timeout);
         match app::start(config, shutdown.clone()).await {
@@ -91,7 +97,7 @@ impl LocalArgs {
     }
 
     /// A port and plain text for this process alone, few words, and what the flags say.
-    fn settings(&self, folder: Option<PathBuf>, env: &Environment) -> Vec<Setting> {
+    fn settings(&self, folder: Option<PathBuf>, env: &Environment, quiet: bool) -> Vec<Setting> {
         let set = |flag: &str, key: &str, value: &str| Setting::new(flag, key, value);
         let mut settings = vec![
             set("generate", "server.listen", "127.0.0.1:0"),
@@ -100,7 +106,11 @@ impl LocalArgs {
             set("generate", "server.tls.client_ca", ""),
         ];
         if env.setting("log.filter").is_none() {
-            settings.push(set("generate", "log.filter", "warn"));
+            settings.push(set(
+                "generate",
+                "log.filter",
+                if quiet { "off" } else { "warn" },
+            ));
         }
         if self.wants_sandbox(env) {
             settings.push(set("--sandbox", "sandbox", "true"));
@@ -150,7 +160,7 @@ mod tests {
             data_dir: Some("d".into()),
             config: None,
         };
-        let config = Config::load(None, &env, &args.settings(None, &env)).unwrap();
+        let config = Config::load(None, &env, &args.settings(None, &env, true)).unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:0");
         assert_eq!(config.server.tls, None);
         assert_eq!(config.data_dir, PathBuf::from("d"));

@@ -15,8 +15,10 @@ mod costs;
 mod download;
 mod estimate;
 mod failure;
+mod filter;
 mod follow;
 mod generate;
+mod input_flag;
 mod inputs;
 mod json;
 mod local;
@@ -61,8 +63,10 @@ enum Command {
     /// Creates a task and prints it
     Create(Box<tasks::CreateArgs>),
     /// Stores a file for later requests and prints its id
+    #[command(after_help = UPLOAD_HELP)]
     Upload(upload::UploadArgs),
     /// Prints what a request would cost, and creates nothing
+    #[command(after_help = ESTIMATE_HELP)]
     Estimate(Box<tasks::CreateArgs>),
     /// Prints a task as last committed
     Status(tasks::TaskArgs),
@@ -82,6 +86,7 @@ enum Command {
     /// Settles a task whose submission has an unknown outcome, on an operator's word
     Resolve(tasks::ResolveArgs),
     /// Lists the models of a server, and what each takes and costs
+    #[command(after_help = MODELS_HELP)]
     Models(models::ModelsArgs),
     /// Looks at catalogue files: what models there are, and what each takes. Needs no server
     #[command(after_help = CATALOG_HELP)]
@@ -156,7 +161,8 @@ Exit codes:
     2  wrong command line                 8  the wait ended before the task, which goes on
     3  the request was refused           78  wrong configuration
     4  the task failed                  130  interrupted
-    5  the task was cancelled           143  stopped by a second SIGTERM";
+    5  the task was cancelled           141  nobody reads the output any more (silent)
+                                        143  stopped by a second SIGTERM";
 
 const SERVE_HELP: &str = "\
 Keys: RUNWAYML_API_SECRET, else RUNWAYML_API_KEY; base URL: RUNWAYML_BASE_URL, else RUNWAYML_API_BASE.
@@ -194,8 +200,32 @@ Examples:
   mediagen generate --server http://127.0.0.1:50051 --image first.png --seconds 5 \"It begins to rain\"
   mediagen generate --model veo3.1 --option resolution=1080p --label project=demo \"A street in Lisbon\"";
 
+const ESTIMATE_HELP: &str = "\
+The flags are those of `create`. What a local file adds to the price shows by its length, so the
+server is sent it.
+
+Examples:
+  mediagen estimate --model gen4.5 --seconds 5 \"A serene lake at dawn\"
+  mediagen estimate --model gen4_turbo --image first.png --seconds 10 --json \"It begins to rain\"";
+
+const UPLOAD_HELP: &str = "\
+`create` and `generate` upload large files by themselves; an upload of one's own serves many requests.
+
+Examples:
+  mediagen upload first.png
+  mediagen generate --image \"$(mediagen upload first.png)\" --seconds 5 \"It begins to rain\"
+  mediagen upload --content-type video/mp4 --json take.mp4";
+
+const MODELS_HELP: &str = "\
+Examples:
+  mediagen models
+  mediagen models gen4.5
+  mediagen models --operation image_to_video
+  mediagen models gen4_image --json";
+
 const COSTS_HELP: &str = "\
-CHARGED is what the provider charged, OPEN the estimates of what is not settled yet, in credits.
+CHARGED is what the provider charged, OPEN the estimates of what is not settled yet: in credits, and
+in US dollars beside it.
 UNKNOWN counts tasks that may cost something and whose amount nobody knows: they are in no sum.
 Deleted tasks count until their records end.
 
@@ -221,11 +251,12 @@ mod command_line {
             "mediagen generate --sandbox --output lake.mp4 lake",
             "mediagen generate --model gen4.5 --size 1280x720 --seconds 5 --image a.png --seed 7 --audio=true -o a=1 --label k=v lake",
             "mediagen create --video in.mp4 --audio a.mp3 --audio true --sound --input source_video=upload_1 lake",
+            "mediagen create --input keyframe=lake.png,at=2.5s --input reference=cat.png,tag=cat,subject=object lake",
             "mediagen upload in.mp4 --content-type video/mp4 --json",
             "mediagen serve --sandbox --poll-interval 50ms --listen 127.0.0.1:0",
             "mediagen sandbox --listen 127.0.0.1:0 --task-seconds 0.5",
             "mediagen download task_1 --output - --index 1 --offset 5",
-            "mediagen list --status completed --label a=b --all --json",
+            "mediagen list --status completed --label a=b --since 7d --until 1d --all --json",
             "mediagen resolve task_1 --attach abc",
             "mediagen watch task_1 --after-revision 3",
             "mediagen models gen4.5 --operation text_to_video --json",
@@ -248,6 +279,8 @@ mod command_line {
             "mediagen resolve task_1",
             "mediagen resolve task_1 --charged --not-charged",
             "mediagen list --page-size 0",
+            "mediagen create --input frame=a.png lake",
+            "mediagen create --operation x lake",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -1,4 +1,5 @@
-//! Live progress on standard error: a bar on a terminal, a line per change elsewhere.
+//! Live progress on standard error: a bar on a terminal, a line per change elsewhere, nothing where
+//! a script reads.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -12,20 +13,25 @@ use crate::pb::v1::Task;
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// Says nothing: standard error is for the error object alone.
+    quiet: bool,
     last: String,
+    notes: show::Notes,
 }
 
 impl Progress {
-    /// A bar when standard error is a terminal, else lines.
-    pub fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    /// A bar when standard error is a terminal, else lines; with `--json` nothing at all.
+    pub fn new(json: bool) -> Self {
+        let bar = (!json && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(SCALE);
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
         Self {
             bar,
+            quiet: json,
             last: String::new(),
+            notes: show::Notes::default(),
         }
     }
 
@@ -36,8 +42,10 @@ impl Progress {
             bar.set_style(style("{spinner} {elapsed_precise} [{bar:30}] {msg}"));
             bar.set_position(position(task.progress));
             bar.set_message(text);
-        } else {
-            self.line(format!("{} {text}", task.id));
+        } else if text != self.last {
+            let line = self.notes.status_line(task);
+            self.write(&format!("{} {line}", task.id));
+            self.last = text;
         }
     }
 
@@ -59,15 +67,15 @@ impl Progress {
             bar.set_length(size);
             bar.set_position(done);
         } else if done == size {
-            self.line(format!("{verb} {size} bytes"));
+            self.write(&format!("{verb} {size} bytes"));
         }
     }
 
     /// Says something beside the progress.
     pub fn say(&mut self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| write_line(text)),
-            None => write_line(text),
+            Some(bar) => bar.suspend(|| self.write(text)),
+            None => self.write(text),
         }
     }
 
@@ -78,10 +86,9 @@ impl Progress {
         }
     }
 
-    fn line(&mut self, text: String) {
-        if text != self.last {
-            write_line(&text);
-            self.last = text;
+    fn write(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}"); // nobody reads it: nothing to be done
         }
     }
 }
@@ -103,10 +110,6 @@ fn style(template: &str) -> ProgressStyle {
 )]
 fn position(progress: f32) -> u64 {
     (f64::from(progress.clamp(0.0, 1.0)) * 1_000.0) as u64
-}
-
-fn write_line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}"); // nobody reads it: nothing to be done
 }
 
 /// Steps of a task's bar; as many as `position` scales to.

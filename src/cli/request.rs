@@ -2,6 +2,7 @@
 //!
 //! What a model accepts is the server's to say; here only the shape of the flags is checked.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
+use super::input_flag::{InputFlag, parse_input};
 use super::inputs::{LocalInput, Planned};
 use super::media;
+use super::models::parse_operation;
 use crate::config::quantity::parse_duration;
 use crate::pb::v1::{CreateRequest, Operation, Role};
 
@@ -29,7 +32,7 @@ pub struct RequestArgs {
     #[arg(long, value_name = "SIZE")]
     pub size: Option<String>,
     /// Length in whole seconds; a fraction or `auto` goes in --option duration=2.5
-    #[arg(long, value_name = "N", value_parser = parse_seconds)]
+    #[arg(long, value_name = "N", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub seconds: Option<u32>,
     /// An image to begin with: a file, an https URL or the id of an upload; may be repeated
     #[arg(long, value_name = "FILE_OR_URL")]
@@ -41,15 +44,17 @@ pub struct RequestArgs {
     /// or false, the same as --sound
     #[arg(long, value_name = "FILE_OR_URL")]
     pub audio: Vec<String>,
-    /// Another input in a role of its own, as last_frame=end.png or source_video=https://…; may be
-    /// repeated
-    #[arg(long, value_name = "ROLE=FILE_OR_URL", value_parser = parse_pair)]
-    pub input: Vec<(String, String)>,
+    /// Another input in a role of its own, as last_frame=end.png, keyframe=lake.png,at=2.5s (or
+    /// at=50%) or reference=cat.png,tag=cat,subject=object; may be repeated. Roles: first_frame,
+    /// last_frame, reference, source_video, source_audio, source_image, reference_video,
+    /// reference_audio, character, performance, keyframe, mask, voice
+    #[arg(long, value_name = "ROLE=FILE_OR_URL[,OPTION=…]", value_parser = parse_input)]
+    pub input: Vec<InputFlag>,
     /// Makes the same again where the model is able to
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// How many outputs, where the model offers it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub count: Option<u32>,
     /// With or without sound, where the model offers the choice
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -57,12 +62,13 @@ pub struct RequestArgs {
     /// What shall not be in it, where the model offers that
     #[arg(long, value_name = "TEXT")]
     pub negative_prompt: Option<String>,
-    /// What is made from what, as `video_to_video`, where the inputs leave a choice
+    /// What is made from what, as `video_to_video`, where the inputs leave a choice; a wrong name is
+    /// answered with all of them
     #[arg(long, value_name = "NAME", value_parser = parse_operation)]
     pub operation: Option<Operation>,
     /// A field of the provider's own, as outputFormat=prores or contentModeration='{"…":"…"}'; may
     /// be repeated
-    #[arg(long = "option", short = 'o', value_name = "KEY=VALUE", value_parser = parse_pair)]
+    #[arg(long = "option", short = 'o', value_name = "KEY=VALUE", value_parser = parse_option)]
     pub options: Vec<(String, String)>,
     /// A label to find the task by; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
@@ -92,9 +98,10 @@ impl RequestArgs {
                 inputs.push(LocalInput::of(place, Role::Unspecified, Some(kind))?);
             }
         }
-        for (role, place) in &self.input {
-            let role = parse_role(role).map_err(usage("--input"))?;
-            inputs.push(LocalInput::of(place, role, None)?);
+        for input in &self.input {
+            let mut local = LocalInput::of(&input.source, input.role, None)?;
+            input.apply(local.reference());
+            inputs.push(local);
         }
         let request = self.without_inputs()?;
         Planned::new(request, inputs)
@@ -119,7 +126,7 @@ impl RequestArgs {
             negative_prompt: self.negative_prompt.clone().unwrap_or_default(),
             operation: self.operation.unwrap_or_default().into(),
             provider_options: to_options(&self.options)?,
-            labels: self.labels.iter().cloned().collect(),
+            labels: to_labels(&self.labels)?,
             timeout: self
                 .timeout
                 .map(prost_types::Duration::try_from)
@@ -143,6 +150,12 @@ pub fn parse_pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A pair, where a file's name is understood as what it is.
+fn parse_option(text: &str) -> Result<(String, String), String> {
+    parse_pair(text)
+        .map_err(|problem| format!("{problem}; the file to write is named with -O or --output"))
+}
+
 fn parse_seconds(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| {
         if text == "auto" || text.parse::<f64>().is_ok_and(|number| number > 0.0) {
@@ -153,18 +166,6 @@ fn parse_seconds(text: &str) -> Result<u32, String> {
     })
 }
 
-fn parse_operation(text: &str) -> Result<Operation, String> {
-    let name = format!("OPERATION_{}", text.to_uppercase().replace('-', "_"));
-    Operation::from_str_name(&name)
-        .ok_or_else(|| format!("`{text}` is no operation, such as image_to_video"))
-}
-
-fn parse_role(text: &str) -> Result<Role, String> {
-    let name = format!("ROLE_{}", text.to_uppercase().replace('-', "_"));
-    Role::from_str_name(&name)
-        .ok_or_else(|| format!("`{text}` is no role, such as first_frame or last_frame"))
-}
-
 fn usage(flag: &'static str) -> impl Fn(String) -> Failure {
     move |problem| Failure::new(Exit::Usage, format!("{flag}: {problem}"))
 }
@@ -173,10 +174,29 @@ fn fresh_request_id() -> String {
     format!("cli-{:032x}", rand::random::<u128>())
 }
 
+/// Labels by their keys, each of which may be given once.
+pub fn to_labels(pairs: &[(String, String)]) -> Result<HashMap<String, String>, Failure> {
+    let mut labels = HashMap::new();
+    for (key, value) in pairs {
+        if labels.insert(key.clone(), value.clone()).is_some() {
+            let told = format!("`{key}` is given twice, and a task has one value of it");
+            return Err(usage("--label")(told));
+        }
+    }
+    Ok(labels)
+}
+
 fn to_options(pairs: &[(String, String)]) -> Result<Option<prost_types::Struct>, Failure> {
     let mut fields = std::collections::BTreeMap::new();
     for (key, text) in pairs {
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone()));
+        let value = match serde_json::from_str(text) {
+            Ok(value) => value,
+            Err(problem) if text.trim_start().starts_with(['{', '[']) => {
+                let told = format!("{key}: looks like JSON, but is none: {problem}");
+                return Err(usage("--option")(told));
+            }
+            Err(_) => Json::String(text.clone()),
+        };
         if fields.insert(key.clone(), to_proto(value)).is_some() {
             return Err(usage("--option")(format!("`{key}` is given twice")));
         }
@@ -234,6 +254,20 @@ pub fn output_path(given: Option<&Path>, task_id: &str, index: u32, content_type
     }
 }
 
+/// The name of one of several outputs after the name that was given: `lake.png`, `lake-1.png`.
+pub fn numbered(given: &Path, place: usize) -> PathBuf {
+    let (Some(stem), true) = (given.file_stem(), place > 0) else {
+        return given.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{place}"));
+    if let Some(ending) = given.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    given.with_file_name(name)
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::value::Kind;
@@ -266,6 +300,12 @@ mod tests {
             ("a".to_owned(), "2".to_owned()),
         ];
         assert_eq!(to_options(&twice).unwrap_err().exit, Exit::Usage);
+        for broken in ["{\"a\":1", "[1,", "{a}"] {
+            let pairs = [("key".to_owned(), broken.to_owned())];
+            let told = to_options(&pairs).unwrap_err().message;
+            assert!(told.contains("key: looks like JSON, but"), "{told}");
+        }
+        assert!(parse_option("lake.mp4").unwrap_err().contains("--output"));
     }
 
     #[test]
@@ -307,7 +347,7 @@ mod tests {
             image: vec!["https://x.example/a".into()],
             video: vec!["https://x.example/b".into()],
             audio: vec!["true".into(), "https://x.example/c".into()],
-            input: vec![("last-frame".into(), "https://x.example/d".into())],
+            input: vec![parse_input("last-frame=https://x.example/d").unwrap()],
             ..RequestArgs::default()
         };
         let planned = args.to_request().unwrap();
@@ -323,6 +363,18 @@ mod tests {
         assert_eq!(urls, expected);
         assert_eq!(inputs[3].role(), Role::LastFrame);
         assert_eq!(planned.request().audio, Some(true));
+    }
+
+    #[test]
+    fn of_several_outputs_the_further_ones_are_numbered() {
+        for (given, place, name) in [
+            ("out/multi.png", 0, "out/multi.png"),
+            ("out/multi.png", 1, "out/multi-1.png"),
+            ("a.b.png", 12, "a.b-12.png"),
+            ("multi", 2, "multi-2"),
+        ] {
+            assert_eq!(numbered(Path::new(given), place), Path::new(name));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::failure::{Exit, Failure};
 use super::json::{bare, status_name, time};
-use crate::pb::v1::{Charge, Cost, Output, Task, TaskStatus};
+use crate::pb::v1::{Charge, Cost, Operation, Output, Task, TaskStatus};
 
 /// Writes a line to standard output. A reader that went away is an ordinary failure, not a panic.
 pub fn line(text: &str) -> Result<(), Failure> {
@@ -16,7 +16,16 @@ pub fn line(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
-    written.map_err(|error| Failure::new(Exit::Other, format!("standard output: {error}")))
+    written.map_err(|error| unwritten(&error))
+}
+
+/// Why nothing more can be written to standard output. A reader that has enough, as `head`, is told
+/// by the exit code alone.
+pub fn unwritten(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::new(Exit::ReaderGone, "");
+    }
+    Failure::new(Exit::Other, format!("standard output: {error}"))
 }
 
 /// Writes JSON as one line.
@@ -40,17 +49,24 @@ pub fn describe(task: &Task) -> String {
         ("status", status_line(task)),
         ("model", task.model.clone()),
     ];
+    let operation = match task.operation() {
+        Operation::Unspecified => String::new(),
+        operation => bare(operation.as_str_name(), "OPERATION_").to_lowercase(),
+    };
     let mut row = |name: &'static str, text: String| {
         if !text.is_empty() {
             rows.push((name, text));
         }
     };
+    row("operation", operation);
     row("prompt", shorten(&task.prompt, 72));
     row("size", task.size.clone());
     row(
         "seconds",
         task.seconds.map(|n| n.to_string()).unwrap_or_default(),
     );
+    row("labels", labels(task));
+    row("request", printable(&task.request_id));
     row(
         "created",
         time(task.create_time.as_ref()).unwrap_or_default(),
@@ -112,6 +128,29 @@ pub fn table_row(task: &Task) -> String {
 
 /// Status, progress and what the server has to say about it.
 pub fn status_line(task: &Task) -> String {
+    let mut text = status_in_short(task);
+    if !task.status_detail.is_empty() {
+        let _ = write!(text, " ({})", printable(&task.status_detail));
+    }
+    text
+}
+
+/// What the server had to say last, so that many lines about a task say it once.
+#[derive(Debug, Default)]
+pub struct Notes(String);
+
+impl Notes {
+    /// A line about the task, with the server's note where that is another than on the line before.
+    pub fn status_line(&mut self, task: &Task) -> String {
+        if task.status_detail == self.0 {
+            return status_in_short(task);
+        }
+        self.0.clone_from(&task.status_detail);
+        status_line(task)
+    }
+}
+
+fn status_in_short(task: &Task) -> String {
     let mut text = status_name(task).to_owned();
     let archiving = task.progress >= 1.0 && task.status() == TaskStatus::InProgress;
     if archiving && task.status_detail.is_empty() {
@@ -120,10 +159,15 @@ pub fn status_line(task: &Task) -> String {
     if task.progress > 0.0 && task.progress < 1.0 {
         let _ = write!(text, " {:.0} %", task.progress * 100.0);
     }
-    if !task.status_detail.is_empty() {
-        let _ = write!(text, " ({})", printable(&task.status_detail));
-    }
     text
+}
+
+/// The labels, in the order of their keys.
+fn labels(task: &Task) -> String {
+    let mut labels: Vec<_> = task.labels.iter().collect();
+    labels.sort();
+    let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    printable(&labels.collect::<Vec<_>>().join(", "))
 }
 
 fn output_line(output: &Output) -> String {
@@ -233,8 +277,12 @@ mod tests {
             id: "task_1".into(),
             model: "gen4.5".into(),
             progress: 0.254,
+            request_id: "r-1".into(),
             ..Task::default()
         };
+        task.set_operation(Operation::TextToVideo);
+        task.labels.insert("team".into(), "x".into());
+        task.labels.insert("end".into(), "a\u{1b}b".into());
         task.prompt = "a\u{1b}[2Jlake\nat dawn".into();
         task.set_status(TaskStatus::InProgress);
         let mut cost = Cost {
@@ -244,8 +292,36 @@ mod tests {
         };
         cost.set_charge(Charge::Estimated);
         task.cost = Some(cost);
-        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\nprompt    a [2Jlake at dawn\ncost      25.5 credits, $0.255 (ESTIMATED)";
+        let expected = "task      task_1\nstatus    IN_PROGRESS 25 %\nmodel     gen4.5\n\
+            operation text_to_video\nprompt    a [2Jlake at dawn\nlabels    end=a b, team=x\n\
+            request   r-1\ncost      25.5 credits, $0.255 (ESTIMATED)";
         assert_eq!(describe(&task), expected);
+    }
+
+    #[test]
+    fn a_note_is_said_once_until_it_changes() {
+        let mut notes = Notes::default();
+        let mut line = |note: &str, progress| {
+            let mut task = Task {
+                progress,
+                status_detail: note.into(),
+                ..Task::default()
+            };
+            task.set_status(TaskStatus::InProgress);
+            notes.status_line(&task)
+        };
+        assert_eq!(line("busy", 0.0), "IN_PROGRESS (busy)");
+        assert_eq!(line("busy", 0.5), "IN_PROGRESS 50 %");
+        assert_eq!(line("", 0.6), "IN_PROGRESS 60 %");
+        assert_eq!(line("busy", 0.7), "IN_PROGRESS 70 % (busy)");
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_is_no_error_to_tell() {
+        let gone = unwritten(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((gone.exit as u8, gone.message.as_str()), (141, ""));
+        let full = unwritten(&io::Error::from(io::ErrorKind::StorageFull));
+        assert!(full.message.contains("standard output"));
     }
 
     #[test]

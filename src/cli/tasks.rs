@@ -7,15 +7,16 @@ use clap::Args;
 use super::client::{Client, ClientArgs, create as create_task, explain, task_of};
 use super::download::Download;
 use super::failure::{Exit, Failure};
+use super::filter::FilterArgs;
 use super::follow::{follow, status as status_of};
 use super::generate::refuse_unfinished;
 use super::json::{bare, task as to_json};
 use super::progress::Progress;
-use super::request::{RequestArgs, check_output, output_path, parse_pair};
+use super::request::{RequestArgs, check_output, output_path};
 use super::show;
 use crate::pb::v1::{
     CancelRequest, DeleteRequest, DownloadContentRequest, ListRequest, Output, Resolution,
-    ResolveUnknownRequest, TaskFilters, TaskStatus,
+    ResolveUnknownRequest,
 };
 
 /// Flags of `create` and `estimate`.
@@ -44,7 +45,12 @@ pub struct WatchArgs {
     #[arg(value_name = "ID")]
     id: String,
     /// Begins after this revision
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     after_revision: u64,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
@@ -60,10 +66,20 @@ pub struct DownloadArgs {
     #[arg(long, short = 'O', value_name = "FILE")]
     output: Option<PathBuf>,
     /// Which output
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     index: u32,
     /// Begins at this byte; the hash is then not checked
-    #[arg(long, value_name = "BYTE", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "BYTE",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     offset: u64,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
@@ -72,22 +88,10 @@ pub struct DownloadArgs {
 /// Flags of `list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Only tasks in this status, as completed; may be repeated
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    status: Vec<TaskStatus>,
-    /// Only tasks of this model
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    model: String,
-    /// Only tasks with this label; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_pair)]
-    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// Tasks per page, up to 1000
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1000))]
     page_size: i32,
     /// Goes on after an earlier page
     #[arg(
@@ -135,8 +139,10 @@ pub struct ResolutionArgs {
 pub async fn create(args: &CreateArgs) -> Result<(), Failure> {
     let planned = args.request.to_request()?;
     let mut client = args.connection.connect()?;
-    let request = planned.complete(&mut client, &mut Progress::new()).await?;
-    let task = create_task(&mut client, request).await?;
+    let mut progress = Progress::new(args.connection.json);
+    let request = planned.complete(&mut client, &mut progress).await?;
+    let task = create_task(&mut client, request, &mut progress).await?;
+    progress.clear();
     show::task(&task, args.connection.json)
 }
 
@@ -150,6 +156,7 @@ pub async fn status(args: &TaskArgs) -> Result<(), Failure> {
 pub async fn watch(args: &WatchArgs) -> Result<(), Failure> {
     let mut client = args.connection.connect()?;
     let json = args.connection.json;
+    let mut notes = show::Notes::default();
     let ended = follow(&mut client, &args.id, args.after_revision, |task| {
         if json {
             return show::json(&to_json(task));
@@ -157,7 +164,7 @@ pub async fn watch(args: &WatchArgs) -> Result<(), Failure> {
         show::line(&format!(
             "{:>4}  {}",
             task.revision,
-            show::status_line(task)
+            notes.status_line(task)
         ))
     });
     refuse_unfinished(&ended.await?)
@@ -190,7 +197,7 @@ pub async fn download(args: &DownloadArgs) -> Result<(), Failure> {
         file,
         offset: args.offset,
     };
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     download.run(&mut client, &mut progress).await?;
     progress.clear();
     if to_stdout {
@@ -238,13 +245,8 @@ pub async fn delete(args: &TaskArgs) -> Result<(), Failure> {
 
 /// `list`.
 pub async fn list(args: &ListArgs) -> Result<(), Failure> {
+    let filters = args.filters.to_proto()?;
     let mut client = args.connection.connect()?;
-    let filters = TaskFilters {
-        statuses: args.status.iter().map(|status| (*status).into()).collect(),
-        model: args.model.clone(),
-        labels: args.labels.iter().cloned().collect(),
-        ..TaskFilters::default()
-    };
     let mut page_token = args.page_token.clone();
     let json = args.connection.json;
     if !json {
@@ -301,21 +303,6 @@ impl ResolutionArgs {
     }
 }
 
-/// Parses a status in small letters.
-pub(super) fn parse_status(text: &str) -> Result<TaskStatus, String> {
-    let name = format!("TASK_STATUS_{}", text.to_uppercase().replace('-', "_"));
-    let known =
-        TaskStatus::from_str_name(&name).filter(|status| *status != TaskStatus::Unspecified);
-    known.ok_or_else(|| {
-        let names = (1..).map_while(|number| TaskStatus::try_from(number).ok());
-        let names = names.map(|status| bare(status.as_str_name(), "TASK_STATUS_").to_lowercase());
-        format!(
-            "`{text}` is none of: {}",
-            names.collect::<Vec<_>>().join(", ")
-        )
-    })
-}
-
 /// The server's own words on an output that the task does not list.
 async fn why_no_output(client: &mut Client, args: &DownloadArgs) -> Failure {
     let request = DownloadContentRequest {
@@ -358,17 +345,6 @@ fn say_there_is_more(page_token: &str, json: bool) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_is_named_in_small_letters() {
-        assert_eq!(parse_status("in-progress"), Ok(TaskStatus::InProgress));
-        assert_eq!(parse_status("COMPLETED"), Ok(TaskStatus::Completed));
-        let told = parse_status("unspecified").unwrap_err();
-        assert!(
-            told.contains("queued") && told.contains("submission_unknown"),
-            "{told}"
-        );
-    }
 
     #[test]
     fn one_of_three_resolutions_is_sent() {

@@ -221,7 +221,10 @@ async fn a_create_is_repeated_with_the_same_id_until_the_server_is_back() {
         ..CreateRequest::default()
     };
     assert_eq!(
-        client::create(&mut client, request).await.unwrap().revision,
+        client::create(&mut client, request, &mut Progress::new(true))
+            .await
+            .unwrap()
+            .revision,
         1
     );
     assert_eq!(script.0.lock().request_ids, ["r-1", "r-1", "r-1"]);
@@ -235,9 +238,13 @@ async fn a_refused_create_is_not_repeated() {
         ..Scenes::default()
     })
     .await;
-    let failure = client::create(&mut client, CreateRequest::default())
-        .await
-        .unwrap_err();
+    let failure = client::create(
+        &mut client,
+        CreateRequest::default(),
+        &mut Progress::new(true),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(
         (failure.exit, script.0.lock().request_ids.len()),
         (Exit::Refused, 1)
@@ -311,7 +318,7 @@ async fn a_broken_download_goes_on_at_its_next_byte_and_is_whole_in_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lake.mp4");
     download(&file)
-        .run(&mut client, &mut Progress::new())
+        .run(&mut client, &mut Progress::new(true))
         .await
         .unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), b"hello world");
@@ -333,7 +340,7 @@ async fn a_download_of_wrong_bytes_leaves_nothing_behind() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let ended = download(&folder.path().join("x"))
-        .run(&mut client, &mut Progress::new())
+        .run(&mut client, &mut Progress::new(true))
         .await;
     assert!(ended.unwrap_err().message.contains("differs"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -351,7 +358,7 @@ async fn an_earlier_part_of_something_else_is_dropped_once_it_shows() {
     let file = folder.path().join("x");
     std::fs::write(folder.path().join("x.part"), b"jello ").unwrap();
     download(&file)
-        .run(&mut client, &mut Progress::new())
+        .run(&mut client, &mut Progress::new(true))
         .await
         .unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), b"hello world");
@@ -368,7 +375,7 @@ async fn bytes_at_the_wrong_place_are_refused() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let ended = download(&folder.path().join("x"))
-        .run(&mut client, &mut Progress::new())
+        .run(&mut client, &mut Progress::new(true))
         .await;
     assert!(
         ended

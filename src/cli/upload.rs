@@ -55,7 +55,7 @@ pub async fn run(args: &UploadArgs) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, format!("{name} is no file")));
     }
     let mut client = args.connection.connect()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(args.connection.json);
     let upload = Upload::new(args.file.clone(), about.len(), &args.content_type);
     let kept = upload.send(&mut client, &mut progress).await?;
     progress.clear();
@@ -94,7 +94,12 @@ impl Upload {
                 Err(status) if is_passing(&status) && attempt < MAX_REPEATS => {
                     progress.say("the server does not take the upload now; trying again");
                 }
-                Err(status) => return Err(explain(status)),
+                Err(status) => {
+                    let mut failure = explain(status);
+                    let name = self.file.display();
+                    failure.message.insert_str(0, &format!("{name}: "));
+                    return Err(failure);
+                }
             }
             tokio::time::sleep(pause(attempt)).await;
             attempt += 1;

@@ -406,9 +406,9 @@ async fn what_a_team_spent_is_one_command() {
     };
     let (code, told) = run("costs --label team=x --model gen4.5 --since 7d").await;
     let expected = "\
-MODEL   TASKS  CHARGED    USD  OPEN    USD  UNKNOWN
-gen4.5      1       24  $0.24     0  $0.00        0
-total       1       24  $0.24     0  $0.00        0
+MODEL   TASKS  CHARGED  CHARGED USD  OPEN  OPEN USD  UNKNOWN
+gen4.5      1       24        $0.24     0     $0.00        0
+total       1       24        $0.24     0     $0.00        0
 ";
     assert_eq!((code, told.as_str()), (Some(0), expected));
     let (code, told) = run("costs --by model,label:team --until 1d --json").await;

@@ -16,6 +16,8 @@ mod bad_request;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod costs;
 #[cfg(test)]
 mod download;

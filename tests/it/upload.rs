@@ -375,8 +375,9 @@ async fn the_command_line_uploads_what_a_request_cannot_hold() {
     let kept: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(kept["sha256"], sha256(&std::fs::read(&file).unwrap()));
     assert_eq!(kept["content_type"], "image/png");
+    assert_eq!(error, "", "a script reads the error alone there");
+    let (id, error) = said(&run(&app, folder.path(), &["upload", &file]).await);
     assert!(error.contains("uploaded"), "{error}");
-    let (id, _) = said(&run(&app, folder.path(), &["upload", &file]).await);
     assert!(id.starts_with("upload_"), "{id}");
     assert_eq!(folders(&app, "upload_").len(), 2);
     for image in [&file, &id] {

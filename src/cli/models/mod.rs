@@ -80,7 +80,8 @@ async fn all(args: &ModelsArgs) -> Result<Vec<Model>, Failure> {
     }
 }
 
-fn parse_operation(text: &str) -> Result<Operation, String> {
+/// Parses an operation in small letters; a wrong one is answered with all.
+pub(super) fn parse_operation(text: &str) -> Result<Operation, String> {
     let name = format!("OPERATION_{}", text.to_uppercase().replace('-', "_"));
     let known = Operation::from_str_name(&name).filter(|known| *known != Operation::Unspecified);
     known.ok_or_else(|| {
