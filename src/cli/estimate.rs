@@ -44,6 +44,7 @@ fn to_json(answer: &EstimateCostResponse, cost: &Cost) -> Json {
         "estimated_millicredits": cost.estimated_millicredits,
         "estimated_usd_micros": cost.estimated_usd_micros,
         "deployments": answer.deployments,
+        "notes": answer.notes,
     })
 }
 
@@ -52,7 +53,7 @@ fn describe(answer: &EstimateCostResponse, cost: &Cost) -> String {
     let price = show::amount(cost.estimated_millicredits, cost.estimated_usd_micros);
     let price = price.map_or_else(|| "unknown".to_owned(), |price| format!("at most {price}"));
     let seconds = answer.seconds.map(|n| n.to_string()).unwrap_or_default();
-    let rows = [
+    let mut rows = vec![
         ("cost", price),
         ("model", answer.model.clone()),
         ("operation", operation.to_lowercase()),
@@ -60,6 +61,7 @@ fn describe(answer: &EstimateCostResponse, cost: &Cost) -> String {
         ("seconds", seconds),
         ("sent to", answer.deployments.join(", ")),
     ];
+    rows.extend(answer.notes.iter().map(|note| ("note", note.clone())));
     let known = rows.iter().filter(|(_, text)| !text.is_empty());
     let lines: Vec<_> = known
         .map(|(name, text)| format!("{name:<9} {text}"))
@@ -92,8 +94,13 @@ mod tests {
             ..Cost::default()
         };
         let expected = "cost      at most 60 credits, $0.60\nmodel     gen4.5\n\
-                        operation text_to_video\nseconds   5\nsent to   runwayml/gen4.5";
-        assert_eq!(describe(&answer(), &cost), expected);
+                        operation text_to_video\nseconds   5\nsent to   runwayml/gen4.5\n\
+                        note      assumed 8 s";
+        let answer_with_note = EstimateCostResponse {
+            notes: vec!["assumed 8 s".into()],
+            ..answer()
+        };
+        assert_eq!(describe(&answer_with_note, &cost), expected);
         assert_eq!(to_json(&answer(), &cost)["estimated_usd_micros"], 600_000);
     }
 
