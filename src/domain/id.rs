@@ -1,6 +1,7 @@
 //! Names of tasks, tenants and requests.
 //!
-//! A task id is `task_` and the 32 lower-case hex digits of a [`Stamp`].
+//! A task id is `task_` and 32 lower-case hex digits of a UUID of version 7: ids sort by creation
+//! time, and their random bits make them unguessable.
 
 use std::fmt;
 use std::str::FromStr;
