@@ -156,7 +156,8 @@ fn status_in_short(task: &Task) -> String {
     if archiving && task.status_detail.is_empty() {
         text.push_str(" (keeping the content)");
     }
-    if task.progress > 0.0 && task.progress < 1.0 {
+    let ended = matches!(task.status(), TaskStatus::Failed | TaskStatus::Cancelled);
+    if !ended && task.progress > 0.0 && task.progress < 1.0 {
         let _ = write!(text, " {:.0} %", task.progress * 100.0);
     }
     text
@@ -314,6 +315,12 @@ mod tests {
         assert_eq!(line("busy", 0.5), "IN_PROGRESS 50 %");
         assert_eq!(line("", 0.6), "IN_PROGRESS 60 %");
         assert_eq!(line("busy", 0.7), "IN_PROGRESS 70 % (busy)");
+        let mut failed = Task {
+            progress: 0.9,
+            ..Task::default()
+        };
+        failed.set_status(TaskStatus::Failed);
+        assert_eq!(status_in_short(&failed), "FAILED");
     }
 
     #[test]
