@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::Provider;
 use crate::domain::routing::Health;
-use crate::domain::task::Rejection;
+use crate::domain::task::{Event, Rejection};
 use crate::domain::time::Timestamp;
 
 /// One account at a provider.
@@ -89,14 +89,9 @@ impl Account {
         self.health.lock().rejected(model, rejection, now);
     }
 
-    /// Not before when the model may be tried again.
-    pub fn cooling_until(&self, model: &str, now: Timestamp) -> Option<Timestamp> {
-        self.health.lock().cooling_until(model, now)
-    }
-
-    /// Until when the account is out of everything new.
-    pub fn out_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.health.lock().out_until(now)
+    /// What a waiting task for the model is told, when the account is not to be tried now.
+    pub fn deferral(&self, model: &str, now: Timestamp) -> Option<Event> {
+        self.health.lock().deferral(model, now)
     }
 }
 

@@ -22,7 +22,6 @@ use crate::domain::task::{
     Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, Trials,
     verdict,
 };
-use crate::domain::time::Timestamp;
 use crate::domain::upload::Placement;
 use crate::provider::Account;
 use crate::store::{StoreError, Update, UpdateError};
@@ -108,7 +107,7 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> Offered 
         let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
         return Offered::Taken;
     };
-    if let Some(deferred) = deferral(&account, model, desk.now()) {
+    if let Some(deferred) = account.deferral(model, desk.now()) {
         let _ = desk.record(task.id, &deferred).await;
         return Offered::Taken;
     }
@@ -148,19 +147,6 @@ async fn room(desk: &Desk, account: &Account, task: &Task) -> Result<Room, Offer
     Ok(Room {
         permit: permit.map_err(|_| Offered::PassedOver)?,
         turn: Some(turn),
-    })
-}
-
-/// Why an account is not tried now, and until when.
-fn deferral(account: &Account, model: &str, now: Timestamp) -> Option<Event> {
-    let (not_before, why) = match (account.out_until(now), account.cooling_until(model, now)) {
-        (Some(until), _) => (until, "waiting for a usable account of the provider"),
-        (None, Some(until)) => (until, "waiting for the provider's quota"),
-        (None, None) => return None,
-    };
-    Some(Event::Deferred {
-        not_before,
-        why: why.to_owned(),
     })
 }
 
@@ -232,7 +218,7 @@ async fn enter(desk: &Desk, account: &Account, task: &Task, room: &mut Room) -> 
     let Ok(permit) = permit else { return false };
     room.permit = permit;
     let model = &task.order.generation.model;
-    if let Some(deferred) = deferral(account, model, desk.now()) {
+    if let Some(deferred) = account.deferral(model, desk.now()) {
         let _ = desk.record(task.id, &deferred).await;
         return false;
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::task::{Rejection, RejectionKind};
+use crate::domain::task::{Event, Rejection, RejectionKind};
 use crate::domain::time::Timestamp;
 
 /// The health of one account.
@@ -62,6 +62,17 @@ impl Health {
             .get(model)
             .map(|cooling| cooling.until)
             .filter(|until| now < *until)
+    }
+
+    /// What a waiting task for `model` is told, when the account is not to be tried now.
+    pub fn deferral(&self, model: &str, now: Timestamp) -> Option<Event> {
+        let (not_before, why) = match (self.out_until(now), self.cooling_until(model, now)) {
+            (Some(until), _) => (until, "waiting for a usable account of the provider"),
+            (None, Some(until)) => (until, "waiting for the provider's quota"),
+            (None, None) => return None,
+        };
+        let why = why.to_owned();
+        Some(Event::Deferred { not_before, why })
     }
 
     fn cool(&mut self, model: &str, rejection: &Rejection, now: Timestamp) {
@@ -132,5 +143,27 @@ mod tests {
         assert!(second.since(first) > first.since(now));
         assert_eq!(health.cooling_until("other", now), None);
         assert!(!health.is_out(now));
+    }
+
+    #[test]
+    fn a_task_waits_for_the_account_before_its_quota_and_for_nothing_else() {
+        let mut health = Health::default();
+        let now = Timestamp(1_000);
+        assert_eq!(health.deferral("m", now), None);
+        health.rejected("m", &rejection(RejectionKind::Quota), now);
+        let told = |health: &Health, model| match health.deferral(model, now) {
+            Some(Event::Deferred { not_before, why }) => Some((not_before, why)),
+            _ => None,
+        };
+        let (until, why) = told(&health, "m").expect("it waits");
+        assert_eq!(Some(until), health.cooling_until("m", now));
+        assert!(why.contains("quota"), "{why}");
+        assert_eq!(told(&health, "other"), None);
+        for _ in 0..FAULTS {
+            health.rejected("m", &rejection(RejectionKind::Account), now);
+        }
+        let (until, why) = told(&health, "other").expect("it waits");
+        assert_eq!(until, now.after(OUT));
+        assert!(why.contains("usable account"), "{why}");
     }
 }

@@ -3,37 +3,38 @@
 //! Amounts are for one unit where that is exact, else for a block of several. What a request comes to
 //! is the domain's question, not a sum of what is listed here.
 
+use super::task::signed;
 use crate::domain::generation::Role;
-use crate::domain::money::Millicredits;
+use crate::domain::money::{Millicredits, UsdRate};
 use crate::domain::pricing::{Amount, Part, Rate, Tariff, Unit};
 use crate::pb::v1;
 
 /// Every part that may charge something, in order, and the minimum last.
-pub(super) fn prices(tariff: &Tariff, micros_per_credit: u64) -> Vec<v1::Price> {
+pub(super) fn prices(tariff: &Tariff, rate: UsdRate) -> Vec<v1::Price> {
     let parts = tariff.parts.iter().flat_map(|part| {
         let charging = |rate: &&Rate| rate.amount.is_none_or(|amount| amount.price.0 > 0);
         part.rates
             .iter()
             .filter(charging)
-            .map(|rate| price(part, rate, micros_per_credit))
+            .map(|charged| price(part, charged, rate))
     });
     let minimum = tariff.minimum.map(|least| v1::Price {
         unit: v1::PriceUnit::Task as i32,
-        millicredits: signed(least.0),
-        usd_micros: usd_micros(least, micros_per_credit),
+        millicredits: Some(signed(least.0)),
+        usd_micros: Some(signed(least.usd_micros(rate))),
         condition: "at least".into(),
         unit_count: 1,
     });
     parts.chain(minimum).collect()
 }
 
-fn price(part: &Part, rate: &Rate, micros_per_credit: u64) -> v1::Price {
-    let amount = rate.amount.map(block);
+fn price(part: &Part, charged: &Rate, rate: UsdRate) -> v1::Price {
+    let amount = charged.amount.map(block);
     v1::Price {
         unit: unit(&part.unit) as i32,
-        millicredits: amount.and_then(|(amount, _)| signed(amount.0)),
-        usd_micros: amount.and_then(|(amount, _)| usd_micros(amount, micros_per_credit)),
-        condition: condition(part, rate),
+        millicredits: amount.map(|(amount, _)| signed(amount.0)),
+        usd_micros: amount.map(|(amount, _)| signed(amount.usd_micros(rate))),
+        condition: condition(part, charged),
         unit_count: amount.map_or(1, |(_, units)| units),
     }
 }
@@ -86,16 +87,6 @@ const fn unit(unit: &Unit) -> v1::PriceUnit {
     }
 }
 
-fn signed(amount: u64) -> Option<i64> {
-    i64::try_from(amount).ok()
-}
-
-/// Rounded down, as everywhere; `None`: more than can be written.
-fn usd_micros(amount: Millicredits, micros_per_credit: u64) -> Option<i64> {
-    let exact = u128::from(amount.0) * u128::from(micros_per_credit) / 1000;
-    i64::try_from(exact).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +98,7 @@ mod tests {
         let catalog = catalog::parse(catalog::EMBEDDED).unwrap();
         let tariff = catalog.spec(model, operation).unwrap().price.clone();
         let shown = |amount: Option<i64>| amount.map_or("?".into(), |amount| amount.to_string());
-        prices(&tariff.expect("is priced"), 10_000)
+        prices(&tariff.expect("is priced"), UsdRate::ONE_CENT)
             .into_iter()
             .map(|price| {
                 let mut unit = price.unit().as_str_name().replace("PRICE_UNIT_", "");
@@ -198,7 +189,7 @@ mod tests {
         for id in catalog.ids() {
             for (operation, spec) in catalog.offer(id).unwrap() {
                 let Some(tariff) = &spec.price else { continue };
-                let listed = prices(tariff, 10_000);
+                let listed = prices(tariff, UsdRate::ONE_CENT);
                 assert!(!listed.is_empty(), "{id} {operation}");
                 let charges =
                     |price: &v1::Price| price.millicredits.is_none_or(|credits| credits > 0);

@@ -107,7 +107,7 @@ fn model_operation(named: Operation, spec: &Spec, said: Said) -> v1::ModelOperat
         prices: spec
             .price
             .as_ref()
-            .map_or_else(Vec::new, |tariff| prices(tariff, said.rate.0)),
+            .map_or_else(Vec::new, |tariff| prices(tariff, said.rate)),
         allowed_counts: count.allowed,
         rules: spec.sentences(),
         default_audio: spec.default_audio(),
