@@ -18,7 +18,7 @@ use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, Health, LimitLayer, MessageLimits};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
-use crate::provider::{Account, Accounts, Provider};
+use crate::provider::{Account, Accounts, LiveRoster, Provider, Roster};
 use crate::sandbox::{self, Sandbox};
 use crate::service::{self, Parts, Service};
 use crate::shutdown::Shutdown;
@@ -105,17 +105,22 @@ async fn start_work(
     let archive = Arc::new(open_archive(config, work)?);
     let catalog = Arc::clone(&config.catalog);
     let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
+    let egress = Arc::new(open_egress(config, &accounts)?);
+    let roster = LiveRoster::new(Roster {
+        catalog,
+        accounts,
+        routes: Arc::new(config.routing.routes.clone()),
+        callers: Arc::new(config.callers.limits.clone()),
+    });
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
-        catalog,
-        accounts: Arc::clone(&accounts),
+        roster: Arc::clone(&roster),
         shutdown: work.clone(),
         settings: service_settings(config),
     });
-    let egress = Arc::new(open_egress(config, &accounts)?);
     let settings = worker_settings(config);
-    let desk = Desk::new(store, archive, accounts, egress, work.clone(), settings);
+    let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
     Ok(service)
 }

@@ -7,12 +7,14 @@
 //!
 //! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
+mod callers;
 pub mod catalog;
 mod defaults;
 pub mod env;
 mod models;
 mod problem;
 pub mod quantity;
+mod routing;
 mod runway;
 mod section;
 mod server;
@@ -29,9 +31,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use callers::{Callers, Key};
 pub use defaults::{Defaults, Log, LogFormat};
 pub use env::Environment;
 pub use problem::{Problem, Problems};
+pub use routing::{Account, Routing};
 pub use runway::{Access, Runway, is_loopback};
 pub use server::{Limits, Server, Tls};
 pub use store::{Archive, Retention, Store};
@@ -69,6 +73,10 @@ pub struct Config {
     pub poll: Poll,
     /// The provider.
     pub runway: Runway,
+    /// Who is called, and which deployments serve which name.
+    pub routing: Routing,
+    /// Who may call.
+    pub callers: Callers,
     /// What a Create gets that does not say.
     pub defaults: Defaults,
     /// The models, as the catalogue and the configuration together have them.
@@ -146,6 +154,8 @@ impl Config {
             poll: root.within("poll", |section| {
                 Poll::read(section, runway.is_local(), sandbox)
             }),
+            routing: Routing::of_one(&runway),
+            callers: Callers::default(),
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),

@@ -4,6 +4,7 @@
 //! fail for an outside reason. `tests/architecture.rs` enforces it.
 
 pub mod artifact;
+pub mod caller;
 pub mod copying;
 pub mod follow;
 pub mod generation;

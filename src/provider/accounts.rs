@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::Provider;
-use crate::domain::routing::Health;
+use crate::domain::routing::{AccountLimits, Health};
 use crate::domain::task::{Event, Rejection};
 use crate::domain::time::Timestamp;
 
@@ -20,6 +20,7 @@ pub struct Account {
     places: Arc<Semaphore>,
     polls: Arc<Semaphore>,
     polls_rest: Mutex<Timestamp>,
+    limits: Mutex<Option<Arc<AccountLimits>>>,
 }
 
 /// Every configured account, by name.
@@ -39,6 +40,7 @@ impl Account {
             places: Arc::new(Semaphore::new(creates)),
             polls: Arc::new(Semaphore::new(polls)),
             polls_rest: Mutex::new(Timestamp::MIN),
+            limits: Mutex::default(),
         }
     }
 
@@ -77,6 +79,16 @@ impl Account {
     /// Until when no polls are to be made; `None` when they may.
     pub fn polls_rest_until(&self, now: Timestamp) -> Option<Timestamp> {
         Some(*self.polls_rest.lock()).filter(|until| now < *until)
+    }
+
+    /// What the provider said last that it may do; `None`: nothing yet.
+    pub fn limits(&self) -> Option<Arc<AccountLimits>> {
+        self.limits.lock().clone()
+    }
+
+    /// The provider says what it may do.
+    pub fn learn(&self, limits: AccountLimits) {
+        *self.limits.lock() = Some(Arc::new(limits));
     }
 
     /// It took a request for the model.

@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod redact;
+mod roster;
 pub mod runway;
 
 use std::fmt;
@@ -18,8 +19,10 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use accounts::{Account, Accounts};
+pub use roster::{LiveRoster, Roster};
 
 use crate::domain::generation::Generation;
+use crate::domain::routing::AccountLimits;
 use crate::domain::task::{Observation, Rejection, SubmitOutcome};
 use crate::egress::Origin;
 
@@ -60,6 +63,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The caller has just observed it unfinished: a provider may *delete* a finished task on this
     /// call. After an error it may or may not have been cancelled; [`Provider::observe`] decides.
     async fn cancel(&self, upstream_id: &str) -> Result<CancelAnswer, ProviderError>;
+
+    /// Asks once what the account may do and has left. Free, may be repeated at will. `None`: the
+    /// provider does not tell.
+    async fn limits(&self) -> Result<Option<AccountLimits>, ProviderError> {
+        Ok(None)
+    }
 
     /// The loopback origin on which outputs are accepted; `None` unless the configured base is one.
     fn output_origin(&self) -> Option<Origin>;

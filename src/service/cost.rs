@@ -59,7 +59,7 @@ impl Service {
         };
         let size = page_size(request.page_size, DEFAULT_PAGE);
         let query = CostQuery {
-            filter: request.filters.of(tenant, &self.parts().catalog),
+            filter: request.filters.of(tenant, &self.roster().catalog),
             group_by: request.group_by,
             after,
             limit: size + 1,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Service;
 use crate::archive::ArchiveError;
+use crate::domain::caller::Caller;
 use crate::domain::generation::{
     Draft, DraftSource, Generation, InvalidField, InvalidReason, NO_UPLOAD, fingerprint,
 };
@@ -17,7 +18,7 @@ use crate::domain::money::Millicredits;
 use crate::domain::pricing;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
-use crate::store::{Created, StoreError};
+use crate::store::{Admission, Created, Denied, StoreError};
 
 /// What a caller sent.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct NewRequest {
     pub labels: BTreeMap<String, String>,
     /// Limit of the time in generation; `None`: the configured default.
     pub timeout: Option<Duration>,
+    /// What goes first among the tenant's waiting tasks.
+    pub priority: i32,
 }
 
 /// Why no task was made.
@@ -47,6 +50,9 @@ pub enum CreateError {
     /// No account is fit to take it.
     #[error("no account of the provider is usable now")]
     NoUpstreamAccount,
+    /// A limit does not hold; nothing was stored.
+    #[error(transparent)]
+    Denied(Denied),
     /// The server is going away.
     #[error("the server is draining")]
     Draining,
@@ -77,23 +83,24 @@ impl Service {
     /// Makes a task, or finds the one that this request made before.
     pub async fn create(
         &self,
-        tenant: TenantId,
+        caller: Caller,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
         if self.is_draining() {
             return Err(CreateError::Draining);
         }
         let service = self.clone();
-        let work = async move { service.create_detached(tenant, request).await };
+        let work = async move { service.create_detached(caller, request).await };
         let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }
 
     async fn create_detached(
         &self,
-        tenant: TenantId,
+        caller: Caller,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
+        let tenant = caller.tenant.clone();
         let timeout = request
             .timeout
             .unwrap_or(self.parts().settings.task_timeout);
@@ -124,34 +131,35 @@ impl Service {
             request_id: RequestId::parse(&request.request_id)
                 .unwrap_or_else(|| RequestId::for_task(id)),
             fingerprint: print,
+            key: caller.key.clone(),
             estimate,
+            reserve: estimate,
             status_detail: generation.notes.join(" "),
             order: Order {
                 model,
                 generation,
                 labels: request.labels,
                 timeout,
+                priority: request.priority,
             },
         };
         self.commit(Task::create(new, self.now())).await
     }
 
     pub(super) fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
-        Generation::new(draft, &self.parts().catalog, &self.parts().settings.limits)
+        Generation::new(draft, &self.roster().catalog, &self.parts().settings.limits)
     }
 
     /// The most that one attempt may cost; `None`: not known.
     pub(super) fn price(&self, generation: &Generation) -> Option<Millicredits> {
-        let spec = self
-            .parts()
-            .catalog
-            .spec(&generation.model, generation.operation)?;
+        let catalog = &self.roster().catalog;
+        let spec = catalog.spec(&generation.model, generation.operation)?;
         pricing::estimate(generation, spec)
     }
 
     /// What that price takes for granted.
     pub(super) fn assumptions(&self, generation: &Generation) -> Vec<String> {
-        let catalog = &self.parts().catalog;
+        let catalog = &self.roster().catalog;
         let spec = catalog.spec(&generation.model, generation.operation);
         spec.map_or_else(Vec::new, |spec| pricing::assumptions(generation, spec))
     }
@@ -161,7 +169,7 @@ impl Service {
         if self.parts().archive.is_nearly_full() {
             return Err(CreateError::StorageFull);
         }
-        if self.parts().accounts.all_out(self.now()) {
+        if self.roster().accounts.all_out(self.now()) {
             return Err(CreateError::NoUpstreamAccount);
         }
         Ok(())
@@ -202,10 +210,16 @@ impl Service {
     async fn commit(&self, task: Task) -> Result<Arc<Task>, CreateError> {
         let (id, print) = (task.id, task.fingerprint);
         let spooled = !task.order.generation.inputs.is_empty();
-        match self.parts().store.create(task).await {
+        match self.parts().store.admit(task, &Admission::default()).await {
             Ok(Created::New(task)) => {
                 tracing::info!(task = %id, model = task.order.model, "created");
                 Ok(task)
+            }
+            Ok(Created::Denied(denied)) => {
+                if spooled {
+                    self.unspool(id).await;
+                }
+                Err(CreateError::Denied(denied))
             }
             Ok(Created::Existing(task)) => {
                 if spooled {

@@ -57,7 +57,7 @@ impl Service {
                 return Err(EstimateError::Invalid(wrong));
             }
         };
-        let account = self.parts().accounts.for_model(&generation.model);
+        let account = self.roster().accounts.for_model(&generation.model);
         let deployment = |name: &str| Deployment::of_model(name, &generation.model).id;
         Ok(Estimate {
             estimated: self.price(&generation),

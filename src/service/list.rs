@@ -49,7 +49,7 @@ impl Service {
         };
         let size = page_size(request.page_size, DEFAULT_PAGE);
         let query = ListQuery {
-            filter: request.filters.of(tenant, &self.parts().catalog),
+            filter: request.filters.of(tenant, &self.roster().catalog),
             before,
             limit: size + 1,
         };

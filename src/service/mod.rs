@@ -47,11 +47,10 @@ use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::domain::generation::Limits;
 use crate::domain::id::{TaskId, TenantId};
-use crate::domain::model::Catalog;
 use crate::domain::money::UsdRate;
 use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
-use crate::provider::Accounts;
+use crate::provider::{LiveRoster, Roster};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 
@@ -67,10 +66,8 @@ pub struct Parts {
     pub store: Arc<dyn TaskStore>,
     /// Where content is kept.
     pub archive: Arc<Archive>,
-    /// What can be generated.
-    pub catalog: Arc<Catalog>,
-    /// Who generates it.
-    pub accounts: Arc<Accounts>,
+    /// What can be generated, by whom and for whom.
+    pub roster: Arc<LiveRoster>,
     /// The life of the process.
     pub shutdown: Shutdown,
     /// Numbers.
@@ -187,6 +184,10 @@ impl Service {
 
     fn now(&self) -> Timestamp {
         Timestamp(self.inner.clock.now_ms())
+    }
+
+    fn roster(&self) -> Arc<Roster> {
+        self.inner.parts.roster.now()
     }
 
     fn parts(&self) -> &Parts {

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::domain::model::Offer;
-use crate::domain::routing::Deployment;
+use crate::provider::Roster;
 
 /// A model as callers may ask for it.
 #[derive(Clone, Debug)]
@@ -18,9 +18,11 @@ pub struct ListedModel<'a> {
 }
 
 impl Service {
-    /// Every model by every name, in the order of the names; qualified names are not repeated.
-    pub fn models(&self) -> Vec<ListedModel<'_>> {
-        let catalog = &self.parts().catalog;
+    /// Tells of every model by every name, in the order of the names; qualified names are not
+    /// repeated.
+    pub fn with_models<T>(&self, tell: impl FnOnce(&[ListedModel<'_>]) -> T) -> T {
+        let roster = self.roster();
+        let catalog = &roster.catalog;
         let ids = catalog.ids().map(|id| (id, id));
         let mut models: Vec<ListedModel<'_>> = ids
             .chain(catalog.names())
@@ -28,11 +30,11 @@ impl Service {
                 name,
                 id,
                 offer: catalog.offer_or_pass_through(id),
-                deployments: self.deployments(id),
+                deployments: deployments(&roster, name),
             })
             .collect();
         models.sort_by_key(|model| model.name);
-        models
+        tell(&models)
     }
 
     /// The largest input that can be given, in bytes: inline or as an upload.
@@ -40,11 +42,12 @@ impl Service {
         let limits = &self.parts().settings.limits;
         limits.upload_bytes.max(limits.inline_bytes)
     }
+}
 
-    fn deployments(&self, id: &str) -> Vec<String> {
-        let accounts = self.parts().accounts.names();
-        accounts
-            .map(|account| Deployment::of_model(account, id).id)
-            .collect()
-    }
+fn deployments(roster: &Roster, name: &str) -> Vec<String> {
+    let group = roster.routes.group(name, &roster.catalog);
+    let deployments = group.iter().flat_map(|group| &group.deployments);
+    deployments
+        .map(|deployment| deployment.id.clone())
+        .collect()
 }

@@ -79,7 +79,7 @@ impl Service {
             return Err(ResolveError::UpstreamIdInUse);
         }
         let account = self
-            .parts()
+            .roster()
             .accounts
             .get(account)
             .ok_or(ResolveError::UpstreamIdUnknown)?;

@@ -4,6 +4,7 @@
 //! one that PostgreSQL can keep as well. [`changes`] is the feed of what was committed. SQL never
 //! appears outside this folder, and nothing here calls a provider.
 
+mod admission;
 pub mod changes;
 #[cfg(test)]
 pub mod conformance;
@@ -17,10 +18,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use admission::{Admission, Denied, QueueOf, Saved};
 pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update};
 pub use uploads::UploadStore;
 
+use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Status, Task};
 use crate::domain::time::Timestamp;
@@ -36,7 +39,18 @@ use changes::Changes;
 pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// Commits a new task at version 1, unless its tenant already has one under its `request_id`:
     /// then that one is returned and nothing is written. Racing duplicates all get the same task.
-    async fn create(&self, task: Task) -> Result<Created, StoreError>;
+    ///
+    /// A new task is committed only if all of the admission holds in the same transaction.
+    async fn admit(&self, task: Task, admission: &Admission) -> Result<Created, StoreError>;
+
+    /// The same without any limit.
+    async fn create(&self, task: Task) -> Result<Created, StoreError> {
+        self.admit(task, &Admission::default()).await
+    }
+
+    /// As [`TaskStore::save`], but only if the key's budget holds with what the next version may
+    /// spend beyond the stored one; checked in the same transaction.
+    async fn save_within(&self, next: Task, budget: Budget) -> Result<Saved, StoreError>;
 
     /// Commits the next version of a task, on the condition that the stored one is exactly one
     /// version older.
@@ -101,6 +115,8 @@ pub enum Created {
     New(Arc<Task>),
     /// The key was used before; this is its task.
     Existing(Arc<Task>),
+    /// A limit does not hold; nothing was written.
+    Denied(Denied),
 }
 
 /// Chooses among a tenant's tasks; all that is set must hold.

@@ -86,6 +86,16 @@ struct Stored {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
     timeout_ms: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    priority: i32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
+const fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +164,7 @@ impl From<&Order> for Stored {
             notes: generation.notes.clone(),
             labels: order.labels.clone(),
             timeout_ms: u64::try_from(order.timeout.as_millis()).unwrap_or(u64::MAX),
+            priority: order.priority,
         }
     }
 }
@@ -183,6 +194,7 @@ impl Stored {
             },
             labels: self.labels,
             timeout: Duration::from_millis(self.timeout_ms),
+            priority: self.priority,
         })
     }
 }
@@ -355,6 +367,7 @@ mod tests {
             },
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
+            priority: -3,
         };
         assert_eq!(decode(&encode(&order)), Some(order));
     }

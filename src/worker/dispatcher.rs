@@ -55,7 +55,7 @@ impl Drop for Place {
 
 async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
     let (mut cursor, mut passed_over) = (None, 0);
-    if !desk.accounts.have_room() {
+    if !desk.accounts().have_room() {
         return;
     }
     while let Ok(page) = desk
@@ -101,7 +101,7 @@ async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> Offered 
         return Offered::Taken;
     }
     let model = &task.order.generation.model;
-    let Some(account) = desk.accounts.for_model(model) else {
+    let Some(account) = desk.accounts().for_model(model) else {
         let message = "no configured account serves the model";
         let failure = Failure::ours(FailureReason::NoDeploymentAvailable, message);
         let _ = desk.record(task.id, &Event::NoRoute(failure)).await;

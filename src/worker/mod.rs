@@ -31,7 +31,7 @@ use crate::domain::schedule::RunTimes;
 use crate::domain::task::{Event, Lane, Refusal};
 use crate::domain::time::Timestamp;
 use crate::egress::Egress;
-use crate::provider::Accounts;
+use crate::provider::{Accounts, LiveRoster};
 use crate::shutdown::Shutdown;
 use crate::store::{StoreError, TaskStore, Update, UpdateError, update};
 
@@ -41,8 +41,8 @@ pub struct Desk {
     pub store: Arc<dyn TaskStore>,
     /// Where content is kept.
     pub archive: Arc<Archive>,
-    /// Who generates.
-    pub accounts: Arc<Accounts>,
+    /// Who generates what, and for whom.
+    pub roster: Arc<LiveRoster>,
     /// How content is fetched.
     pub egress: Arc<Egress>,
     /// The life of the process.
@@ -63,7 +63,7 @@ impl Desk {
     pub fn new(
         store: Arc<dyn TaskStore>,
         archive: Arc<Archive>,
-        accounts: Arc<Accounts>,
+        roster: Arc<LiveRoster>,
         egress: Arc<Egress>,
         shutdown: Shutdown,
         settings: Settings,
@@ -71,7 +71,7 @@ impl Desk {
         Self {
             store,
             archive,
-            accounts,
+            roster,
             egress,
             shutdown,
             settings,
@@ -80,6 +80,10 @@ impl Desk {
             turns: placing::Turns::default(),
             clock: Clock,
         }
+    }
+
+    fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.roster.now().accounts)
     }
 
     fn now(&self) -> Timestamp {

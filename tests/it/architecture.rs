@@ -48,12 +48,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("grpc", &["service", "domain", "telemetry", "pb"]),
+    ("auth", &["domain", "config", "clock"]),
+    ("grpc", &["service", "domain", "auth", "telemetry", "pb"]),
+    ("admin", &["service", "domain", "auth", "telemetry"]),
     ("sandbox", &["clock"]),
     (
         "app",
         &[
+            "admin",
             "archive",
+            "auth",
             "clock",
             "config",
             "domain",
@@ -72,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "config",
             "app",
+            "auth",
             "sandbox",
             "domain",
             "pb",

@@ -10,14 +10,16 @@ use mediagen::archive::Archive;
 use mediagen::config::catalog;
 use mediagen::domain::generation::{Draft, Generation, Limits};
 use mediagen::domain::id::{RequestId, TaskId, TenantId};
+use mediagen::domain::model::ProviderKind;
 use mediagen::domain::money::{Charge, Millicredits};
+use mediagen::domain::routing::Routes;
 use mediagen::domain::task::{
     AttemptOutcome, FailureReason, NewTask, Order, State, Task, UnknownPolicy,
 };
 use mediagen::domain::time::Timestamp;
 use mediagen::egress::Egress;
 use mediagen::provider::runway::{Runway, Settings as RunwaySettings};
-use mediagen::provider::{Account, Accounts, Provider};
+use mediagen::provider::{Account, Accounts, LiveRoster, Provider, Roster};
 use mediagen::sandbox::DEFAULT_API_KEY;
 use mediagen::shutdown::Shutdown;
 use mediagen::store::sqlite::SqliteStore;
@@ -48,12 +50,19 @@ impl Bench {
         let id = task.id;
         assert!(matches!(store.create(task).await, Ok(Created::New(_))));
         let account = RunwaySettings::new("a", upstream.sandbox.base_url(), DEFAULT_API_KEY.into());
-        let runway: Arc<dyn Provider> = Arc::new(Runway::new(account, catalog).unwrap());
+        let runway: Arc<dyn Provider> =
+            Arc::new(Runway::new(account, Arc::clone(&catalog)).unwrap());
         let egress = Egress::new(runway.output_origin()).unwrap();
+        let roster = Roster {
+            catalog,
+            accounts: Arc::new(Accounts::new([Account::new(runway, 4, 4)])),
+            routes: Arc::new(Routes::open([(ProviderKind::Runway, "a".to_owned())])),
+            ..Roster::default()
+        };
         let desk = Desk::new(
             Arc::clone(&store) as Arc<dyn TaskStore>,
             Arc::new(archive),
-            Arc::new(Accounts::new([Account::new(runway, 4, 4)])),
+            LiveRoster::new(roster),
             Arc::new(egress),
             life.clone(),
             settings(on_unknown),
@@ -96,13 +105,16 @@ fn task(prompt: &str, catalog: &mediagen::domain::model::Catalog) -> Task {
         tenant: TenantId::local(),
         request_id: RequestId::parse("once").unwrap(),
         fingerprint: [0; 32],
+        key: None,
         estimate: Some(Millicredits(2_000)),
+        reserve: None,
         status_detail: String::new(),
         order: Order {
             model: draft.model.clone(),
             generation,
             labels: [].into(),
             timeout: Duration::from_mins(1),
+            priority: 0,
         },
     };
     Task::create(new, now)

@@ -17,16 +17,19 @@ pub enum AttemptOutcome {
     Unknown,
     /// Accepted, and the provider's task then ended without an output to keep.
     Ended,
+    /// Never sent: the deployment could not take the request as it is.
+    Skipped,
 }
 
 impl AttemptOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Accepted,
         Self::Rejected,
         Self::Unknown,
         Self::Ended,
+        Self::Skipped,
     ];
 
     /// The name in the store and in logs.
@@ -37,6 +40,7 @@ impl AttemptOutcome {
             Self::Rejected => "REJECTED",
             Self::Unknown => "UNKNOWN",
             Self::Ended => "ENDED",
+            Self::Skipped => "SKIPPED",
         }
     }
 

@@ -28,6 +28,7 @@ pub use transition::Refusal;
 pub use verdict::{Trials, verdict};
 
 use crate::domain::artifact::Artifact;
+use crate::domain::caller::KeyId;
 use crate::domain::generation::Generation;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::{Charge, Cost, Millicredits};
@@ -44,11 +45,16 @@ pub struct Task {
     pub request_id: RequestId,
     /// Digest of the request, to tell a repeat from another request under the same key.
     pub fingerprint: [u8; 32],
+    /// The API key that it was created with, whose budget it counts against; `None`: none.
+    pub key: Option<KeyId>,
     /// What was asked.
     pub order: Arc<Order>,
     /// The most that one attempt may cost by our own reckoning at Create; `None`: not known. Never
     /// changes, whatever else is removed of the task.
     pub estimate: Option<Millicredits>,
+    /// The most that one attempt may cost at the dearest deployment that routing may choose, which
+    /// is what a budget holds back for it; `None`: not known. Never changes.
+    pub reserve: Option<Millicredits>,
     /// Where it stands.
     pub state: State,
     /// 1, 2, 3… one for each committed change until the terminal one.
@@ -84,6 +90,8 @@ pub struct Order {
     pub labels: BTreeMap<String, String>,
     /// Limit of the time in generation at the provider.
     pub timeout: Duration,
+    /// Among the tenant's waiting tasks the higher goes first; 0 is usual.
+    pub priority: i32,
 }
 
 /// One committed change, as a caller sees it.
@@ -135,10 +143,14 @@ pub struct NewTask {
     pub request_id: RequestId,
     /// Digest of the request.
     pub fingerprint: [u8; 32],
+    /// The API key that it is created with.
+    pub key: Option<KeyId>,
     /// What was asked.
     pub order: Order,
     /// The most that it may cost by the price rules; `None`: not known.
     pub estimate: Option<Millicredits>,
+    /// The most that one attempt may cost at the dearest deployment; `None`: not known.
+    pub reserve: Option<Millicredits>,
     /// What was assumed or passed on unchecked, for people.
     pub status_detail: String,
 }
@@ -152,7 +164,9 @@ impl Task {
             request_id: new.request_id,
             fingerprint: new.fingerprint,
             order: Arc::new(new.order),
+            key: new.key,
             estimate: new.estimate,
+            reserve: new.reserve,
             state: State::Queued { not_before: now },
             revision: 1,
             version: 1,
@@ -210,7 +224,10 @@ impl Task {
     pub fn deployment(&self) -> Option<&str> {
         let took = |attempt: &&Attempt| match attempt.outcome {
             AttemptOutcome::Accepted | AttemptOutcome::Ended => true,
-            AttemptOutcome::Pending | AttemptOutcome::Rejected | AttemptOutcome::Unknown => false,
+            AttemptOutcome::Pending
+            | AttemptOutcome::Rejected
+            | AttemptOutcome::Unknown
+            | AttemptOutcome::Skipped => false,
         };
         let serving = self.attempts.iter().rfind(took);
         serving.map(|attempt| attempt.deployment.as_str())

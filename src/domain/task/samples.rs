@@ -37,8 +37,10 @@ pub fn task_of(tenant: &str, key: &str, n: u32) -> Task {
         tenant: TenantId::named(tenant),
         request_id: RequestId::parse(key).expect("a key of a test is visible ASCII"),
         fingerprint: [7; 32],
+        key: Some(crate::domain::caller::KeyId::new("k1")),
         order: order(),
         estimate: Some(ESTIMATE),
+        reserve: Some(ESTIMATE),
         status_detail: "a näté of \u{1F600}".to_owned(),
     };
     Task::create(new, created)
@@ -83,6 +85,7 @@ pub fn order() -> Order {
             ("empty".to_owned(), String::new()),
         ]),
         timeout: Duration::from_hours(1),
+        priority: 7,
     }
 }
 

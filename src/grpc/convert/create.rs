@@ -34,6 +34,7 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
         },
         labels: given.labels.into_iter().collect(),
         timeout: read_duration("timeout", given.timeout, found),
+        priority: given.priority,
     }
 }
 
@@ -119,6 +120,7 @@ mod tests {
             provider_options: Some(prost_types::Struct {
                 fields: [("o".to_owned(), option)].into(),
             }),
+            priority: 0,
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Some(prost_types::Duration {
                 seconds: 60,

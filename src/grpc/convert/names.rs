@@ -86,6 +86,7 @@ pub(super) const fn attempt_outcome(outcome: AttemptOutcome) -> v1::AttemptOutco
         AttemptOutcome::Rejected => v1::AttemptOutcome::Rejected,
         AttemptOutcome::Unknown => v1::AttemptOutcome::Unknown,
         AttemptOutcome::Ended => v1::AttemptOutcome::Ended,
+        AttemptOutcome::Skipped => v1::AttemptOutcome::Skipped,
     }
 }
 

@@ -13,6 +13,7 @@ use futures_util::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::convert::{self, Violations};
+use crate::domain::caller::Caller;
 use crate::domain::id::TenantId;
 use crate::domain::money::UsdRate;
 use crate::domain::task::Task;
@@ -33,15 +34,15 @@ type Answer<T> = Result<Response<T>, Status>;
 #[async_trait]
 impl Contract for MediaGeneration {
     async fn create(&self, request: Request<v1::CreateRequest>) -> Answer<v1::CreateResponse> {
-        let tenant = tenant(&request);
+        let caller = caller(&request);
         let mut found = Violations::default();
         let asked = convert::new_request(request.into_inner(), &mut found);
         if !found.is_empty() {
-            let checked = self.service.check(&tenant, asked).await;
+            let checked = self.service.check(&caller.tenant, asked).await;
             found.join(checked.map_err(|error| refusal::store("Create", &error))?);
             return Err(found.into_status());
         }
-        let made = self.service.create(tenant, asked).await;
+        let made = self.service.create(caller, asked).await;
         let task = made.map_err(refusal::create)?;
         let task = Some(self.show(&task));
         Ok(Response::new(v1::CreateResponse { task }))
@@ -197,7 +198,10 @@ impl Contract for MediaGeneration {
             rate: self.service.usd_rate(),
             max_input_bytes: self.service.max_input_bytes(),
         };
-        convert::models(request.get_ref(), &self.service.models(), said).map(Response::new)
+        let answer = self
+            .service
+            .with_models(|models| convert::models(request.get_ref(), models, said));
+        answer.map(Response::new)
     }
 }
 
@@ -213,9 +217,15 @@ impl MediaGeneration {
     }
 }
 
-/// Whose call it is. One tenant owns everything until keys tell callers apart.
-fn tenant<T>(_request: &Request<T>) -> TenantId {
-    TenantId::local()
+/// Who calls: whoever the key belongs to; on a server without keys everybody is one caller.
+fn caller<T>(request: &Request<T>) -> Caller {
+    let known = request.extensions().get::<Caller>().cloned();
+    known.unwrap_or_else(Caller::local)
+}
+
+/// Whose tasks the call is about.
+fn tenant<T>(request: &Request<T>) -> TenantId {
+    caller(request).tenant
 }
 
 fn watched(event: &WatchEvent, rate: UsdRate) -> v1::WatchTaskResponse {

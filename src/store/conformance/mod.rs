@@ -25,6 +25,7 @@ pub async fn create(store: &dyn TaskStore, task: Task) -> Arc<Task> {
     match store.create(task).await.expect("a create") {
         Created::New(task) => task,
         Created::Existing(task) => panic!("{} was there", task.id),
+        Created::Denied(denied) => panic!("{denied}"),
     }
 }
 

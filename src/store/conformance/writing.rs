@@ -28,6 +28,7 @@ pub async fn racing_duplicates_get_one_task(store: Arc<dyn TaskStore>) {
                 all.push(task.id);
             }
             Created::Existing(task) => all.push(task.id),
+            Created::Denied(denied) => panic!("{denied}"),
         }
     }
     assert_eq!(new.len(), 1);

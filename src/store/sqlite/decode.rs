@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::{StoreError, request};
 use crate::domain::artifact::Artifact;
+use crate::domain::caller::KeyId;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::task::{
@@ -32,7 +33,9 @@ pub(super) fn task(c: &Connection, row: &Row<'_>) -> Result<Task, StoreError> {
         request_id: RequestId::parse(&key).ok_or_else(|| at.corrupt("request_id"))?,
         fingerprint: at.get(3, "fingerprint")?,
         order: Arc::new(order),
+        key: at.get::<Option<String>>(26, "key")?.map(KeyId::new),
         estimate: at.money(25, "estimate")?,
+        reserve: at.money(27, "reserve")?,
         state: state(&at)?,
         revision: at.count(5, "revision")?,
         version: at.count(4, "version")?,

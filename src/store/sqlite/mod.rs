@@ -26,7 +26,8 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::changes::Changes;
-use super::{CostQuery, CostReport, Created, ListQuery, StoreError, TaskStore};
+use super::{Admission, CostQuery, CostReport, Created, ListQuery, Saved, StoreError, TaskStore};
+use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
@@ -129,8 +130,12 @@ impl SqliteStore {
 
 #[async_trait]
 impl TaskStore for SqliteStore {
-    async fn create(&self, task: Task) -> Result<Created, StoreError> {
+    async fn admit(&self, task: Task, _admission: &Admission) -> Result<Created, StoreError> {
         self.writer.create(task).await
+    }
+
+    async fn save_within(&self, next: Task, _budget: Budget) -> Result<Saved, StoreError> {
+        self.writer.save(next).await.map(Saved::Committed)
     }
 
     async fn save(&self, next: Task) -> Result<Arc<Task>, StoreError> {

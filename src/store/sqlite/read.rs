@@ -179,4 +179,4 @@ pub(super) fn clamp(limit: usize) -> i64 {
 const SELECT: &str = "SELECT id, tenant, request_id, fingerprint, version, revision, state, \
      attempt, not_before, deadline, before_submit, failure_reason, failure_message, \
      provider_code, provider_message, cancel_requested, deleted, purge, status_detail, created, \
-     submitted, started, completed, updated, request, estimate FROM tasks";
+     submitted, started, completed, updated, request, estimate, key, reserve FROM tasks";

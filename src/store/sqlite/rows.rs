@@ -58,9 +58,9 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
          before_submit, failure_reason, failure_message, provider_code, provider_message, lane, \
          due, cancel_requested, deleted, purge, status_detail, submitted, started, completed, \
          updated, request, cost_estimated, cost_actual, charge, deployment, tenant, request_id, \
-         fingerprint, model, created, estimate) \
+         fingerprint, model, created, estimate, key, reserve, priority) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)",
     )?;
     let mut columns = Columns {
         statement: &mut statement,
@@ -73,6 +73,9 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
     columns.bind(&task.order.model)?;
     columns.bind(task.times.created.0)?;
     columns.bind(money(task.estimate))?;
+    columns.bind(task.key.as_ref().map(crate::domain::caller::KeyId::as_str))?;
+    columns.bind(money(task.reserve))?;
+    columns.bind(task.order.priority)?;
     statement.raw_execute()?;
     Ok(())
 }

@@ -197,7 +197,7 @@ impl Poller {
         let Some(follow) = entry.follow.take() else {
             return true;
         };
-        let Some(account) = self.desk.accounts.get(&follow.account) else {
+        let Some(account) = self.desk.accounts().get(&follow.account) else {
             tracing::error!(task = %id, account = follow.account, "the account is not configured");
             entry.asked = now;
             let mut follow = follow;

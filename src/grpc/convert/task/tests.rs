@@ -37,13 +37,16 @@ fn queued() -> Task {
         tenant: TenantId::local(),
         request_id: RequestId::for_task(id),
         fingerprint: [0; 32],
+        key: None,
         order: Order {
             model: "runwayml/gen4_turbo".to_owned(),
             generation,
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
+            priority: 0,
         },
         estimate: None,
+        reserve: None,
         status_detail: "a note".to_owned(),
     };
     Task::create(new, Timestamp(1000))

@@ -28,6 +28,7 @@ pub(super) fn create(error: CreateError) -> Status {
             let message = "no account of the provider can take tasks now; tell the operator";
             Refusal::new(Reason::NoUpstreamAccount, message)
         }
+        CreateError::Denied(denied) => Refusal::new(Reason::TaskLimitReached, denied.to_string()),
         CreateError::Draining => draining(),
         CreateError::Store(error) => return store("Create", &error),
         CreateError::Archive(error) => {

@@ -25,6 +25,7 @@ use crate::domain::artifact::Artifact;
 use crate::domain::generation::{Generation, Limits};
 use crate::domain::id::TaskId;
 use crate::domain::money::UsdRate;
+use crate::domain::routing::Routes;
 use crate::domain::task::{
     Event as Happening, Observation, Progress, Rejection, SubmitOutcome, UpstreamStatus,
 };
@@ -33,8 +34,8 @@ use crate::egress::Origin;
 use crate::grpc::{Health, LimitLayer, MessageLimits, listener, routes};
 use crate::pb::v1::media_generation_client::MediaGenerationClient;
 use crate::provider::{
-    Account, Accounts, CancelAnswer, Media, Placed, Prepared, Provider, ProviderError,
-    ProviderErrorKind,
+    Account, Accounts, CancelAnswer, LiveRoster, Media, Placed, Prepared, Provider, ProviderError,
+    ProviderErrorKind, Roster,
 };
 use crate::service::{Parts, Settings};
 use crate::shutdown::Shutdown;
@@ -84,11 +85,19 @@ impl Server {
         let archive = Archive::open(&folder.path().join("archive"), max_bytes).unwrap();
         let archive = Arc::new(archive);
         let shutdown = Shutdown::new();
+        let roster = Roster {
+            catalog: Arc::new(catalog::parse(catalog::EMBEDDED).unwrap()),
+            accounts: Arc::new(Accounts::new([Account::new(Arc::new(Nobody), 1, 1)])),
+            routes: Arc::new(Routes::open([(
+                crate::domain::model::ProviderKind::Runway,
+                "nobody".to_owned(),
+            )])),
+            ..Roster::default()
+        };
         let service = Service::new(Parts {
             store: Arc::clone(&store),
             archive: Arc::clone(&archive),
-            catalog: Arc::new(catalog::parse(catalog::EMBEDDED).unwrap()),
-            accounts: Arc::new(Accounts::new([Account::new(Arc::new(Nobody), 1, 1)])),
+            roster: LiveRoster::new(roster),
             shutdown: shutdown.clone(),
             settings,
         });
