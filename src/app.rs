@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::HeaderMap;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use crate::archive::Archive;
-use crate::config::{Access, Config, OnUnknownOutcome};
+use crate::config::{Access, Account as AccountConfig, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
-use crate::domain::model::Catalog;
+use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
@@ -105,7 +106,7 @@ async fn start_work(
     let archive = Arc::new(open_archive(config, work)?);
     let catalog = Arc::clone(&config.catalog);
     let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
-    let egress = Arc::new(open_egress(config, &accounts)?);
+    let egress = Arc::new(open_egress(&accounts)?);
     let roster = LiveRoster::new(Roster {
         catalog,
         accounts,
@@ -155,7 +156,7 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
 /// A folder belongs to the sandbox or to the real thing, for good: tasks that cost nothing in the
 /// one must never be paid for by the other.
 fn check_owner(config: &Config) -> anyhow::Result<()> {
-    let (path, own) = (config.data_dir.join("account"), account(config));
+    let (path, own) = (config.data_dir.join("account"), owner(config));
     match std::fs::read_to_string(&path) {
         Ok(known) if known.trim() == own => Ok(()),
         Ok(known) => anyhow::bail!(
@@ -192,33 +193,58 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
     Ok(archive)
 }
 
-/// Today one account: the configured one, or the sandbox's.
+/// Every configured account; those of the sandbox share one.
 async fn open_accounts(
     config: &Config,
     catalog: &Arc<Catalog>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Accounts> {
-    let (base_url, key) = match &config.runway.access {
-        Access::Sandbox => start_sandbox(catalog, shutdown).await?,
-        Access::Account { api_key, base_url } => (base_url.to_string(), api_key.clone()),
+    let is_sandbox = |account: &AccountConfig| matches!(account.access, Access::Sandbox);
+    let sandbox = if config.routing.accounts.iter().any(is_sandbox) {
+        Some(start_sandbox(catalog, shutdown).await?)
+    } else {
+        None
     };
-    let mut settings = RunwaySettings::new(account(config), base_url, key);
-    settings.version.clone_from(&config.runway.api_version);
-    settings.create_timeout = config.submit.timeout;
-    settings.trust_503 = config.submit.trust_503;
-    settings.extra_headers = extra_headers(config);
-    let runway = Runway::new(settings, Arc::clone(catalog));
-    let provider: Arc<dyn Provider> = Arc::new(runway.context("the provider's settings")?);
-    Ok(Accounts::new([Account::new(
-        provider,
-        config.submit.concurrency,
-        config.poll.concurrency,
-    )]))
+    let mut accounts = Vec::new();
+    for account in &config.routing.accounts {
+        let (base_url, key) = match (&account.access, &sandbox) {
+            (Access::Account { api_key, base_url }, _) => (base_url.to_string(), api_key.clone()),
+            (Access::Sandbox, Some(sandbox)) => sandbox.clone(),
+            (Access::Sandbox, None) => continue,
+        };
+        let provider = open_provider(config, account, base_url, key, catalog);
+        let provider = provider.with_context(|| format!("the account `{}`", account.name))?;
+        let (creates, polls) = (config.submit.concurrency, config.poll.concurrency);
+        accounts.push(Account::new(provider, creates, polls));
+    }
+    Ok(Accounts::new(accounts))
 }
 
-fn extra_headers(config: &Config) -> Vec<(String, SecretString)> {
-    let headers = config.runway.headers.iter();
-    let text = headers.filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
+/// Who talks to an account.
+fn open_provider(
+    config: &Config,
+    account: &AccountConfig,
+    base_url: String,
+    key: SecretString,
+    catalog: &Arc<Catalog>,
+) -> anyhow::Result<Arc<dyn Provider>> {
+    match account.kind {
+        ProviderKind::Runway => {
+            let mut settings = RunwaySettings::new(&account.name, base_url, key);
+            settings.version.clone_from(&config.runway.api_version);
+            settings.create_timeout = config.submit.timeout;
+            settings.trust_503 = config.submit.trust_503;
+            settings.extra_headers = extra_headers(&account.headers);
+            Ok(Arc::new(Runway::new(settings, Arc::clone(catalog))?))
+        }
+        ProviderKind::OpenAi => anyhow::bail!("this provider cannot be called yet"),
+    }
+}
+
+fn extra_headers(headers: &HeaderMap) -> Vec<(String, SecretString)> {
+    let text = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
     text.map(|(name, value)| (name.to_string(), SecretString::from(value)))
         .collect()
 }
@@ -256,15 +282,15 @@ async fn start_sandbox(
     ))
 }
 
-fn open_egress(config: &Config, accounts: &Accounts) -> anyhow::Result<Egress> {
-    let account = accounts.get(account(config));
-    let origin = account.and_then(|account| account.provider().output_origin());
-    Egress::new(origin).context("the guarded client cannot be made")
+fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
+    let origins = accounts
+        .all()
+        .filter_map(|account| account.provider().output_origin());
+    Egress::new(origins).context("the guarded client cannot be made")
 }
 
-/// The name of the one account there is. The sandbox has a name of its own: what one of them was
-/// asked to make is never asked of the other.
-fn account(config: &Config) -> &'static str {
+/// Whose tasks the data folder holds.
+fn owner(config: &Config) -> &'static str {
     if config.runway.is_sandbox() {
         "sandbox"
     } else {

@@ -123,6 +123,11 @@ impl Accounts {
         self.accounts.get(name).cloned()
     }
 
+    /// Every account, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
     /// The names of all accounts, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.accounts.keys().map(String::as_str)

@@ -85,7 +85,7 @@ impl Server {
         let archive = Archive::open(&folder.path().join("archive"), max_bytes).unwrap();
         let archive = Arc::new(archive);
         let shutdown = Shutdown::new();
-        let roster = Roster {
+        let offered = Roster {
             catalog: Arc::new(catalog::parse(catalog::EMBEDDED).unwrap()),
             accounts: Arc::new(Accounts::new([Account::new(Arc::new(Nobody), 1, 1)])),
             routes: Arc::new(Routes::open([(
@@ -97,7 +97,7 @@ impl Server {
         let service = Service::new(Parts {
             store: Arc::clone(&store),
             archive: Arc::clone(&archive),
-            roster: LiveRoster::new(roster),
+            roster: LiveRoster::new(offered),
             shutdown: shutdown.clone(),
             settings,
         });
