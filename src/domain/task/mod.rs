@@ -11,6 +11,8 @@ mod lane;
 mod protocol_model;
 #[cfg(test)]
 pub(crate) mod samples;
+mod spend;
+mod standing;
 mod state;
 mod transition;
 mod verdict;
@@ -23,6 +25,7 @@ pub use attempt::{Attempt, AttemptOutcome};
 pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict};
 pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
+pub use standing::{Place, Standing};
 pub use state::{State, Status};
 pub use transition::Refusal;
 pub use verdict::{Trials, verdict};
