@@ -3,6 +3,7 @@
 //! [`Draft`] is what a caller sent; [`Generation`] is what may be submitted. Everything wrong is
 //! reported at once. Nothing is fetched, stored or priced here.
 
+mod adapted;
 mod bounds;
 mod choice;
 mod draft;
@@ -22,6 +23,7 @@ mod url;
 
 use std::collections::BTreeMap;
 
+pub use adapted::Adapted;
 pub use bounds::{Limits, MOST_INPUTS};
 pub(crate) use bounds::{MOST_COUNT, MOST_SECONDS};
 pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment, Uploaded};

@@ -26,7 +26,11 @@ use super::money::Millicredits;
 /// the model takes, a field that is absent and has no documented default as its dearest value. Whole
 /// credits, as bills are; never `Some` of nothing.
 pub fn estimate(generation: &Generation, spec: &Spec) -> Option<Millicredits> {
-    let tariff = spec.price.as_ref()?;
+    estimate_by(spec.price.as_ref()?, generation, spec)
+}
+
+/// The same by another price than the model's own.
+pub fn estimate_by(tariff: &Tariff, generation: &Generation, spec: &Spec) -> Option<Millicredits> {
     tariff.total(&Facts::of(generation, spec, tariff))
 }
 
