@@ -120,6 +120,8 @@ async fn start_work(
         shutdown: work.clone(),
         settings: service_settings(config),
     });
+    let recalled = service.recall_moderation().await;
+    recalled.context("cannot read the store")?;
     let settings = worker_settings(config);
     let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;

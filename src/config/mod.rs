@@ -14,6 +14,7 @@ pub mod env;
 mod models;
 mod problem;
 pub mod quantity;
+mod queue;
 mod routing;
 mod runway;
 mod section;
@@ -35,6 +36,7 @@ pub use callers::{Callers, Key};
 pub use defaults::{Defaults, Log, LogFormat};
 pub use env::Environment;
 pub use problem::{Problem, Problems};
+pub use queue::Queue;
 pub use routing::{Account, Routing};
 pub use runway::{Access, Runway, is_loopback};
 pub use server::{Limits, Server, Tls};
@@ -155,7 +157,7 @@ impl Config {
                 Poll::read(section, runway.is_local(), sandbox)
             }),
             routing: Routing::of_one(&runway),
-            callers: Callers::default(),
+            callers: with_queue(Callers::default(), root),
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
@@ -164,6 +166,14 @@ impl Config {
             data_dir,
         }
     }
+}
+
+/// The limits of callers that stand in sections of their own.
+fn with_queue(mut callers: Callers, root: &Section<'_>) -> Callers {
+    let queue = root.within("queue", Queue::read);
+    callers.limits.max_queued = Some(queue.max_length);
+    callers.limits.moderation = root.within("moderation", queue::moderation);
+    callers
 }
 
 /// Every layer over the one before, and the dotted paths of all that can be set.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::id::TenantId;
+use super::moderation::ModerationLimits;
 use super::money::Millicredits;
 
 /// The visible name of an API key. Not a secret, and never the key itself.
@@ -95,6 +96,8 @@ pub struct Callers {
     pub budgets: BTreeMap<KeyId, Budget>,
     /// Tasks waiting in the queue, of everybody.
     pub max_queued: Option<u32>,
+    /// How much moderated work of a tenant is too much; `None`: any is let pass.
+    pub moderation: Option<ModerationLimits>,
 }
 
 impl KeyId {

@@ -10,6 +10,7 @@ pub mod follow;
 pub mod generation;
 pub mod id;
 pub mod model;
+pub mod moderation;
 pub mod money;
 pub mod pricing;
 pub mod routing;

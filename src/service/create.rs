@@ -4,10 +4,12 @@
 //! asks again with the same `request_id`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
+use super::limits::Limited;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
 use crate::domain::generation::{
@@ -18,7 +20,7 @@ use crate::domain::money::Millicredits;
 use crate::domain::pricing;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
-use crate::store::{Admission, Created, Denied, StoreError};
+use crate::store::{Admission, Created, StoreError};
 
 /// What a caller sent.
 #[derive(Clone, Debug)]
@@ -50,9 +52,24 @@ pub enum CreateError {
     /// No account is fit to take it.
     #[error("no account of the provider is usable now")]
     NoUpstreamAccount,
+    /// The key may not ask for this model.
+    #[error("the key may not ask for the model {0}")]
+    ModelForbidden(String),
+    /// The key has a budget, and nothing says what the task may cost.
+    #[error("the price is not known at {} deployment(s)", .deployments.len())]
+    PriceUnknown {
+        /// Where it is not known; none: nowhere is it known.
+        deployments: Vec<String>,
+    },
+    /// Too much of the tenant's work was moderated lately.
+    #[error("too much of the tenant's work was moderated lately")]
+    Moderated {
+        /// When the tenant may create again.
+        retry_after: Duration,
+    },
     /// A limit does not hold; nothing was stored.
-    #[error(transparent)]
-    Denied(Denied),
+    #[error("{}", .0.denied)]
+    Denied(Limited),
     /// The server is going away.
     #[error("the server is draining")]
     Draining,
@@ -62,6 +79,30 @@ pub enum CreateError {
     /// The archive failed.
     #[error("the inputs could not be kept")]
     Archive(#[source] ArchiveError),
+}
+
+/// Why a request is not one that this caller may make.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    /// These fields are wrong.
+    #[error("the request has {} bad field(s)", .0.len())]
+    Invalid(Vec<InvalidField>),
+    /// The key may not ask for this model.
+    #[error("the key may not ask for the model {0}")]
+    ModelForbidden(String),
+    /// The store could not say which uploads there are.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Unfit> for CreateError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Invalid(fields) => Self::Invalid(fields),
+            Unfit::ModelForbidden(model) => Self::ModelForbidden(model),
+            Unfit::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Service {
@@ -100,40 +141,36 @@ impl Service {
         caller: Caller,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
-        let tenant = caller.tenant.clone();
         let timeout = request
             .timeout
             .unwrap_or(self.parts().settings.task_timeout);
-        let print = fingerprint(&request.draft, &request.labels, request.timeout.map(millis));
-        let mut wrong = check_frame(&request);
+        let print = fingerprint(
+            &request.draft,
+            &request.labels,
+            request.timeout.map(millis),
+            request.priority,
+        );
         if let Some(key) = RequestId::parse(&request.request_id)
-            && let Some(task) = self.parts().store.find(&tenant, &key).await?
+            && let Some(task) = self.parts().store.find(&caller.tenant, &key).await?
         {
             return same_or_reused(task, &print);
         }
-        let draft = self.known_inputs(&tenant, request.draft).await?;
-        let generation = match self.generation(&draft) {
-            Ok(generation) if wrong.is_empty() => generation,
-            Ok(_) => return Err(CreateError::Invalid(wrong)),
-            Err(more) => {
-                wrong.extend(more);
-                return Err(CreateError::Invalid(wrong));
-            }
-        };
+        let (draft, generation) = self.checked(&caller, &request).await?;
         self.admit()?;
+        self.check_moderation(&caller)?;
         let id = TaskId::new(self.now().0, rand::random());
-        self.spool(id, &draft).await?;
+        let roster = self.roster();
         let model = asked_model(&draft.model, &generation);
-        let estimate = self.price(&generation);
+        let admission = Self::admission(&caller, &roster, &model);
         let new = NewTask {
             id,
-            tenant,
+            tenant: caller.tenant.clone(),
             request_id: RequestId::parse(&request.request_id)
                 .unwrap_or_else(|| RequestId::for_task(id)),
             fingerprint: print,
             key: caller.key.clone(),
-            estimate,
-            reserve: estimate,
+            estimate: self.price(&generation),
+            reserve: self.reserve(&caller, &roster, &model, &generation)?,
             status_detail: generation.notes.join(" "),
             order: Order {
                 model,
@@ -143,7 +180,36 @@ impl Service {
                 priority: request.priority,
             },
         };
-        self.commit(Task::create(new, self.now())).await
+        let task = Task::create(new, self.now());
+        self.keep(task, &draft, admission, &caller).await
+    }
+
+    /// The request as it would be made, for this caller.
+    pub(super) async fn checked(
+        &self,
+        caller: &Caller,
+        request: &NewRequest,
+    ) -> Result<(Draft, Generation), Unfit> {
+        let mut wrong = check_frame(request);
+        let draft = self
+            .known_inputs(&caller.tenant, request.draft.clone())
+            .await?;
+        let checked = self.generation(&draft);
+        let asked = match &checked {
+            Ok(generation) => asked_model(&draft.model, generation),
+            Err(_) => draft.model.clone(),
+        };
+        if let Some(forbidden) = Self::check_model(caller, &self.roster(), &asked) {
+            return Err(Unfit::ModelForbidden(forbidden));
+        }
+        match checked {
+            Ok(generation) if wrong.is_empty() => Ok((draft, generation)),
+            Ok(_) => Err(Unfit::Invalid(wrong)),
+            Err(more) => {
+                wrong.extend(more);
+                Err(Unfit::Invalid(wrong))
+            }
+        }
     }
 
     pub(super) fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
@@ -207,10 +273,40 @@ impl Service {
         }
     }
 
-    async fn commit(&self, task: Task) -> Result<Arc<Task>, CreateError> {
+    /// Keeps the inputs and commits the task.
+    async fn keep(
+        &self,
+        task: Task,
+        draft: &Draft,
+        admission: Admission,
+        caller: &Caller,
+    ) -> Result<Arc<Task>, CreateError> {
+        // Nothing is written to disk for a create that can be seen to be denied. It is asked for all
+        // the same, for it may be the repeat of one that was let in meanwhile.
+        let early = admission.passed(&task, self.parts().store.census());
+        let Some(denied) = early.filter(|_| !draft.inputs.is_empty()) else {
+            self.spool(task.id, draft).await?;
+            return self.commit(task, &admission, caller).await;
+        };
+        let asked = task.order.model.clone();
+        match self.commit(task, &Admission::closed(), caller).await {
+            Err(CreateError::Denied(_)) => {
+                Err(CreateError::Denied(self.limited(denied, caller, &asked)))
+            }
+            found => found,
+        }
+    }
+
+    async fn commit(
+        &self,
+        task: Task,
+        admission: &Admission,
+        caller: &Caller,
+    ) -> Result<Arc<Task>, CreateError> {
         let (id, print) = (task.id, task.fingerprint);
-        let spooled = !task.order.generation.inputs.is_empty();
-        match self.parts().store.admit(task, &Admission::default()).await {
+        let order = Arc::clone(&task.order);
+        let spooled = !order.generation.inputs.is_empty();
+        match self.parts().store.admit(task, admission).await {
             Ok(Created::New(task)) => {
                 tracing::info!(task = %id, model = task.order.model, "created");
                 Ok(task)
@@ -219,7 +315,8 @@ impl Service {
                 if spooled {
                     self.unspool(id).await;
                 }
-                Err(CreateError::Denied(denied))
+                let limited = self.limited(denied, caller, &order.model);
+                Err(CreateError::Denied(limited))
             }
             Ok(Created::Existing(task)) => {
                 if spooled {
@@ -311,6 +408,10 @@ pub(super) fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
         let (least, most) = (MIN_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs());
         say("timeout".to_owned(), format!("takes {least} s to {most} s"));
     }
+    if !PRIORITIES.contains(&request.priority) {
+        let (least, most) = (PRIORITIES.start(), PRIORITIES.end());
+        say("priority".to_owned(), format!("takes {least} to {most}"));
+    }
     wrong
 }
 
@@ -325,6 +426,8 @@ const MAX_LABELS: usize = 64;
 const MAX_LABEL_NAME: usize = 64;
 /// Characters of a label's value.
 const MAX_LABEL_VALUE: usize = 256;
+/// What may go before other waiting tasks of the tenant, or after them.
+const PRIORITIES: RangeInclusive<i32> = -100..=100;
 /// The shortest task timeout.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest task timeout.

@@ -4,9 +4,9 @@
 //! room or an account is fit just now is not asked: that may differ when the task is made.
 
 use super::Service;
-use super::create::{NewRequest, asked_model, check_frame};
+use super::create::{NewRequest, Unfit, asked_model};
+use crate::domain::caller::Caller;
 use crate::domain::generation::{InvalidField, Operation};
-use crate::domain::id::TenantId;
 use crate::domain::money::Millicredits;
 use crate::domain::routing::Deployment;
 use crate::store::StoreError;
@@ -36,27 +36,32 @@ pub enum EstimateError {
     /// Every field that Create would refuse.
     #[error("the request has {} bad field(s)", .0.len())]
     Invalid(Vec<InvalidField>),
+    /// The key may not ask for this model.
+    #[error("the key may not ask for the model {0}")]
+    ModelForbidden(String),
     /// The store could not say which uploads there are.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Unfit> for EstimateError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Invalid(fields) => Self::Invalid(fields),
+            Unfit::ModelForbidden(model) => Self::ModelForbidden(model),
+            Unfit::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Service {
     /// The price of a request that Create would take. Its `request_id` is checked and not looked up.
     pub async fn estimate(
         &self,
-        tenant: &TenantId,
+        caller: &Caller,
         request: NewRequest,
     ) -> Result<Estimate, EstimateError> {
-        let mut wrong = check_frame(&request);
-        let draft = self.known_inputs(tenant, request.draft).await?;
-        let generation = match self.generation(&draft) {
-            Ok(generation) if wrong.is_empty() => generation,
-            checked => {
-                wrong.extend(checked.err().unwrap_or_default());
-                return Err(EstimateError::Invalid(wrong));
-            }
-        };
+        let (draft, generation) = self.checked(caller, &request).await?;
         let account = self.roster().accounts.for_model(&generation.model);
         let deployment = |name: &str| Deployment::of_model(name, &generation.model).id;
         Ok(Estimate {

@@ -11,6 +11,7 @@ mod delete;
 mod download;
 mod estimate;
 mod inputs;
+mod limits;
 mod list;
 mod models;
 mod page;
@@ -27,6 +28,7 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
 pub use estimate::{Estimate, EstimateError};
+pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page};
 pub use models::ListedModel;
 pub use page::TaskFilters;
@@ -37,16 +39,18 @@ pub use watch::{WatchEnd, WatchError, WatchEvent};
 /// What the errors of this module carry from below, for a face that says them in its own words.
 pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
-pub use crate::store::StoreError;
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
+pub use crate::store::{Denied, QueueOf, StoreError};
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::domain::generation::Limits;
 use crate::domain::id::{TaskId, TenantId};
+use crate::domain::moderation::Moderation;
 use crate::domain::money::UsdRate;
 use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
@@ -118,6 +122,7 @@ struct Inner {
     watches: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
+    moderation: Mutex<Moderation>,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -150,6 +155,7 @@ impl Service {
                 watches,
                 downloads,
                 uploads,
+                moderation: Mutex::default(),
             }),
         }
     }

@@ -1,6 +1,8 @@
 //! What models there are, under which names, and who serves them.
 
 use super::Service;
+use super::limits::Names;
+use crate::domain::caller::Caller;
 use crate::domain::model::Offer;
 use crate::provider::Roster;
 
@@ -19,13 +21,14 @@ pub struct ListedModel<'a> {
 
 impl Service {
     /// Tells of every model by every name, in the order of the names; qualified names are not
-    /// repeated.
-    pub fn with_models<T>(&self, tell: impl FnOnce(&[ListedModel<'_>]) -> T) -> T {
+    /// repeated. A key is told of the models that it may ask for.
+    pub fn with_models<T>(&self, caller: &Caller, tell: impl FnOnce(&[ListedModel<'_>]) -> T) -> T {
         let roster = self.roster();
         let catalog = &roster.catalog;
         let ids = catalog.ids().map(|id| (id, id));
         let mut models: Vec<ListedModel<'_>> = ids
             .chain(catalog.names())
+            .filter(|(name, _)| Names(&roster).allow(&caller.models, name))
             .map(|(name, id)| ListedModel {
                 name,
                 id,

@@ -68,8 +68,17 @@ pub enum Saved {
 }
 
 impl Admission {
-    /// The first limit but the budget that one more task would pass.
-    pub(super) fn passed(&self, task: &Task, census: &Census) -> Option<Denied> {
+    /// Lets nothing in that is not there already.
+    pub fn closed() -> Self {
+        Self {
+            queued: Some(0),
+            ..Self::default()
+        }
+    }
+
+    /// The first limit but the budget that one more task would pass. The store asks this in the
+    /// transaction; before it, the answer may be out of date.
+    pub fn passed(&self, task: &Task, census: &Census) -> Option<Denied> {
         let full = |of, most: Option<u32>, queued: &dyn Fn() -> u32| {
             most.filter(|most| queued() >= *most)
                 .map(|most| Denied::QueueFull { of, most })

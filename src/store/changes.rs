@@ -1,17 +1,18 @@
 //! The feed of committed changes: the one channel between the service and the worker.
 //!
-//! It carries three things. *Commits*: one cell for each watched task holds the latest committed
+//! It carries four things. *Commits*: one cell for each watched task holds the latest committed
 //! task; a slow reader finds the newest there and nothing queues. *Nudges*: which tasks entered a
 //! lane, so that a loop's next pass comes sooner; losing one only delays. *Progress*: how far a
-//! running task is, between commits; never stored.
+//! running task is, between commits; never stored. *Endings*: which tenants' tasks were moderated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::domain::id::TaskId;
+use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Progress, Task};
 
 /// The latest of a watched task.
@@ -28,6 +29,7 @@ pub struct Latest {
 pub struct Changes {
     cells: Mutex<HashMap<TaskId, watch::Sender<Latest>>>,
     progress: Mutex<HashMap<TaskId, Progress>>,
+    endings: Mutex<VecDeque<Ending>>,
     lanes: [LaneNudge; Lane::ALL.len()],
 }
 
@@ -66,6 +68,7 @@ impl Changes {
         let ended = task.state.is_terminal();
         if ended {
             self.progress.lock().remove(&task.id);
+            self.ended(task);
         }
         if let Some(cell) = self.cells.lock().get(&task.id) {
             cell.send_modify(|latest| latest.task = Some(Arc::clone(task)));
@@ -76,6 +79,21 @@ impl Changes {
             nudge.remember(task.id);
         }
         nudge.wake.notify_one();
+    }
+
+    fn ended(&self, task: &Task) {
+        if let Some(ending) = task.ending() {
+            let mut endings = self.endings.lock();
+            if endings.len() == MAX_ENDINGS {
+                endings.pop_front();
+            }
+            endings.push_back(ending);
+        }
+    }
+
+    /// Takes how tasks ended since the last call, oldest first; of very many the last ones.
+    pub fn take_endings(&self) -> VecDeque<Ending> {
+        std::mem::take(&mut *self.endings.lock())
     }
 
     /// Tells watchers how far a running task is; a step back is not told.
@@ -186,6 +204,8 @@ impl Drop for Subscription {
     }
 }
 
+/// Endings remembered between two looks.
+const MAX_ENDINGS: usize = 16_384;
 /// Ids remembered for each lane between two looks.
 const MAX_ENTERED: usize = 65_536;
 

@@ -27,6 +27,7 @@ pub use uploads::UploadStore;
 
 use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Status, Task};
 use crate::domain::time::Timestamp;
 use changes::Changes;
@@ -125,6 +126,10 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// How long the last finished tasks of each model ran at the provider: at most `limit` rows of
     /// (model, milliseconds from start to end), newest first.
     async fn run_times(&self, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
+
+    /// How tasks ended after `since` that completed or were moderated, oldest first: of very many the
+    /// last `limit`. Tasks made longer ago than a day before `since` are not looked at.
+    async fn endings(&self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError>;
 
     /// Forgets tasks for good. Those not at rest ([`Lane::Rest`]) are left alone.
     async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError>;

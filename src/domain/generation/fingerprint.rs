@@ -12,11 +12,12 @@ use super::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 use crate::domain::upload::UploadId;
 use crate::domain::value::Value;
 
-/// SHA-256 over every field of a request: the draft, its labels and its timeout.
+/// SHA-256 over every field of a request: the draft, its labels, its timeout and its priority.
 pub fn fingerprint(
     draft: &Draft,
     labels: &BTreeMap<String, String>,
     timeout_millis: Option<i64>,
+    priority: i32,
 ) -> [u8; 32] {
     let mut out = Encoder(Sha256::new());
     out.text(VERSION);
@@ -38,6 +39,10 @@ pub fn fingerprint(
         out.text(label);
     }
     out.optional(timeout_millis.map(i64::cast_unsigned));
+    // Stored prints are of requests that had no such field.
+    if priority != 0 {
+        out.number(i64::from(priority).cast_unsigned());
+    }
     out.0.finalize().into()
 }
 
@@ -175,7 +180,7 @@ mod tests {
     type Change = fn(&mut Draft);
 
     fn print(draft: &Draft) -> [u8; 32] {
-        fingerprint(draft, &BTreeMap::new(), None)
+        fingerprint(draft, &BTreeMap::new(), None, 0)
     }
 
     fn full() -> Draft {
@@ -270,14 +275,18 @@ mod tests {
             &full(),
             &BTreeMap::from([("team".into(), "x".into())]),
             None,
+            0,
         ));
         seen.push(fingerprint(
             &full(),
             &BTreeMap::from([("tea".into(), "mx".into())]),
             None,
+            0,
         ));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0)));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(-1)));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 0));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(-1), 0));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 1));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), -1));
         let all = seen.len();
         seen.sort_unstable();
         seen.dedup();

@@ -171,20 +171,23 @@ impl Contract for MediaGeneration {
         &self,
         request: Request<v1::EstimateCostRequest>,
     ) -> Answer<v1::EstimateCostResponse> {
-        let tenant = tenant(&request);
+        let caller = caller(&request);
         let mut found = Violations::default();
         let Some(asked) = request.into_inner().request else {
             found.field("request", "must be given");
             return Err(found.into_status());
         };
         let asked = convert::new_request(asked, &mut found);
-        match self.service.estimate(&tenant, asked).await {
+        match self.service.estimate(&caller, asked).await {
             Ok(price) if found.is_empty() => {
                 let rate = self.service.usd_rate();
                 return Ok(Response::new(convert::estimate(price, rate)));
             }
             Ok(_) => {}
             Err(EstimateError::Invalid(wrong)) => found.join(wrong),
+            Err(EstimateError::ModelForbidden(model)) => {
+                return Err(refusal::model_forbidden(&model).into_status());
+            }
             Err(EstimateError::Store(error)) => return Err(refusal::store("EstimateCost", &error)),
         }
         Err(found.within("request").into_status())
@@ -198,9 +201,9 @@ impl Contract for MediaGeneration {
             rate: self.service.usd_rate(),
             max_input_bytes: self.service.max_input_bytes(),
         };
-        let answer = self
-            .service
-            .with_models(|models| convert::models(request.get_ref(), models, said));
+        let answer = self.service.with_models(&caller(&request), |models| {
+            convert::models(request.get_ref(), models, said)
+        });
         answer.map(Response::new)
     }
 }

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
 use lock::FileLock;
@@ -236,6 +237,12 @@ impl TaskStore for SqliteStore {
 
     async fn run_times(&self, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         self.readers.run(move |c| read::run_times(c, limit)).await
+    }
+
+    async fn endings(&self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.readers
+            .run(move |c| read::endings(c, since, limit))
+            .await
     }
 
     async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError> {

@@ -11,6 +11,7 @@ use super::super::{ListQuery, StoreError};
 use super::clauses::Clauses;
 use super::{decode, schema};
 use crate::domain::id::{RequestId, TaskId, TenantId};
+use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
 
@@ -133,6 +134,31 @@ pub(super) fn run_times(c: &Connection, limit: usize) -> Result<Vec<(String, i64
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How tasks ended after a moment, oldest first.
+pub(super) fn endings(
+    c: &Connection,
+    since: Timestamp,
+    limit: usize,
+) -> Result<Vec<Ending>, StoreError> {
+    // Ids begin with the time of creation: the primary key bounds what is looked at.
+    let first = TaskId::new(since.0.saturating_sub(LONGEST_LIFE).max(0), [0; 10]);
+    let sql = "SELECT tenant, completed, status = 'FAILED' FROM tasks \
+               WHERE id >= ?1 AND completed > ?2 AND (status = 'COMPLETED' OR \
+                   failure_reason IN ('MODERATED_INPUT', 'MODERATED_OUTPUT')) \
+               ORDER BY completed DESC LIMIT ?3";
+    let mut statement = c.prepare_cached(sql)?;
+    let rows = statement.query_map(params![first.as_bytes(), since.0, clamp(limit)], |row| {
+        Ok(Ending {
+            tenant: TenantId::named(row.get::<_, String>(0)?),
+            at: Timestamp(row.get(1)?),
+            moderated: row.get(2)?,
+        })
+    })?;
+    let mut endings = rows.collect::<Result<Vec<_>, _>>()?;
+    endings.reverse();
+    Ok(endings)
+}
+
 /// The tasks of a filter, without those whose stored form makes no sense.
 pub(super) fn sound(
     c: &Connection,
@@ -184,6 +210,8 @@ pub(super) fn clamp(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds before an ending of interest in which its task was made: longer lives are rare.
+const LONGEST_LIFE: i64 = 86_400_000;
 /// The columns that [`decode::task`] reads, by position.
 const SELECT: &str = "SELECT id, tenant, request_id, fingerprint, version, revision, state, \
      attempt, not_before, deadline, before_submit, failure_reason, failure_message, \

@@ -2,9 +2,13 @@
 //!
 //! What an error says of our insides is logged here, once, and never sent.
 
+mod limits;
+
 use std::time::Duration;
 
 use tonic::Status;
+
+pub(super) use limits::model_forbidden;
 
 use crate::domain::id::TaskId;
 use crate::grpc::convert::Violations;
@@ -28,7 +32,10 @@ pub(super) fn create(error: CreateError) -> Status {
             let message = "no account of the provider can take tasks now; tell the operator";
             Refusal::new(Reason::NoUpstreamAccount, message)
         }
-        CreateError::Denied(denied) => Refusal::new(Reason::TaskLimitReached, denied.to_string()),
+        CreateError::ModelForbidden(model) => model_forbidden(&model),
+        CreateError::PriceUnknown { deployments } => limits::price_unknown(&deployments),
+        CreateError::Moderated { retry_after } => limits::moderated(retry_after),
+        CreateError::Denied(limited) => limits::limited(&limited),
         CreateError::Draining => draining(),
         CreateError::Store(error) => return store("Create", &error),
         CreateError::Archive(error) => {
