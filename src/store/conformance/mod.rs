@@ -7,7 +7,9 @@
     reason = "a broken promise panics: that is what these functions are for"
 )]
 
+pub mod admission;
 pub mod costs;
+pub mod counts;
 pub mod reading;
 pub mod uploads;
 pub mod writing;

@@ -15,7 +15,9 @@ use crate::domain::task::samples::{
 };
 use crate::domain::task::{Event, Lane, Task, UnknownPolicy, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
-use crate::store::conformance::{costs, create, every_task_of, lead, reading, uploads, writing};
+use crate::store::conformance::{
+    admission, costs, counts, create, every_task_of, lead, reading, uploads, writing,
+};
 use crate::store::{CostQuery, CostTotals, StoreError, TaskStore};
 
 /// A store in a folder of its own.
@@ -62,6 +64,17 @@ macro_rules! promises {
 }
 
 promises! {
+    admission:
+        racing_creates_do_not_pass_a_budget_together(shared),
+        racing_creates_do_not_pass_a_queues_end_together(shared),
+        a_denied_create_leaves_nothing_and_a_repeat_is_found(),
+        limits_count_their_own_alone(),
+        a_budget_is_of_its_day_and_month(),
+        spend_is_settled_with_the_task(),
+        a_save_is_within_the_budget();
+    counts:
+        a_queue_is_served_by_priority_and_age(),
+        endings_are_told_in_order();
     writing:
         racing_duplicates_get_one_task(shared),
         a_key_belongs_to_its_tenant(),
@@ -94,6 +107,12 @@ promises! {
 async fn uploads_and_placements_survive_a_restart() {
     let home = Home::new();
     uploads::uploads_and_placements_survive_a_restart(|| async { home.open() }).await;
+}
+
+#[tokio::test]
+async fn counts_and_spend_are_those_of_the_tasks() {
+    let home = Home::new();
+    counts::counts_and_spend_are_those_of_the_tasks(|| async { home.open() }).await;
 }
 
 #[tokio::test]
