@@ -126,7 +126,9 @@ fn fit_seconds(wanted: u32, chosen: &Chosen<'_>, changes: &mut Vec<String>) -> u
 
 fn fitting(wanted: u32, limits: &SecondsLimits) -> Option<u32> {
     let longer = limits.allowed.iter().copied().filter(|s| *s >= wanted);
-    let listed = longer.min().or_else(|| limits.allowed.iter().copied().max());
+    let listed = longer
+        .min()
+        .or_else(|| limits.allowed.iter().copied().max());
     listed.or_else(|| {
         let least = limits.minimum.unwrap_or(0);
         let most = limits.maximum.unwrap_or(u32::MAX);
@@ -159,7 +161,11 @@ fn fit_size(wanted: &str, chosen: &Chosen<'_>, changes: &mut Vec<String>) -> Str
 fn why(chosen: &Chosen<'_>, refused: &[InvalidField]) -> String {
     let shown = refused.iter().take(MOST_SHOWN).map(ToString::to_string);
     let shown: Vec<String> = shown.collect();
-    format!("{} does not take the request: {}", chosen.id, shown.join("; "))
+    format!(
+        "{} does not take the request: {}",
+        chosen.id,
+        shown.join("; ")
+    )
 }
 
 /// A fallback keeps the picture's shape rather than its number of pixels.
