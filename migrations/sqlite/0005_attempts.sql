@@ -8,4 +8,4 @@ ALTER TABLE attempts ADD COLUMN changes TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN running INTEGER;
 
 UPDATE attempts SET running = (SELECT started FROM tasks WHERE id = task_id)
-WHERE outcome = 'ACCEPTED';
+WHERE outcome IN ('ACCEPTED', 'ENDED');
