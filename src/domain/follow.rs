@@ -79,10 +79,7 @@ impl Follow {
             attempt: attempt.number,
             account: attempt.account.clone(),
             upstream_id: attempt.upstream_id.clone()?,
-            model: match attempt.model.as_str() {
-                "" => task.order.generation.model.clone(),
-                model => model.to_owned(),
-            },
+            model: attempt.model_or(&task.order.generation.model).to_owned(),
             poll: PollState {
                 submitted: task
                     .times

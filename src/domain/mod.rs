@@ -14,6 +14,7 @@ pub mod money;
 pub mod pricing;
 pub mod routing;
 pub mod schedule;
+pub mod spending;
 pub mod task;
 pub mod time;
 pub mod upload;

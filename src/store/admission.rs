@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::census::Census;
 use crate::domain::caller::Budget;
+use crate::domain::spending::Exceeded;
 use crate::domain::task::Task;
-use crate::domain::time::Timestamp;
 
 /// What must hold for a task to be created; `None`: no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +15,10 @@ pub struct Admission {
     pub queued: Option<u32>,
     /// The same, of its tenant.
     pub queued_of_tenant: Option<u32>,
-    /// The same, of its model as asked.
+    /// The same, of its model by any of its names.
     pub queued_of_model: Option<u32>,
+    /// The other names that mean its model.
+    pub model_names: Vec<String>,
     /// Tasks of its key that have not ended at most.
     pub tasks_of_key: Option<u32>,
     /// What its key may spend, this task included.
@@ -40,11 +43,8 @@ pub enum Denied {
         most: u32,
     },
     /// The key would spend more than it may.
-    #[error("the key's budget would be exceeded")]
-    Budget {
-        /// When the period ends and the budget begins anew.
-        renewed: Timestamp,
-    },
+    #[error("the key's budget of the {} would be exceeded", .0.period.as_str())]
+    Budget(Exceeded),
 }
 
 /// Whose queue is full.
@@ -65,4 +65,34 @@ pub enum Saved {
     Committed(Arc<Task>),
     /// The budget does not hold; nothing was written.
     Denied(Denied),
+}
+
+impl Admission {
+    /// The first limit but the budget that one more task would pass.
+    pub(super) fn passed(&self, task: &Task, census: &Census) -> Option<Denied> {
+        let full = |of, most: Option<u32>, queued: &dyn Fn() -> u32| {
+            most.filter(|most| queued() >= *most)
+                .map(|most| Denied::QueueFull { of, most })
+        };
+        let of_model = || {
+            let others = self.model_names.iter().filter(|n| **n != task.order.model);
+            let names = others.map(String::as_str).chain([&*task.order.model]);
+            names.fold(0, |sum: u32, name| {
+                sum.saturating_add(census.queued_of_model(name))
+            })
+        };
+        let of_key = || {
+            let key = task.key.as_ref()?;
+            let most = self.tasks_of_key?;
+            (census.unfinished_of_key(key) >= most).then_some(Denied::KeyTasks { most })
+        };
+        full(QueueOf::Server, self.queued, &|| census.queued())
+            .or_else(|| {
+                full(QueueOf::Tenant, self.queued_of_tenant, &|| {
+                    census.queued_of_tenant(&task.tenant)
+                })
+            })
+            .or_else(|| full(QueueOf::Model, self.queued_of_model, &of_model))
+            .or_else(of_key)
+    }
 }

@@ -5,6 +5,7 @@
 //! appears outside this folder, and nothing here calls a provider.
 
 mod admission;
+mod census;
 pub mod changes;
 #[cfg(test)]
 pub mod conformance;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use admission::{Admission, Denied, QueueOf, Saved};
+pub use census::{Census, Load, Queue};
 pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update};
 pub use uploads::UploadStore;
@@ -40,7 +42,8 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// Commits a new task at version 1, unless its tenant already has one under its `request_id`:
     /// then that one is returned and nothing is written. Racing duplicates all get the same task.
     ///
-    /// A new task is committed only if all of the admission holds in the same transaction.
+    /// A new task is committed only if all of the admission holds in the same transaction; a task
+    /// that is there already is returned whatever the admission says.
     async fn admit(&self, task: Task, admission: &Admission) -> Result<Created, StoreError>;
 
     /// The same without any limit.
@@ -48,8 +51,9 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
         self.admit(task, &Admission::default()).await
     }
 
-    /// As [`TaskStore::save`], but only if the key's budget holds with what the next version may
-    /// spend beyond the stored one; checked in the same transaction.
+    /// As [`TaskStore::save`], but only if the next version spends no more than the stored one
+    /// ([`Task::committed_spend`]), or the key's budget of the day and the month in which the task
+    /// was created holds with what it spends beyond; checked in the same transaction.
     async fn save_within(&self, next: Task, budget: Budget) -> Result<Saved, StoreError>;
 
     /// Commits the next version of a task, on the condition that the stored one is exactly one
@@ -81,6 +85,27 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
         after: Option<(Timestamp, TaskId)>,
         limit: usize,
     ) -> Result<Vec<Arc<Task>>, StoreError>;
+
+    /// Every queue that holds something, in the order of (tenant, model), with when its first task is
+    /// due. It costs one search in an index for each queue, however many tasks wait.
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
+
+    /// Up to `limit` of the tasks of a tenant that wait for a model, as asked, and are due at or
+    /// before `until`: the higher priority first, of one priority the oldest; strictly after
+    /// `after`, which is the (priority, id) of the last one of the page before. The tasks of other
+    /// tenants and models are not looked at. What makes no sense is left out, as by
+    /// [`TaskStore::due`].
+    async fn due_for(
+        &self,
+        tenant: &TenantId,
+        model: &str,
+        until: Timestamp,
+        after: Option<(i32, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Task>>, StoreError>;
+
+    /// The counts of what has not ended, kept with every write.
+    fn census(&self) -> &Arc<Census>;
 
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
@@ -117,6 +142,19 @@ pub enum Created {
     Existing(Arc<Task>),
     /// A limit does not hold; nothing was written.
     Denied(Denied),
+}
+
+/// The tasks of one tenant that wait for one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The model as asked.
+    pub model: String,
+    /// How many, due or not.
+    pub queued: u32,
+    /// When the first of them is due.
+    pub first_due: Timestamp,
 }
 
 /// Chooses among a tenant's tasks; all that is set must hold.

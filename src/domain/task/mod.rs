@@ -12,6 +12,8 @@ mod protocol_model;
 mod remake;
 #[cfg(test)]
 pub(crate) mod samples;
+mod spend;
+mod standing;
 mod state;
 mod transition;
 mod verdict;
@@ -25,6 +27,7 @@ pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, Upstrea
 pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
 pub use remake::remake;
+pub use standing::{Place, Standing};
 pub use state::{State, Status};
 pub use transition::Refusal;
 pub use verdict::{Trials, verdict};

@@ -13,7 +13,9 @@ mod lock;
 mod read;
 mod rows;
 mod schema;
+mod spend;
 mod uploads;
+mod waiting;
 mod write;
 
 use std::num::NonZeroUsize;
@@ -26,7 +28,10 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::changes::Changes;
-use super::{Admission, CostQuery, CostReport, Created, ListQuery, Saved, StoreError, TaskStore};
+use super::{
+    Admission, Census, CostQuery, CostReport, Created, ListQuery, Saved, StoreError, TaskStore,
+    Waiting,
+};
 use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::task::{Lane, Task};
@@ -42,6 +47,7 @@ pub struct SqliteStore {
     /// Apart from the others: a report over a million tasks keeps no reader of one task waiting.
     reporter: Readers,
     recent: Arc<Recent>,
+    census: Arc<Census>,
     changes: Arc<Changes>,
     _lock: FileLock,
 }
@@ -106,8 +112,13 @@ impl SqliteStore {
         let recent = Arc::new(Recent::default());
         let readers = Readers::open(path, READERS).map_err(failed)?;
         let reporter = Readers::open(path, 1).map_err(failed)?;
-        let (feed, kept) = (Arc::clone(&changes), Arc::clone(&recent));
-        let writer = Writer::start(connection, feed, kept, group_commit_max);
+        let census = Arc::new(waiting::census(&connection).map_err(failed)?);
+        let kept = Kept {
+            changes: Arc::clone(&changes),
+            recent: Arc::clone(&recent),
+            census: Arc::clone(&census),
+        };
+        let writer = Writer::start(connection, kept, group_commit_max);
         let writer = writer.map_err(|source| OpenError::Io {
             path: path.to_owned(),
             source,
@@ -117,6 +128,7 @@ impl SqliteStore {
             readers,
             reporter,
             recent,
+            census,
             changes,
             _lock: lock,
         })
@@ -130,16 +142,19 @@ impl SqliteStore {
 
 #[async_trait]
 impl TaskStore for SqliteStore {
-    async fn admit(&self, task: Task, _admission: &Admission) -> Result<Created, StoreError> {
-        self.writer.create(task).await
+    async fn admit(&self, task: Task, admission: &Admission) -> Result<Created, StoreError> {
+        self.writer.create(task, admission.clone()).await
     }
 
-    async fn save_within(&self, next: Task, _budget: Budget) -> Result<Saved, StoreError> {
-        self.writer.save(next).await.map(Saved::Committed)
+    async fn save_within(&self, next: Task, budget: Budget) -> Result<Saved, StoreError> {
+        self.writer.save(next, budget).await
     }
 
     async fn save(&self, next: Task) -> Result<Arc<Task>, StoreError> {
-        self.writer.save(next).await
+        match self.writer.save(next, Budget::default()).await? {
+            Saved::Committed(task) => Ok(task),
+            Saved::Denied(_) => Err(StoreError::Conflict),
+        }
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Arc<Task>>, StoreError> {
@@ -170,6 +185,32 @@ impl TaskStore for SqliteStore {
         self.readers
             .run(move |c| read::due(c, lane, until, after, limit))
             .await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let queues = self.census.queues();
+        if queues.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.readers.run(move |c| waiting::first(c, queues)).await
+    }
+
+    async fn due_for(
+        &self,
+        tenant: &TenantId,
+        model: &str,
+        until: Timestamp,
+        after: Option<(i32, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Task>>, StoreError> {
+        let (tenant, model) = (tenant.clone(), model.to_owned());
+        self.readers
+            .run(move |c| waiting::due(c, (&tenant, &model), until, after, limit))
+            .await
+    }
+
+    fn census(&self) -> &Arc<Census> {
+        &self.census
     }
 
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
@@ -203,6 +244,20 @@ impl TaskStore for SqliteStore {
 
     fn changes(&self) -> &Arc<Changes> {
         &self.changes
+    }
+}
+
+/// What the writer keeps in step with the file.
+struct Kept {
+    changes: Arc<Changes>,
+    recent: Arc<Recent>,
+    census: Arc<Census>,
+}
+
+impl Kept {
+    fn announce(&self, task: &Arc<Task>) {
+        self.recent.put(task);
+        self.changes.committed(task);
     }
 }
 

@@ -79,17 +79,7 @@ pub(super) fn due(
     let (from, id) = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.0, *id.as_bytes()));
     let filter = "WHERE lane = ?1 AND due <= ?2 AND (due, id) > (?3, ?4) ORDER BY due, id LIMIT ?5";
     let bounds = params![lane.code(), until.0, from, id, clamp(limit)];
-    let sql = format!("{SELECT} {filter}");
-    let mut statement = c.prepare_cached(&sql)?;
-    let rows = statement.query_map(bounds, |row| Ok(decode_row(c, row)))?;
-    let mut tasks = Vec::new();
-    for row in rows {
-        match row? {
-            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "task left out"),
-            task => tasks.push(task?),
-        }
-    }
-    Ok(tasks)
+    sound(c, filter, bounds)
 }
 
 /// When the first of a lane is due.
@@ -141,6 +131,25 @@ pub(super) fn run_times(c: &Connection, limit: usize) -> Result<Vec<(String, i64
         },
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The tasks of a filter, without those whose stored form makes no sense.
+pub(super) fn sound(
+    c: &Connection,
+    filter: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Arc<Task>>, StoreError> {
+    let sql = format!("{SELECT} {filter}");
+    let mut statement = c.prepare_cached(&sql)?;
+    let rows = statement.query_map(params, |row| Ok(decode_row(c, row)))?;
+    let mut tasks = Vec::new();
+    for row in rows {
+        match row? {
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "task left out"),
+            task => tasks.push(task?),
+        }
+    }
+    Ok(tasks)
 }
 
 fn one(

@@ -4,19 +4,33 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params};
 
-use super::super::{Created, StoreError, request};
-use super::read;
+use super::super::{Admission, Census, Created, Saved, StoreError, request};
+use super::{read, spend};
 use crate::domain::artifact::Artifact;
+use crate::domain::caller::{Budget, KeyId};
 use crate::domain::id::TaskId;
 use crate::domain::money::{Charge, Millicredits};
 use crate::domain::task::{Attempt, Lane, Milestone, Purge, RejectionKind, State, Task};
 
-/// Inserts a task, or finds the one its key names already.
-pub(super) fn create(c: &Connection, task: Task) -> Result<Created, StoreError> {
+/// Inserts a task that is admitted, or finds the one its key names already.
+pub(super) fn create(
+    c: &Connection,
+    task: Task,
+    admission: &Admission,
+    census: &Census,
+) -> Result<Created, StoreError> {
     if let Some(existing) = read::by_request(c, &task.tenant, &task.request_id)? {
         return Ok(Created::Existing(existing));
     }
+    let spend = task.committed_spend();
+    if let Some(denied) = admission.passed(&task, census) {
+        return Ok(Created::Denied(denied));
+    }
+    if let Some(denied) = spend::denied(c, &task, spend, admission.budget)? {
+        return Ok(Created::Denied(denied));
+    }
     insert(c, &task)?;
+    spend::moved(c, &task, 0, signed(spend.0))?;
     for (name, value) in &task.order.labels {
         c.prepare_cached("INSERT INTO labels (task_id, name, value) VALUES (?1, ?2, ?3)")?
             .execute(params![task.id.as_bytes(), name, value])?;
@@ -25,21 +39,31 @@ pub(super) fn create(c: &Connection, task: Task) -> Result<Created, StoreError> 
     Ok(Created::New(Arc::new(task)))
 }
 
-/// Replaces a task by its next version.
-pub(super) fn save(c: &Connection, next: Task) -> Result<Arc<Task>, StoreError> {
-    let known: Option<(i64, i64)> = c
-        .prepare_cached("SELECT version, revision FROM tasks WHERE id = ?1")?
-        .query_row([next.id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+/// Replaces a task by its next version, if what that spends beyond is within the budget.
+pub(super) fn save(c: &Connection, next: Task, budget: Budget) -> Result<Saved, StoreError> {
+    let known: Option<(i64, i64, i64)> = c
+        .prepare_cached("SELECT version, revision, spent FROM tasks WHERE id = ?1")?
+        .query_row([next.id.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    let Some((version, revision)) = known else {
+    let Some((version, revision, spent)) = known else {
         return Err(StoreError::Conflict);
     };
     if version + 1 != signed(next.version) {
         return Err(StoreError::Conflict);
     }
+    let spend = signed(next.committed_spend().0);
+    let more = u64::try_from(spend.saturating_sub(spent)).unwrap_or(0);
+    if more > 0
+        && let Some(denied) = spend::denied(c, &next, Millicredits(more), budget)?
+    {
+        return Ok(Saved::Denied(denied));
+    }
     update(c, &next, version)?;
+    spend::moved(c, &next, spent, spend)?;
     write_parts(c, &next, revision)?;
-    Ok(Arc::new(next))
+    Ok(Saved::Committed(Arc::new(next)))
 }
 
 /// Deletes tasks that are at rest; the rows that hang on them go with them.
@@ -57,10 +81,11 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
         "INSERT INTO tasks (id, version, revision, state, status, attempt, not_before, deadline, \
          before_submit, failure_reason, failure_message, provider_code, provider_message, lane, \
          due, cancel_requested, deleted, purge, status_detail, submitted, started, completed, \
-         updated, request, cost_estimated, cost_actual, charge, deployment, tenant, request_id, \
-         fingerprint, model, created, estimate, key, reserve, priority) \
+         updated, request, cost_estimated, cost_actual, charge, deployment, spent, tenant, \
+         request_id, fingerprint, model, created, estimate, key, reserve, priority) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)",
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, \
+         ?35, ?36, ?37, ?38)",
     )?;
     let mut columns = Columns {
         statement: &mut statement,
@@ -73,7 +98,7 @@ fn insert(c: &Connection, task: &Task) -> Result<(), StoreError> {
     columns.bind(&task.order.model)?;
     columns.bind(task.times.created.0)?;
     columns.bind(money(task.estimate))?;
-    columns.bind(task.key.as_ref().map(crate::domain::caller::KeyId::as_str))?;
+    columns.bind(task.key.as_ref().map(KeyId::as_str))?;
     columns.bind(money(task.reserve))?;
     columns.bind(task.order.priority)?;
     statement.raw_execute()?;
@@ -87,8 +112,8 @@ fn update(c: &Connection, task: &Task, from: i64) -> Result<(), StoreError> {
          failure_message = ?11, provider_code = ?12, provider_message = ?13, lane = ?14, \
          due = ?15, cancel_requested = ?16, deleted = ?17, purge = ?18, status_detail = ?19, \
          submitted = ?20, started = ?21, completed = ?22, updated = ?23, request = ?24, \
-         cost_estimated = ?25, cost_actual = ?26, charge = ?27, deployment = ?28 \
-         WHERE id = ?1 AND version = ?29",
+         cost_estimated = ?25, cost_actual = ?26, charge = ?27, deployment = ?28, spent = ?29 \
+         WHERE id = ?1 AND version = ?30",
     )?;
     let mut columns = Columns {
         statement: &mut statement,
@@ -143,7 +168,8 @@ impl Columns<'_, '_> {
         self.bind(money(cost.estimated))?;
         self.bind(money(cost.actual))?;
         self.bind(charge_name(cost.charge))?;
-        self.bind(task.deployment().unwrap_or_default())
+        self.bind(task.deployment().unwrap_or_default())?;
+        self.bind(signed(task.committed_spend().0))
     }
 
     fn state(&mut self, task: &Task) -> Result<(), StoreError> {

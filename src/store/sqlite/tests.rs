@@ -266,7 +266,7 @@ async fn a_store_of_the_first_version_is_upgraded_with_its_costs() {
     let mut tasks = Vec::new();
     for (n, events) in (1..).zip(walks_without_an_estimate()) {
         let mut task = task(n);
-        task.estimate = None;
+        (task.key, task.estimate, task.reserve) = (None, None, None);
         let created = create(&store, task).await;
         tasks.push(lead(&store, created, &events).await);
     }

@@ -7,9 +7,10 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::changes::Changes;
-use super::super::{Created, StoreError};
-use super::{Recent, rows};
+use super::super::census::{Counted, Spot};
+use super::super::{Admission, Census, Created, Saved, StoreError};
+use super::{Kept, rows};
+use crate::domain::caller::Budget;
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 
@@ -25,8 +26,8 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// One write and who waits for it.
 enum Job {
-    Create(Box<Task>, Reply<Created>),
-    Save(Box<Task>, Reply<Arc<Task>>),
+    Create(Box<(Task, Admission)>, Reply<Created>),
+    Save(Box<Task>, Budget, Reply<Saved>),
     Remove(Vec<TaskId>, Reply<usize>),
     Plain(Box<Plain>, Reply<usize>),
 }
@@ -37,25 +38,20 @@ type Plain = dyn FnOnce(&Connection) -> Result<usize, StoreError> + Send;
 /// A write done inside the open transaction, not yet on disk.
 enum Done {
     Created(Created, Reply<Created>),
-    Saved(Arc<Task>, Reply<Arc<Task>>),
+    Saved(Saved, Reply<Saved>),
     Removed(Vec<TaskId>, usize, Reply<usize>),
     Plain(usize, Reply<usize>),
 }
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(
-        connection: Connection,
-        changes: Arc<Changes>,
-        recent: Arc<Recent>,
-        batch: usize,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, kept: Kept, batch: usize) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let transactions = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&transactions);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&connection, jobs, batch, &counter, &changes, &recent))?;
+            .spawn(move || run(&connection, jobs, batch, &counter, &kept))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -68,12 +64,18 @@ impl Writer {
         self.transactions.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn create(&self, task: Task) -> Result<Created, StoreError> {
-        self.ask(|reply| Job::Create(Box::new(task), reply)).await
+    pub(super) async fn create(
+        &self,
+        task: Task,
+        admission: Admission,
+    ) -> Result<Created, StoreError> {
+        let asked = Box::new((task, admission));
+        self.ask(|reply| Job::Create(asked, reply)).await
     }
 
-    pub(super) async fn save(&self, task: Task) -> Result<Arc<Task>, StoreError> {
-        self.ask(|reply| Job::Save(Box::new(task), reply)).await
+    pub(super) async fn save(&self, task: Task, budget: Budget) -> Result<Saved, StoreError> {
+        self.ask(|reply| Job::Save(Box::new(task), budget, reply))
+            .await
     }
 
     pub(super) async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError> {
@@ -112,16 +114,15 @@ fn run(
     mut jobs: mpsc::Receiver<Job>,
     most: usize,
     transactions: &AtomicU64,
-    changes: &Changes,
-    recent: &Recent,
+    kept: &Kept,
 ) {
     let mut batch = Vec::with_capacity(most);
     while jobs.blocking_recv_many(&mut batch, most) > 0 {
         transactions.fetch_add(1, Ordering::Relaxed);
-        let (done, committed) = transact(connection, &mut batch);
+        let (done, committed) = transact(connection, &mut batch, &kept.census);
         for write in done {
             match &committed {
-                Ok(()) => write.announce(changes, recent),
+                Ok(()) => write.announce(kept),
                 Err(error) => write.fail(error),
             }
         }
@@ -129,7 +130,11 @@ fn run(
 }
 
 /// Does the batch in one transaction. Writes refused on their own are answered already.
-fn transact(connection: &Connection, batch: &mut Vec<Job>) -> (Vec<Done>, rusqlite::Result<()>) {
+fn transact(
+    connection: &Connection,
+    batch: &mut Vec<Job>,
+    census: &Census,
+) -> (Vec<Done>, rusqlite::Result<()>) {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         for job in batch.drain(..) {
             job.fail(clone_error(&error));
@@ -137,11 +142,15 @@ fn transact(connection: &Connection, batch: &mut Vec<Job>) -> (Vec<Done>, rusqli
         return (Vec::new(), Ok(()));
     }
     let mut done = Vec::with_capacity(batch.len());
+    let mut moves = Moves::new(census, batch.len());
     for job in batch.drain(..) {
         if connection.is_autocommit() {
             job.fail(StoreError::Unavailable(UNDONE.to_owned()));
-        } else {
-            done.extend(job.perform(connection));
+            continue;
+        }
+        if let Some(write) = job.perform(connection, census) {
+            moves.count(&write);
+            done.push(write);
         }
     }
     // A full or failing disk may end the whole transaction under one of its writes. This COMMIT then
@@ -150,20 +159,48 @@ fn transact(connection: &Connection, batch: &mut Vec<Job>) -> (Vec<Done>, rusqli
     if committed.is_err() {
         // A failed commit may leave the transaction open; what it held is then undone.
         let _ = connection.execute_batch("ROLLBACK");
+        moves.undo();
     }
     (done, committed)
 }
 
+/// Where the tasks of an open transaction were counted before it.
+struct Moves<'a> {
+    census: &'a Census,
+    before: Vec<(Arc<Task>, Option<Spot>)>,
+}
+
+impl<'a> Moves<'a> {
+    fn new(census: &'a Census, most: usize) -> Self {
+        let before = Vec::with_capacity(most);
+        Self { census, before }
+    }
+
+    fn count(&mut self, done: &Done) {
+        if let Done::Created(Created::New(task), _) | Done::Saved(Saved::Committed(task), _) = done
+        {
+            let before = self.census.count(task);
+            self.before.push((Arc::clone(task), before));
+        }
+    }
+
+    fn undo(self) {
+        for (task, before) in self.before.into_iter().rev() {
+            self.census.put(Counted::of(&task), before);
+        }
+    }
+}
+
 impl Job {
-    fn perform(self, connection: &Connection) -> Option<Done> {
+    fn perform(self, connection: &Connection, census: &Census) -> Option<Done> {
         match self {
-            Self::Create(task, reply) => answer(
-                apart(connection, |c| rows::create(c, *task)),
-                reply,
-                Done::Created,
-            ),
-            Self::Save(task, reply) => answer(
-                apart(connection, |c| rows::save(c, *task)),
+            Self::Create(asked, reply) => {
+                let (task, admission) = *asked;
+                let created = apart(connection, |c| rows::create(c, task, &admission, census));
+                answer(created, reply, Done::Created)
+            }
+            Self::Save(task, budget, reply) => answer(
+                apart(connection, |c| rows::save(c, *task, budget)),
                 reply,
                 Done::Saved,
             ),
@@ -181,30 +218,30 @@ impl Job {
         // A caller that went away needs no answer.
         match self {
             Self::Create(_, reply) => drop(reply.send(Err(error))),
-            Self::Save(_, reply) => drop(reply.send(Err(error))),
+            Self::Save(_, _, reply) => drop(reply.send(Err(error))),
             Self::Remove(_, reply) | Self::Plain(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
 
 impl Done {
-    fn announce(self, changes: &Changes, recent: &Recent) {
+    fn announce(self, kept: &Kept) {
         match self {
             Self::Created(created, reply) => {
                 if let Created::New(task) = &created {
-                    recent.put(task);
-                    changes.committed(task);
+                    kept.announce(task);
                 }
                 drop(reply.send(Ok(created)));
             }
-            Self::Saved(task, reply) => {
-                recent.put(&task);
-                changes.committed(&task);
-                drop(reply.send(Ok(task)));
+            Self::Saved(saved, reply) => {
+                if let Saved::Committed(task) = &saved {
+                    kept.announce(task);
+                }
+                drop(reply.send(Ok(saved)));
             }
             Self::Removed(ids, count, reply) => {
                 for id in ids {
-                    recent.forget(id);
+                    kept.recent.forget(id);
                 }
                 drop(reply.send(Ok(count)));
             }
