@@ -79,10 +79,14 @@ impl Follow {
             attempt: attempt.number,
             account: attempt.account.clone(),
             upstream_id: attempt.upstream_id.clone()?,
-            model: task.order.generation.model.clone(),
+            model: attempt.model_or(&task.order.generation.model).to_owned(),
             poll: PollState {
-                submitted: task.times.submitted.unwrap_or(attempt.started),
-                running_since: task.times.started,
+                submitted: task
+                    .times
+                    .submitted
+                    .max(Some(attempt.started))
+                    .unwrap_or_default(),
+                running_since: attempt.running,
                 throttled: task.state == State::Throttled,
                 progress: Progress::default(),
                 failures: 0,
@@ -90,9 +94,9 @@ impl Follow {
             },
             cancel_requested: task.cancel_requested,
             book_until: if live { None } else { attempt.book_until },
-            stored: (task.times.started, task.state == State::Throttled),
+            stored: (attempt.running, task.state == State::Throttled),
             cancel_sent: false,
-            timeout: task.order.timeout,
+            timeout: task.order.timeout.saturating_sub(task.ran()),
             misses: 0,
             first_miss: None,
         })
@@ -158,7 +162,12 @@ impl Follow {
     }
 
     fn seen(&mut self, seen: &Observation, now: Timestamp) -> Reaction {
-        let record = || Reaction::Record(Event::Observed(seen.clone()));
+        let record = || {
+            Reaction::Record(Event::Observed {
+                attempt: self.attempt,
+                seen: seen.clone(),
+            })
+        };
         match &seen.status {
             UpstreamStatus::Succeeded | UpstreamStatus::Failed(_) | UpstreamStatus::Cancelled => {
                 return record();
@@ -204,6 +213,7 @@ impl Follow {
         let late = now.since(since) >= self.timeout;
         late.then(|| {
             Reaction::Record(Event::TimedOut {
+                attempt: self.attempt,
                 book_until: now.after(BOOKING),
             })
         })
@@ -211,7 +221,8 @@ impl Follow {
 
     fn missed(&mut self, now: Timestamp, patience: Duration) -> Reaction {
         if self.cancel_sent && self.book_until.is_none() {
-            return Reaction::Record(Event::CancelConfirmed);
+            let attempt = self.attempt;
+            return Reaction::Record(Event::CancelConfirmed { attempt });
         }
         self.misses = self.misses.saturating_add(1);
         let first = *self.first_miss.get_or_insert(now);
@@ -221,7 +232,9 @@ impl Follow {
         if self.book_until.is_some() {
             self.give_up_booking()
         } else {
-            Reaction::Record(Event::Gone)
+            Reaction::Record(Event::Gone {
+                attempt: self.attempt,
+            })
         }
     }
 
@@ -308,7 +321,7 @@ mod tests {
         }
         assert_eq!(
             at(3_660_000, &Answer::NotFound),
-            Reaction::Record(Event::Gone)
+            Reaction::Record(Event::Gone { attempt: 1 })
         );
     }
 
@@ -323,7 +336,7 @@ mod tests {
             Reaction::Keep
         );
         follow.cancel_sent();
-        let confirmed = Reaction::Record(Event::CancelConfirmed);
+        let confirmed = Reaction::Record(Event::CancelConfirmed { attempt: 1 });
         assert_eq!(follow.react(missing, Timestamp(0), patience), confirmed);
     }
 

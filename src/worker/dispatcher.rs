@@ -231,6 +231,9 @@ async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>>
     let event = Event::Claimed {
         deployment: deployment.id,
         account: deployment.account,
+        model: deployment.model,
+        estimated: task.estimate,
+        changes: String::new(),
     };
     match desk.record(task.id, &event).await {
         Ok(Update::Saved(claimed)) => Some(claimed),

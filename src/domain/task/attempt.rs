@@ -1,6 +1,8 @@
 //! One create call at one deployment: the unit that can cost money.
 
-use super::failure::{Rejection, RejectionKind};
+use std::time::Duration;
+
+use super::failure::{Failure, Rejection, RejectionKind};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::time::Timestamp;
 
@@ -66,8 +68,14 @@ pub struct Attempt {
     pub deployment: String,
     /// The provider account behind the deployment; provider ids are unique within it.
     pub account: String,
+    /// The model there, by the catalogue's id of it; empty in records of older versions: the task's.
+    pub model: String,
+    /// What was asked for otherwise than by the caller, for people; empty: nothing.
+    pub changes: String,
     /// When the intent was committed.
     pub started: Timestamp,
+    /// When the provider's task was first seen to run.
+    pub running: Option<Timestamp>,
     /// When the outcome became final.
     pub ended: Option<Timestamp>,
     /// What became of it.
@@ -85,7 +93,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt whose intent is being recorded; it may cost the task's own estimate from now on.
+    /// An attempt whose intent is being recorded; it may cost what is estimated from now on.
     pub fn intended(
         number: u32,
         deployment: &str,
@@ -97,7 +105,10 @@ impl Attempt {
             number,
             deployment: deployment.to_owned(),
             account: account.to_owned(),
+            model: String::new(),
+            changes: String::new(),
             started: now,
+            running: None,
             ended: None,
             outcome: AttemptOutcome::Pending,
             upstream_id: None,
@@ -110,6 +121,32 @@ impl Attempt {
             },
             book_until: None,
         }
+    }
+
+    /// A deployment that was passed over: no create was sent, and nothing can be charged.
+    pub fn skipped(
+        number: u32,
+        deployment: &str,
+        account: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Self {
+        let mut attempt = Self::intended(number, deployment, account, None, now);
+        attempt.outcome = AttemptOutcome::Skipped;
+        why.clone_into(&mut attempt.reason);
+        attempt.cost = Cost::default();
+        attempt.ended = Some(now);
+        attempt
+    }
+
+    /// The model there; `own`, the task's, where older records do not say.
+    pub fn model_or<'a>(&'a self, own: &'a str) -> &'a str {
+        if self.model.is_empty() { own } else { &self.model }
+    }
+
+    /// How long the provider's task ran until it ended; `None` where it did not run or has not ended.
+    pub fn ran(&self) -> Option<Duration> {
+        Some(self.ended?.since(self.running?))
     }
 
     /// Whether it is over for us, and neither a charge nor its absence is proved.
@@ -165,6 +202,14 @@ impl Attempt {
     pub(super) fn end(&mut self, now: Timestamp) {
         self.outcome = AttemptOutcome::Ended;
         self.ended = Some(now);
+    }
+
+    /// The provider's task failed; why stays with the attempt, since the task may go on.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        self.reason = match failure.provider_code.as_str() {
+            "" => failure.message.clone(),
+            code => format!("{} ({code})", failure.message),
+        };
     }
 }
 

@@ -15,6 +15,23 @@ pub enum Event {
         deployment: String,
         /// The account behind it.
         account: String,
+        /// The model there, by the catalogue's id of it.
+        model: String,
+        /// The most that the attempt may cost there; `None`: not known.
+        estimated: Option<Millicredits>,
+        /// What is asked for there otherwise than by the caller, for people; empty: nothing.
+        changes: String,
+    },
+    /// A deployment whose turn it was does not take the request; it was not asked.
+    Skipped {
+        /// The deployment.
+        deployment: String,
+        /// The account behind it.
+        account: String,
+        /// The model there, by the catalogue's id of it.
+        model: String,
+        /// Why, for people.
+        why: String,
     },
     /// No deployment may be tried before a moment.
     Deferred {
@@ -59,13 +76,36 @@ pub enum Event {
     /// No deployment will take the task.
     NoRoute(Failure),
     /// The provider was asked and said where its task stands.
-    Observed(Observation),
+    Observed {
+        /// The number of the attempt whose task it is.
+        attempt: u32,
+        /// What it said.
+        seen: Observation,
+    },
     /// The provider repeatedly did not know the task.
-    Gone,
+    Gone {
+        /// The number of the attempt whose task it was.
+        attempt: u32,
+    },
+    /// The provider's task ended by the provider's fault, and the group's policy lets the task be
+    /// made again.
+    Remade {
+        /// The number of the attempt that ended.
+        attempt: u32,
+        /// How it ended; the task's own end, should it be cancelled meanwhile.
+        failure: Failure,
+        /// The price, if the provider named one.
+        cost: Option<Millicredits>,
+    },
     /// The provider confirmed a cancel, or forgot the task after one.
-    CancelConfirmed,
+    CancelConfirmed {
+        /// The number of the attempt whose task it was.
+        attempt: u32,
+    },
     /// The task ran longer than its timeout.
     TimedOut {
+        /// The number of the attempt that runs.
+        attempt: u32,
         /// Until when the real cost is asked for.
         book_until: Timestamp,
     },
@@ -195,6 +235,7 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Claimed { .. } => "claimed",
+            Self::Skipped { .. } => "skipped",
             Self::Deferred { .. } => "deferred",
             Self::Accepted { .. } => "accepted",
             Self::Rejected {
@@ -213,9 +254,10 @@ impl Event {
             Self::Resolved(Resolution::NotCharged) => "resolve-not-charged",
             Self::Resolved(Resolution::Charged) => "resolve-charged",
             Self::NoRoute(_) => "no-route",
-            Self::Observed(seen) => seen.status.name(),
-            Self::Gone => "gone",
-            Self::CancelConfirmed => "cancel-confirmed",
+            Self::Observed { seen, .. } => seen.status.name(),
+            Self::Gone { .. } => "gone",
+            Self::Remade { .. } => "remade",
+            Self::CancelConfirmed { .. } => "cancel-confirmed",
             Self::TimedOut { .. } => "timed-out",
             Self::CancelRequested => "cancel-requested",
             Self::Archived(_) => "archived",

@@ -115,6 +115,27 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether it is proved that the provider's task has ended, and that neither the request nor its
+    /// inputs were to blame: the same request may succeed elsewhere.
+    pub fn is_providers_fault(&self) -> bool {
+        match self.reason {
+            FailureReason::ProviderTaskGone => true,
+            FailureReason::GenerationFailed => {
+                let code = self.provider_code.to_ascii_uppercase();
+                PROVIDERS_FAULTS.iter().any(|known| {
+                    let rest = code.strip_prefix(known);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '_']))
+                })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How codes of failures begin that are the provider's own; what is not known may be the request's.
+const PROVIDERS_FAULTS: [&str; 3] = ["INTERNAL", "THIRD_PARTY.UNAVAILABLE", "SERVER_ERROR"];
+
 /// Whose fault a proved rejection of a create is, which says what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RejectionKind {

@@ -9,6 +9,7 @@ mod failure;
 mod lane;
 #[cfg(test)]
 mod protocol_model;
+mod remake;
 #[cfg(test)]
 pub(crate) mod samples;
 mod spend;
@@ -25,6 +26,7 @@ pub use attempt::{Attempt, AttemptOutcome};
 pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict};
 pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
+pub use remake::remake;
 pub use standing::{Place, Standing};
 pub use state::{State, Status};
 pub use transition::Refusal;
@@ -192,9 +194,28 @@ impl Task {
         }
     }
 
-    /// What a caller sees of the state.
-    pub const fn status(&self) -> Status {
-        self.state.status()
+    /// What a caller sees of the state. It never goes back: a task that is made again keeps showing
+    /// how far it was.
+    pub fn status(&self) -> Status {
+        let status = self.state.status();
+        let Some(rank) = status.rank() else {
+            return status;
+        };
+        let shown = self.history.iter().map(|entry| entry.status);
+        let farthest = shown.filter(|shown| shown.rank() > Some(rank));
+        farthest.max_by_key(|shown| shown.rank()).unwrap_or(status)
+    }
+
+    /// How long the provider worked on it, over all attempts that have ended.
+    pub fn ran(&self) -> Duration {
+        self.attempts.iter().filter_map(Attempt::ran).sum()
+    }
+
+    /// How often it was made again after a failure at a provider.
+    pub fn remakes(&self) -> u32 {
+        let ended = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Ended;
+        let ends = self.attempts.iter().filter(ended).count();
+        u32::try_from(ends).unwrap_or(u32::MAX)
     }
 
     /// The bill: all attempts, and before the end the one that is still to be made.

@@ -107,6 +107,10 @@ pub fn situations() -> Vec<(&'static str, Vec<Event>)> {
     vec![
         ("queued", vec![]),
         ("queued, rejection asserted", join(&unknown, &[resubmit])),
+        (
+            "queued, skipped and to be made again",
+            join(&running, &[remade(1), skipped()]),
+        ),
         ("submitting", vec![claimed()]),
         ("submitting, cancel", vec![claimed(), cancel.clone()]),
         ("unknown", unknown.to_vec()),
@@ -125,6 +129,18 @@ pub fn situations() -> Vec<(&'static str, Vec<Event>)> {
         ),
         ("running", running.to_vec()),
         (
+            "running, made again",
+            join(
+                &running,
+                &[
+                    remade(1),
+                    claimed(),
+                    accepted(2),
+                    seen_of(2, UpstreamStatus::Running),
+                ],
+            ),
+        ),
+        (
             "running, cancel",
             join(&running, std::slice::from_ref(&cancel)),
         ),
@@ -134,22 +150,14 @@ pub fn situations() -> Vec<(&'static str, Vec<Event>)> {
             "failed, unknown",
             join(&unknown, &[Event::DeadlinePassed(UnknownPolicy::Fail)]),
         ),
-        (
-            "failed, timed out",
-            join(
-                &running,
-                &[Event::TimedOut {
-                    book_until: BOOK_UNTIL,
-                }],
-            ),
-        ),
+        ("failed, timed out", join(&running, &[timed_out(1)])),
         ("cancelled", vec![cancel]),
     ]
 }
 
 /// One event of every kind, for the first attempt of a task, and some for another attempt.
 pub fn events() -> Vec<Event> {
-    let mut all = vec![claimed(), accepted(1), accepted(9)];
+    let mut all = vec![claimed(), skipped(), accepted(1), accepted(9)];
     for attempt in [1, 9] {
         all.extend([
             rejected(attempt, Verdict::Retry(NOW)),
@@ -194,11 +202,12 @@ pub fn events() -> Vec<Event> {
     );
     all.extend([
         succeeded(),
-        Event::Gone,
-        Event::CancelConfirmed,
-        Event::TimedOut {
-            book_until: BOOK_UNTIL,
-        },
+        Event::Gone { attempt: 1 },
+        remade(1),
+        Event::CancelConfirmed { attempt: 1 },
+        timed_out(1),
+        seen_of(2, UpstreamStatus::Failed(failure())),
+        remade(2),
         Event::CancelRequested,
         archived(),
         Event::ArchiveFailed(failure()),
@@ -217,6 +226,28 @@ pub fn claimed() -> Event {
     Event::Claimed {
         deployment: "runway-a".to_owned(),
         account: "acct".to_owned(),
+        model: "gen4_turbo".to_owned(),
+        estimated: Some(ESTIMATE),
+        changes: "gen4_turbo makes no 6 seconds".to_owned(),
+    }
+}
+
+/// A deployment that does not take the request.
+pub fn skipped() -> Event {
+    Event::Skipped {
+        deployment: "runway-b".to_owned(),
+        account: "other".to_owned(),
+        model: "veo3".to_owned(),
+        why: "veo3 takes no inputs".to_owned(),
+    }
+}
+
+/// The provider failed, and the task may be made again.
+pub fn remade(attempt: u32) -> Event {
+    Event::Remade {
+        attempt,
+        failure: failure(),
+        cost: Some(Millicredits(3_000)),
     }
 }
 
@@ -253,24 +284,36 @@ pub fn ambiguous(attempt: u32) -> Event {
     }
 }
 
-/// A status without outputs.
+/// A status of the first attempt without outputs.
 pub fn seen(status: UpstreamStatus) -> Event {
-    Event::Observed(Observation {
+    seen_of(1, status)
+}
+
+/// A status of an attempt without outputs.
+pub fn seen_of(attempt: u32, status: UpstreamStatus) -> Event {
+    let seen = Observation {
         status,
         progress: Some(Progress::from_share(0.5)),
         cost: Some(Millicredits(24_000)),
         outputs: Vec::new(),
-    })
+    };
+    Event::Observed { attempt, seen }
 }
 
 /// The provider finished with an output.
 pub fn succeeded() -> Event {
-    Event::Observed(Observation {
+    succeeded_of(1)
+}
+
+/// The same of an attempt.
+pub fn succeeded_of(attempt: u32) -> Event {
+    let seen = Observation {
         status: UpstreamStatus::Succeeded,
         progress: None,
         cost: Some(Millicredits(24_000)),
         outputs: vec!["https://example.org/out.mp4?sig=s".to_owned()],
-    })
+    };
+    Event::Observed { attempt, seen }
 }
 
 /// Two outputs in the archive.
@@ -293,6 +336,14 @@ pub fn archived() -> Event {
         ..first.clone()
     };
     Event::Archived(vec![first, second])
+}
+
+/// An attempt that ran too long.
+pub fn timed_out(attempt: u32) -> Event {
+    Event::TimedOut {
+        attempt,
+        book_until: BOOK_UNTIL,
+    }
 }
 
 /// The price of the first attempt.

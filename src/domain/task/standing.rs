@@ -51,7 +51,7 @@ impl Task {
         self.current_attempt().map_or(Standing::Aside, |attempt| {
             let place = Place {
                 account: &attempt.account,
-                model: &self.order.generation.model,
+                model: attempt.model_or(&self.order.generation.model),
                 deployment: &attempt.deployment,
             };
             Standing::InFlight { place, throttled }

@@ -91,6 +91,17 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
+    /// How far a live task is for a caller, who never sees it go back. `None`: the end, or a
+    /// submission of which nothing is known, which may come at any time and be settled again.
+    pub(super) const fn rank(self) -> Option<u8> {
+        match self {
+            Self::Queued => Some(0),
+            Self::Throttled => Some(1),
+            Self::InProgress => Some(2),
+            Self::Completed | Self::Failed | Self::Cancelled | Self::SubmissionUnknown => None,
+        }
+    }
+
     /// Whether it never changes again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)

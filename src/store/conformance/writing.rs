@@ -221,7 +221,10 @@ where
     tasks.push(lead(&store, ended, &[Event::ContentExpired, Event::Deleted]).await);
     let booking = create(&store, task(701)).await;
     let book_until = Timestamp(NOW.0 + 9);
-    let timed_out = Event::TimedOut { book_until };
+    let timed_out = Event::TimedOut {
+        attempt: 1,
+        book_until,
+    };
     tasks.push(
         lead(
             &store,

@@ -100,8 +100,8 @@ fn failure(at: &Cells<'_>) -> Result<Failure, StoreError> {
 
 fn attempts(c: &Connection, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
     let sql = "SELECT number, deployment, account, started, ended, outcome, upstream_id, reason, \
-               estimated, actual, charge, book_until, fault FROM attempts WHERE task_id = ?1 \
-               ORDER BY number";
+               estimated, actual, charge, book_until, fault, model, changes, running \
+               FROM attempts WHERE task_id = ?1 ORDER BY number";
     parts(c, sql, id, "attempts", |at| {
         let outcome: String = at.get(5, "outcome")?;
         let charge: String = at.get(10, "charge")?;
@@ -109,6 +109,9 @@ fn attempts(c: &Connection, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
             number: at.get(0, "number")?,
             deployment: at.get(1, "deployment")?,
             account: at.get(2, "account")?,
+            model: at.get(13, "model")?,
+            changes: at.get(14, "changes")?,
+            running: at.time(15, "running")?,
             started: Timestamp(at.get(3, "started")?),
             ended: at.time(4, "ended")?,
             outcome: AttemptOutcome::parse(&outcome).ok_or_else(|| at.corrupt("outcome"))?,

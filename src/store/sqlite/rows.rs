@@ -221,13 +221,14 @@ fn write_parts(c: &Connection, task: &Task, revision: i64) -> Result<(), StoreEr
 fn write_attempt(c: &Connection, id: TaskId, attempt: &Attempt) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT INTO attempts (task_id, number, deployment, account, started, ended, outcome, \
-         upstream_id, reason, estimated, actual, charge, book_until, fault) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         upstream_id, reason, estimated, actual, charge, book_until, fault, model, changes, \
+         running) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
          ON CONFLICT (task_id, number) DO UPDATE SET ended = excluded.ended, \
          outcome = excluded.outcome, upstream_id = excluded.upstream_id, \
          reason = excluded.reason, estimated = excluded.estimated, actual = excluded.actual, \
          charge = excluded.charge, book_until = excluded.book_until, \
-         fault = excluded.fault",
+         fault = excluded.fault, changes = excluded.changes, running = excluded.running",
     )?
     .execute(params![
         id.as_bytes(),
@@ -244,6 +245,9 @@ fn write_attempt(c: &Connection, id: TaskId, attempt: &Attempt) -> Result<(), St
         charge_name(attempt.cost.charge),
         attempt.book_until.map(|t| t.0),
         attempt.fault.map(RejectionKind::as_str),
+        attempt.model,
+        attempt.changes,
+        attempt.running.map(|t| t.0),
     ])?;
     Ok(())
 }

@@ -91,7 +91,8 @@ impl Question<'_> {
         match self.account.provider().cancel(&follow.upstream_id).await {
             Ok(CancelAnswer::Done) => {
                 follow.cancel_sent();
-                self.record(&Event::CancelConfirmed, &Answer::NotFound)
+                let attempt = follow.attempt;
+                self.record(&Event::CancelConfirmed { attempt }, &Answer::NotFound)
                     .await
             }
             // It may just have finished: the next question decides.

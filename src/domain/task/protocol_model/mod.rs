@@ -27,6 +27,8 @@ struct Protocol {
     restarts: u8,
     /// How many attempts a task may make.
     attempts: usize,
+    /// How often a task that failed at the provider may be made again.
+    remakes: usize,
 }
 
 /// A mistake.
@@ -42,6 +44,10 @@ enum Mutant {
     TrustsGateways,
     /// An id is taken only from the incarnation that runs now.
     FencesEvidence,
+    /// A task is made again although the provider may still work on it.
+    RemakesOnTimeout,
+    /// What is said of a former attempt is taken to be said of the one that runs.
+    BelievesTheLate,
 }
 
 /// What must never be.
@@ -119,7 +125,12 @@ fn sound(protocol: Protocol) -> Outcome {
 
 fn caught(mutant: Mutant, wanted: &[Violation]) {
     let mutant = Some(mutant);
-    let outcome = search(Protocol { mutant, ..FAILS }, wanted);
+    let protocol = Protocol {
+        mutant,
+        remakes: 1,
+        ..FAILS
+    };
+    let outcome = search(protocol, wanted);
     println!("{mutant:?}: {} states", outcome.states);
     for (violation, way) in &outcome.violations {
         println!("  {violation:?}: {way}");
@@ -154,6 +165,26 @@ fn resubmitting_charges_twice_at_worst_and_says_so() {
         attempts: 2,
         ..FAILS
     });
+}
+
+/// What the provider failed to make may be paid for again, and only that.
+#[test]
+fn no_order_of_events_breaks_the_protocol_when_failed_tasks_are_made_again() {
+    let outcome = sound(Protocol {
+        remakes: 2,
+        ..FAILS
+    });
+    assert!(outcome.states >= 10_000);
+}
+
+#[test]
+fn making_again_what_may_still_be_made_is_caught() {
+    caught(Mutant::RemakesOnTimeout, &[Violation::ChargedButWillRetry]);
+}
+
+#[test]
+fn taking_old_news_for_news_of_the_attempt_that_runs_is_caught() {
+    caught(Mutant::BelievesTheLate, &[Violation::ChargedButWillRetry]);
 }
 
 #[test]
@@ -200,6 +231,7 @@ const FAILS: Protocol = Protocol {
     mutant: None,
     restarts: 2,
     attempts: 3,
+    remakes: 0,
 };
 /// A search that needs more has lost its bounds.
 const MOST_STATES: usize = 1_000_000;

@@ -3,7 +3,8 @@
 use super::world::{Answer, Phase, Post, Sender, World};
 use super::{Mutant, Protocol};
 use crate::domain::task::samples::{
-    accepted, ambiguous, archived, booked, claimed, failure, rejected, seen, succeeded,
+    accepted, ambiguous, archived, booked, claimed, failure, rejected, remade, seen_of,
+    succeeded_of,
 };
 use crate::domain::task::{AttemptOutcome, Event, Resolution, State, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
@@ -21,7 +22,7 @@ pub(super) fn all(world: &World, protocol: Protocol) -> Steps {
     for index in 0..world.posts.len() {
         network(world, index, &mut steps);
     }
-    provider(world, &mut steps);
+    provider(world, protocol, &mut steps);
     steps
 }
 
@@ -231,20 +232,59 @@ fn answered(world: &World, index: usize, answer: Answer, protocol: Protocol, ste
 }
 
 /// What polling, archiving and booking bring; the provider is believed.
-fn provider(world: &World, steps: &mut Steps) {
+fn provider(world: &World, protocol: Protocol, steps: &mut Steps) {
     let mut on_task = |name, event: &Event| steps.extend(applied(name, world, event));
     if matches!(world.task.state, State::Submitted | State::Running) {
-        on_task("running", &seen(UpstreamStatus::Running));
-        on_task("succeeded", &succeeded());
-        on_task("failed", &seen(UpstreamStatus::Failed(failure())));
-        on_task("gone", &Event::Gone);
-        on_task("cancelled", &Event::CancelConfirmed);
+        let attempt = serving(world);
+        on_task("running", &seen_of(attempt, UpstreamStatus::Running));
+        on_task("succeeded", &succeeded_of(attempt));
+        let failed = UpstreamStatus::Failed(failure());
+        on_task("failed", &seen_of(attempt, failed));
+        on_task("gone", &Event::Gone { attempt });
+        on_task("cancelled", &Event::CancelConfirmed { attempt });
         let book_until = Timestamp::NEVER;
-        on_task("timed-out", &Event::TimedOut { book_until });
+        on_task(
+            "timed-out",
+            &Event::TimedOut {
+                attempt,
+                book_until,
+            },
+        );
+        making_again(world, attempt, protocol, steps);
     }
+    let mut on_task = |name, event: &Event| steps.extend(applied(name, world, event));
     on_task("archived", &archived());
     on_task("archive-failed", &Event::ArchiveFailed(failure()));
     on_task("booked", &booked(Some(24_000)));
+}
+
+/// The provider's task has failed for good, and the policy lets the task be made again; or somebody
+/// hears only now that a former one had.
+fn making_again(world: &World, attempt: u32, protocol: Protocol, steps: &mut Steps) {
+    if world.over.len() < protocol.remakes {
+        let mut failed = world.clone();
+        failed.over.push(attempt);
+        steps.extend(applied("remade", &failed, &remade(attempt)));
+        if protocol.mutant == Some(Mutant::RemakesOnTimeout) {
+            steps.extend(applied("remade-on-timeout", world, &remade(attempt)));
+        }
+    }
+    for former in &world.over {
+        let believed = if protocol.mutant == Some(Mutant::BelievesTheLate) {
+            attempt
+        } else {
+            *former
+        };
+        steps.extend(applied("remade-late", world, &remade(believed)));
+        let failed = UpstreamStatus::Failed(failure());
+        steps.extend(applied("failed-late", world, &seen_of(believed, failed)));
+    }
+}
+
+/// The attempt whose task the provider has.
+fn serving(world: &World) -> u32 {
+    let current = world.task.current_attempt();
+    current.map_or(0, |attempt| attempt.number)
 }
 
 fn applied(name: &'static str, world: &World, event: &Event) -> Option<(&'static str, World)> {

@@ -20,6 +20,8 @@ pub(super) struct World {
     pub answers: Vec<(Post, Answer)>,
     /// What the provider took, by attempt: the money is gone.
     pub charged: Vec<u32>,
+    /// Those of them whose task at the provider has failed for good.
+    pub over: Vec<u32>,
     /// Attempts whose id reached a sender.
     pub received: Vec<u32>,
 }
@@ -75,6 +77,7 @@ impl World {
             posts: Vec::new(),
             answers: Vec::new(),
             charged: Vec::new(),
+            over: Vec::new(),
             received: Vec::new(),
         }
     }
@@ -103,14 +106,20 @@ impl World {
         if self.task.attempts.iter().filter(live).count() > 1 {
             return Some(Violation::TwoLiveAttempts);
         }
-        if self.charged.len() > 1 && !opted_in {
+        // What failed for good may be paid for again, as a new attempt; nothing else may.
+        let alive = self.charged.iter().filter(|n| !self.over.contains(n));
+        let alive = alive.count();
+        if alive > 1 && !opted_in {
             return Some(Violation::ChargedTwice);
+        }
+        if self.over.iter().any(|n| !self.is_on_the_bill(*n)) {
+            return Some(Violation::ChargedButSaysFree);
         }
         if self.charged.iter().any(|n| self.says_free(*n)) {
             return Some(Violation::ChargedButSaysFree);
         }
         let queued = matches!(self.task.state, State::Queued { .. });
-        if queued && !self.charged.is_empty() && !opted_in {
+        if queued && alive > 0 && !opted_in {
             return Some(Violation::ChargedButWillRetry);
         }
         let lost = |n: &u32| !self.holds_id(*n);
@@ -128,6 +137,11 @@ impl World {
             over && a.cost.charge == Charge::None
         });
         denied || self.task.state == State::Cancelled { before_submit }
+    }
+
+    fn is_on_the_bill(&self, attempt: u32) -> bool {
+        let mut attempts = self.task.attempts.iter();
+        attempts.any(|a| a.number == attempt && a.cost.charge == Charge::Charged)
     }
 
     fn holds_id(&self, attempt: u32) -> bool {
@@ -160,7 +174,7 @@ impl World {
         for (post, answer) in answers {
             key.extend([post.incarnation, small(post.attempt), answer as u8]);
         }
-        for attempts in [&self.charged, &self.received] {
+        for attempts in [&self.charged, &self.over, &self.received] {
             key.push(0xf3);
             let mut sorted = attempts.clone();
             sorted.sort_unstable();

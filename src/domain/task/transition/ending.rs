@@ -85,6 +85,7 @@ impl Task {
         }
         for attempt in &mut self.attempts {
             attempt.reason.clear();
+            attempt.changes.clear();
         }
         Step::Stay
     }

@@ -87,19 +87,21 @@ impl Task {
     fn step(&mut self, event: &Event, now: Timestamp) -> Step {
         match event {
             Event::Deferred { not_before, why } => self.defer(*not_before, why),
-            Event::Claimed {
+            Event::Claimed { .. } => self.claimed(event, now),
+            Event::Skipped {
                 deployment,
                 account,
-            } => self.claimed(deployment, account, now),
+                model,
+                why,
+            } => self.skipped([deployment, account, model, why], now),
             Event::Accepted {
                 attempt,
                 upstream_id,
                 estimated,
                 book_until,
-            } => {
-                let (late, estimated) = (*book_until, estimated.or(self.estimate));
-                self.accepted(*attempt, now, late, |a| a.accept(upstream_id, estimated))
-            }
+            } => self.accepted(*attempt, now, *book_until, |a| {
+                a.accept(upstream_id, estimated.or(a.cost.estimated));
+            }),
             Event::Rejected {
                 attempt,
                 rejection,
@@ -116,11 +118,21 @@ impl Task {
                 State::Queued { .. } => Step::To(State::Failed(failure.clone())),
                 _ => Step::Illegal,
             },
-            Event::Observed(seen) => self.observed(seen, now),
-            Event::Gone => self.gone(now),
-            Event::CancelConfirmed if self.cancel_requested => self.cancel_confirmed(now),
-            Event::CancelConfirmed => Step::Illegal,
-            Event::TimedOut { book_until } => self.timed_out(*book_until),
+            Event::Observed { attempt, .. }
+            | Event::Gone { attempt }
+            | Event::Remade { attempt, .. }
+            | Event::CancelConfirmed { attempt }
+            | Event::TimedOut { attempt, .. }
+                if self.is_of_the_past(*attempt) =>
+            {
+                Step::Nothing
+            }
+            Event::Observed { seen, .. } => self.observed(seen, now),
+            Event::Gone { .. } => self.gone(now),
+            Event::Remade { failure, cost, .. } => self.remade(failure, *cost, now),
+            Event::CancelConfirmed { .. } if self.cancel_requested => self.cancel_confirmed(now),
+            Event::CancelConfirmed { .. } => Step::Illegal,
+            Event::TimedOut { book_until, .. } => self.timed_out(*book_until),
             Event::CancelRequested => self.cancel(),
             Event::Archived(outputs) => self.archived(outputs, now),
             Event::ArchiveFailed(failure) => self.archive_failed(failure, now),

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 
 use crate::domain::money::Charge;
 use crate::domain::task::samples::{
-    ESTIMATE, NOW, accepted, ambiguous, claimed, events, rejected, task,
+    ESTIMATE, NOW, accepted, ambiguous, claimed, events, rejected, remade, seen_of, task,
 };
-use crate::domain::task::{AttemptOutcome, Event, State, Status, Task, UnknownPolicy, Verdict};
+use crate::domain::task::{
+    AttemptOutcome, Event, State, Status, Task, UnknownPolicy, UpstreamStatus, Verdict,
+};
 use crate::domain::time::Timestamp;
 
 proptest! {
@@ -40,6 +42,8 @@ fn choices() -> Vec<Event> {
             accepted(attempt),
             rejected(attempt, Verdict::Retry(NOW)),
             ambiguous(attempt),
+            remade(attempt),
+            seen_of(attempt, UpstreamStatus::Running),
         ]);
     }
     let resubmit = Event::DeadlinePassed(UnknownPolicy::Resubmit);
@@ -78,7 +82,15 @@ fn check_step(before: &Task, after: &Task, event: &Event) -> Result<(), TestCase
         return Ok(());
     }
     prop_assert_eq!(after.revision, before.revision + 1);
-    if let (Some(from), Some(to)) = (upstream_rank(before), upstream_rank(after)) {
+    if let (Some(from), Some(to)) = (before.status().rank(), after.status().rank()) {
+        prop_assert!(to >= from, "{} shows it going back", event.name());
+    }
+    if let Event::Remade { attempt, .. } = event {
+        let ended = after.attempts.iter().find(|a| a.number == *attempt);
+        let ended = ended.map(|a| (a.outcome, a.cost.charge));
+        prop_assert_eq!(ended, Some((AttemptOutcome::Ended, Charge::Charged)));
+        prop_assert!(upstream_rank(before).is_some());
+    } else if let (Some(from), Some(to)) = (upstream_rank(before), upstream_rank(after)) {
         prop_assert!(to >= from, "{} goes back", event.name());
     } else {
         prop_assert!(
@@ -123,7 +135,13 @@ fn check_alone(task: &Task) -> Result<(), TestCaseError> {
             !(may_cost && proved_free) || refunded,
             "a bill is forgotten"
         );
-        prop_assert!(!proved_free || attempt.outcome == AttemptOutcome::Rejected || refunded);
+        let unsent = matches!(
+            attempt.outcome,
+            AttemptOutcome::Rejected | AttemptOutcome::Skipped
+        );
+        prop_assert!(!proved_free || unsent || refunded);
+        let skipped = attempt.outcome == AttemptOutcome::Skipped;
+        prop_assert!(!skipped || (proved_free && attempt.upstream_id.is_none()));
     }
     let unproved = task.attempts.iter().any(|a| a.cost.charge != Charge::None);
     prop_assert!(!unproved || task.cost().charge != Charge::None);
@@ -147,7 +165,7 @@ fn check_alone(task: &Task) -> Result<(), TestCaseError> {
 
 /// How far a submitted task is for a caller; `None` before.
 fn upstream_rank(task: &Task) -> Option<u8> {
-    match (&task.state, task.status()) {
+    match (&task.state, task.state.status()) {
         (State::Queued { .. } | State::Submitting { .. } | State::SubmissionUnknown { .. }, _) => {
             None
         }

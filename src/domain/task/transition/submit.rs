@@ -3,27 +3,67 @@
 use super::{Step, attempt_mut};
 use crate::domain::money::Charge;
 use crate::domain::task::{
-    Attempt, AttemptOutcome, Failure, FailureReason, Rejection, Resolution, State, Task,
+    Attempt, AttemptOutcome, Event, Failure, FailureReason, Rejection, Resolution, State, Task,
     UnknownPolicy, Verdict,
 };
 use crate::domain::time::Timestamp;
 
 impl Task {
     /// The intent: the only door to a create call.
-    pub(super) fn claimed(&mut self, deployment: &str, account: &str, now: Timestamp) -> Step {
+    pub(super) fn claimed(&mut self, claim: &Event, now: Timestamp) -> Step {
+        let Event::Claimed {
+            deployment,
+            account,
+            model,
+            estimated,
+            changes,
+        } = claim
+        else {
+            return Step::Illegal;
+        };
         let live = self.attempts.iter().any(|a| a.outcome.is_live());
         if live || !matches!(self.state, State::Queued { .. }) {
             return Step::Illegal;
         }
-        let number = u32::try_from(self.attempts.len())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let estimate = self.estimate;
-        self.attempts.push(Attempt::intended(
-            number, deployment, account, estimate, now,
-        ));
-        self.status_detail = self.order.generation.notes.join(" ");
+        let number = self.next_number();
+        let mut attempt = Attempt::intended(number, deployment, account, *estimated, now);
+        model.clone_into(&mut attempt.model);
+        changes.clone_into(&mut attempt.changes);
+        self.attempts.push(attempt);
+        let notes = self.order.generation.notes.iter().chain([changes]);
+        let notes: Vec<&str> = notes
+            .map(String::as_str)
+            .filter(|n| !n.is_empty())
+            .collect();
+        self.status_detail = notes.join(" ");
         Step::To(State::Submitting { attempt: number })
+    }
+
+    /// A deployment is passed over, on record: never sent, never charged, no try used up.
+    pub(super) fn skipped(
+        &mut self,
+        [deployment, account, model, why]: [&str; 4],
+        now: Timestamp,
+    ) -> Step {
+        let before = |a: &Attempt| {
+            a.outcome == AttemptOutcome::Skipped && a.deployment == deployment && a.model == model
+        };
+        match self.state {
+            State::Queued { .. } if self.attempts.iter().any(before) => Step::Nothing,
+            State::Queued { .. } => {
+                let number = self.next_number();
+                let mut attempt = Attempt::skipped(number, deployment, account, why, now);
+                model.clone_into(&mut attempt.model);
+                self.attempts.push(attempt);
+                Step::Stay
+            }
+            _ => Step::Illegal,
+        }
+    }
+
+    fn next_number(&self) -> u32 {
+        let made = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        made.saturating_add(1)
     }
 
     /// Waits without an attempt, and says so.
@@ -54,11 +94,14 @@ impl Task {
         if attempt.upstream_id.is_some() {
             return Step::Nothing;
         }
+        if attempt.outcome == AttemptOutcome::Skipped {
+            return Step::Illegal;
+        }
         let asserted = attempt.outcome == AttemptOutcome::Rejected;
         accept(attempt);
         if open || (idle && asserted) {
             attempt.ended = None;
-            self.times.submitted = Some(now);
+            self.times.submitted.get_or_insert(now);
             return Step::To(State::Submitted);
         }
         // Too late to use: keep the proof and the bill, never a second live attempt.
@@ -143,9 +186,8 @@ impl Task {
         };
         match resolution {
             Resolution::Attach { upstream_id } => {
-                let estimate = self.estimate;
-                self.change_current(|a| a.accept(upstream_id, estimate));
-                self.times.submitted = Some(now);
+                self.change_current(|a| a.accept(upstream_id, a.cost.estimated));
+                self.times.submitted.get_or_insert(now);
                 Step::To(State::Submitted)
             }
             Resolution::NotCharged => {

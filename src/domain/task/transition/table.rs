@@ -54,11 +54,14 @@ fn print_table() -> String {
 }
 
 fn label(event: &Event) -> String {
-    let outputs = matches!(event, Event::Observed(seen) if !seen.outputs.is_empty());
+    let outputs = matches!(event, Event::Observed { seen, .. } if !seen.outputs.is_empty());
     match event {
         Event::Accepted { attempt: 9, .. }
         | Event::Rejected { attempt: 9, .. }
         | Event::Ambiguous { attempt: 9, .. } => format!("{} (9)", event.name()),
+        Event::Observed { attempt: 2, .. } | Event::Remade { attempt: 2, .. } => {
+            format!("{} (2)", event.name())
+        }
         Event::Purged(Purge::All) => format!("{} (all)", event.name()),
         Event::Booked { actual: None, .. } => format!("{} (none)", event.name()),
         _ if outputs => format!("{} +", event.name()),
@@ -218,56 +221,62 @@ fn a_deleted_task_keeps_no_words() {
 const TABLE: &str = "
  0  queued
  1  queued, rejection asserted
- 2  submitting
- 3  submitting, cancel
- 4  unknown
- 5  unknown, cancel
- 6  unknown, held
- 7  submitted
- 8  throttled
- 9  running
-10  running, cancel
-11  archiving
-12  completed
-13  failed, unknown
-14  failed, timed out
-15  cancelled
-                       0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
-claimed                S  S  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-accepted               x  P  P  P  P  P  P  .  .  .  .  .  .  =  .  x
-accepted (9)           x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-rejected-retry         x  =  Q X0  Q X0  Q  .  .  .  .  .  .  =  .  x
-rejected-final         x  =  F  F  F  F  F  .  .  .  .  .  .  =  .  x
-ambiguous              .  .  U  U  .  .  .  .  .  .  .  .  .  .  .  .
-rejected-retry (9)     x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-rejected-final (9)     x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-ambiguous (9)          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-deadline-fail          x  x  x  x  F  F  F  x  x  x  x  x  x  x  x  x
-deadline-hold          x  x  x  x  U  U  .  x  x  x  x  x  x  x  x  x
-deadline-resubmit      x  x  x  x  Q  F  Q  x  x  x  x  x  x  x  x  x
-resolve-attach         x  x  x  x  P  P  P  x  x  x  x  x  x  x  x  x
-resolve-not-charged    x  x  x  x  Q  X  Q  x  x  x  x  x  x  x  x  x
-resolve-charged        x  x  x  x  F  F  F  x  x  x  x  x  x  x  x  x
-no-route               F  F  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-deferred               Q  Q  x  x  x  x  x  x  x  x  x  x  x  x  x  x
-seen-pending           x  x  x  x  x  x  x  .  .  .  .  .  .  .  .  .
-seen-throttled         x  x  x  x  x  x  x  T  .  .  .  .  .  .  .  .
-seen-running           x  x  x  x  x  x  x  R  R  .  .  .  .  .  .  .
-seen-succeeded         x  x  x  x  x  x  x  F  F  F  F  .  .  .  .  .
-seen-failed            x  x  x  x  x  x  x  F  F  F  F  .  .  .  .  .
-seen-cancelled         x  x  x  x  x  x  x  X  X  X  X  .  .  .  .  .
-seen-unrecognised      x  x  x  x  x  x  x  .  .  .  .  .  .  .  .  .
-seen-succeeded +       x  x  x  x  x  x  x  A  A  A  A  .  .  .  .  .
-gone                   x  x  x  x  x  x  x  F  F  F  X  x  x  x  x  x
-cancel-confirmed       x  x  x  x  x  x  x  x  x  x  X  x  x  x  x  x
-timed-out              x  x  x  x  x  x  x  F  F  F  F  x  x  x  x  x
-cancel-requested      X0  X  =  .  =  .  =  =  =  =  .  .  .  .  .  .
-archived               x  x  x  x  x  x  x  x  x  x  x  C  x  x  x  x
-archive-failed         x  x  x  x  x  x  x  x  x  x  x  F  x  x  x  x
-booked                 x  x  x  x  x  x  x  x  x  x  x  x  .  .  =  .
-booked (none)          x  x  x  x  x  x  x  x  x  x  x  x  .  .  =  .
-deleted                x  x  x  x  x  x  x  x  x  x  x  x  =  =  =  =
-content-expired        x  x  x  x  x  x  x  x  x  x  x  x  =  .  .  .
-purged                 .  .  .  .  .  .  .  .  .  .  .  .  =  =  =  =
-purged (all)           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+ 2  queued, skipped and to be made again
+ 3  submitting
+ 4  submitting, cancel
+ 5  unknown
+ 6  unknown, cancel
+ 7  unknown, held
+ 8  submitted
+ 9  throttled
+10  running
+11  running, made again
+12  running, cancel
+13  archiving
+14  completed
+15  failed, unknown
+16  failed, timed out
+17  cancelled
+                       0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17
+claimed                S  S  S  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+skipped                =  =  .  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+accepted               x  P  .  P  P  P  P  P  .  .  .  .  .  .  .  =  .  x
+accepted (9)           x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+rejected-retry         x  =  .  Q X0  Q X0  Q  .  .  .  .  .  .  .  =  .  x
+rejected-final         x  =  .  F  F  F  F  F  .  .  .  .  .  .  .  =  .  x
+ambiguous              .  .  .  U  U  .  .  .  .  .  .  .  .  .  .  .  .  .
+rejected-retry (9)     x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+rejected-final (9)     x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+ambiguous (9)          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+deadline-fail          x  x  x  x  x  F  F  F  x  x  x  x  x  x  x  x  x  x
+deadline-hold          x  x  x  x  x  U  U  .  x  x  x  x  x  x  x  x  x  x
+deadline-resubmit      x  x  x  x  x  Q  F  Q  x  x  x  x  x  x  x  x  x  x
+resolve-attach         x  x  x  x  x  P  P  P  x  x  x  x  x  x  x  x  x  x
+resolve-not-charged    x  x  x  x  x  Q  X  Q  x  x  x  x  x  x  x  x  x  x
+resolve-charged        x  x  x  x  x  F  F  F  x  x  x  x  x  x  x  x  x  x
+no-route               F  F  F  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+deferred               Q  Q  Q  x  x  x  x  x  x  x  x  x  x  x  x  x  x  x
+seen-pending           x  x  x  x  x  x  x  x  .  .  .  .  .  .  .  .  .  .
+seen-throttled         x  x  x  x  x  x  x  x  T  .  .  .  .  .  .  .  .  .
+seen-running           x  x  x  x  x  x  x  x  R  R  .  .  .  .  .  .  .  .
+seen-succeeded         x  x  x  x  x  x  x  x  F  F  F  .  F  .  .  .  .  .
+seen-failed            x  x  x  x  x  x  x  x  F  F  F  .  F  .  .  .  .  .
+seen-cancelled         x  x  x  x  x  x  x  x  X  X  X  .  X  .  .  .  .  .
+seen-unrecognised      x  x  x  x  x  x  x  x  .  .  .  .  .  .  .  .  .  .
+seen-succeeded +       x  x  x  x  x  x  x  x  A  A  A  .  A  .  .  .  .  .
+gone                   x  x  x  x  x  x  x  x  F  F  F  .  X  x  x  x  x  x
+remade                 x  x  x  x  x  x  x  x  Q  Q  Q  .  F  x  x  x  x  x
+cancel-confirmed       x  x  x  x  x  x  x  x  x  x  x  .  X  x  x  x  x  x
+timed-out              x  x  x  x  x  x  x  x  F  F  F  .  F  x  x  x  x  x
+seen-failed (2)        x  x  x  x  x  x  x  x  .  .  .  F  .  .  .  .  .  .
+remade (2)             x  x  x  x  x  x  x  x  .  .  .  Q  .  x  x  x  x  x
+cancel-requested      X0  X  X  =  .  =  .  =  =  =  =  =  .  .  .  .  .  .
+archived               x  x  x  x  x  x  x  x  x  x  x  x  x  C  x  x  x  x
+archive-failed         x  x  x  x  x  x  x  x  x  x  x  x  x  F  x  x  x  x
+booked                 x  x  x  x  x  x  x  x  x  x  x  x  x  x  .  .  =  .
+booked (none)          x  x  x  x  x  x  x  x  x  x  x  x  x  x  .  .  =  .
+deleted                x  x  x  x  x  x  x  x  x  x  x  x  x  x  =  =  =  =
+content-expired        x  x  x  x  x  x  x  x  x  x  x  x  x  x  =  .  .  .
+purged                 .  .  .  .  .  .  .  .  .  .  .  .  .  .  =  =  =  =
+purged (all)           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 ";

@@ -1,11 +1,18 @@
 //! While the provider has the task.
 
 use super::Step;
-use crate::domain::money::Charge;
+use crate::domain::money::{Charge, Millicredits};
 use crate::domain::task::{Failure, FailureReason, Observation, State, Task, UpstreamStatus};
 use crate::domain::time::Timestamp;
 
 impl Task {
+    /// Whether the provider has the task, but for another attempt: what is said of a former one
+    /// must not touch the one that runs.
+    pub(super) fn is_of_the_past(&self, attempt: u32) -> bool {
+        let current = self.current_attempt().map(|current| current.number);
+        self.state.upstream_rank().is_some() && current != Some(attempt)
+    }
+
     pub(super) fn observed(&mut self, seen: &Observation, now: Timestamp) -> Step {
         let Some(rank) = self.state.upstream_rank() else {
             let before = matches!(
@@ -17,7 +24,8 @@ impl Task {
         match &seen.status {
             UpstreamStatus::Throttled if rank < 1 => Step::To(State::Throttled),
             UpstreamStatus::Running if rank < 2 => {
-                self.times.started = Some(now);
+                self.times.started.get_or_insert(now);
+                self.change_current(|a| a.running = Some(now));
                 Step::To(State::Running)
             }
             UpstreamStatus::Pending
@@ -25,7 +33,7 @@ impl Task {
             | UpstreamStatus::Running
             | UpstreamStatus::Unrecognised(_) => Step::Nothing,
             UpstreamStatus::Succeeded if seen.outputs.is_empty() => {
-                self.close_attempt(seen, Charge::Charged, now);
+                self.close_attempt(seen.cost, Charge::Charged, now);
                 let message = "the provider finished without an output";
                 Step::To(State::Failed(Failure::ours(
                     FailureReason::BadOutput,
@@ -37,11 +45,12 @@ impl Task {
                 Step::To(State::Archiving)
             }
             UpstreamStatus::Failed(failure) => {
-                self.close_attempt(seen, unsaid(failure.reason), now);
+                self.close_attempt(seen.cost, unsaid(failure.reason), now);
+                self.change_current(|a| a.fail(failure));
                 Step::To(State::Failed(failure.clone()))
             }
             UpstreamStatus::Cancelled => {
-                self.close_attempt(seen, Charge::ChargedOrUnknown, now);
+                self.close_attempt(seen.cost, Charge::ChargedOrUnknown, now);
                 Step::To(State::Cancelled {
                     before_submit: false,
                 })
@@ -65,6 +74,29 @@ impl Task {
             FailureReason::ProviderTaskGone,
             message,
         )))
+    }
+
+    /// The attempt ends with its bill, and the task waits for another. A cancel that came meanwhile
+    /// goes before: the task then ends as it would have.
+    pub(super) fn remade(
+        &mut self,
+        failure: &Failure,
+        cost: Option<Millicredits>,
+        now: Timestamp,
+    ) -> Step {
+        if self.state.upstream_rank().is_none() {
+            return Step::Illegal;
+        }
+        if self.cancel_requested && failure.reason == FailureReason::ProviderTaskGone {
+            return self.cancel_confirmed(now);
+        }
+        self.close_attempt(cost, unsaid(failure.reason), now);
+        self.change_current(|a| a.fail(failure));
+        if self.cancel_requested {
+            return Step::To(State::Failed(failure.clone()));
+        }
+        self.status_detail = format!("to be made again: {}", failure.message);
+        Step::To(State::Queued { not_before: now })
     }
 
     pub(super) fn cancel_confirmed(&mut self, now: Timestamp) -> Step {
@@ -96,9 +128,14 @@ impl Task {
         )))
     }
 
-    pub(super) fn close_attempt(&mut self, seen: &Observation, charge: Charge, now: Timestamp) {
+    pub(super) fn close_attempt(
+        &mut self,
+        cost: Option<Millicredits>,
+        charge: Charge,
+        now: Timestamp,
+    ) {
         self.change_current(|a| {
-            a.bill(seen.cost, charge);
+            a.bill(cost, charge);
             a.end(now);
         });
     }
@@ -120,18 +157,18 @@ const fn unsaid(reason: FailureReason) -> Charge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Millicredits;
     use crate::domain::task::Event;
     use crate::domain::task::samples;
 
     /// A task whose generation failed at the provider.
     fn failed(reason: FailureReason, cost: Option<Millicredits>) -> Task {
-        let seen = Event::Observed(Observation {
+        let seen = Observation {
             status: UpstreamStatus::Failed(Failure::ours(reason, "no")),
             progress: None,
             outputs: vec![],
             cost,
-        });
+        };
+        let seen = Event::Observed { attempt: 1, seen };
         let events = [samples::claimed(), samples::accepted(1), seen];
         samples::walk(samples::task(1), &events)
     }

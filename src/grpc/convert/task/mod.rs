@@ -126,10 +126,19 @@ fn attempt(attempt: &Attempt, rate: UsdRate) -> v1::Attempt {
         deployment: attempt.deployment.clone(),
         provider_task_id: attempt.upstream_id.clone().unwrap_or_default(),
         outcome: names::attempt_outcome(attempt.outcome) as i32,
-        reason: attempt.reason.clone(),
+        reason: sentences([&attempt.changes, &attempt.reason]),
         start_time: timestamp(attempt.started),
         end_time: attempt.ended.and_then(timestamp),
         cost: Some(cost(&attempt.cost, rate)),
+    }
+}
+
+/// Those that say something, one after the other.
+fn sentences(all: [&str; 2]) -> String {
+    match all {
+        [first, ""] => first.to_owned(),
+        ["", second] => second.to_owned(),
+        [first, second] => format!("{first}; {second}"),
     }
 }
 

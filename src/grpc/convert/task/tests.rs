@@ -60,6 +60,9 @@ fn claimed() -> Task {
     let event = Event::Claimed {
         deployment: "primary".to_owned(),
         account: "a".to_owned(),
+        model: "gen4_turbo".to_owned(),
+        estimated: None,
+        changes: String::new(),
     };
     after(&queued(), 2, &event)
 }
@@ -75,12 +78,13 @@ fn submitted() -> Task {
 }
 
 fn observed(status: UpstreamStatus) -> Event {
-    Event::Observed(Observation {
+    let seen = Observation {
         status,
         progress: None,
         cost: Some(Millicredits(24_000)),
         outputs: vec!["https://outputs.invalid/canary".to_owned()],
-    })
+    };
+    Event::Observed { attempt: 1, seen }
 }
 
 fn completed() -> Task {
@@ -156,6 +160,9 @@ fn a_tasks_cost_is_ours_then_the_providers_estimate_then_its_bill() {
     let claimed = Event::Claimed {
         deployment: "primary".to_owned(),
         account: "a".to_owned(),
+        model: "gen4_turbo".to_owned(),
+        estimated: Some(Millicredits(60_000)),
+        changes: String::new(),
     };
     let accepted = |estimated: Option<u64>| Event::Accepted {
         attempt: 1,
@@ -164,12 +171,13 @@ fn a_tasks_cost_is_ours_then_the_providers_estimate_then_its_bill() {
         book_until: Timestamp(9_000_000),
     };
     let ended = |cost: Option<u64>| {
-        Event::Observed(Observation {
+        let seen = Observation {
             status: UpstreamStatus::Cancelled,
             progress: None,
             cost: cost.map(Millicredits),
             outputs: Vec::new(),
-        })
+        };
+        Event::Observed { attempt: 1, seen }
     };
     let walk = |events: &[&Event]| events.iter().fold(priced(), |t, event| after(&t, 3, event));
     assert_eq!(bill(&priced()), (Some(60_000), None, Estimated));
@@ -201,6 +209,9 @@ fn a_lost_create_keeps_our_estimate_and_a_repeat_adds_to_it() {
     let claimed = Event::Claimed {
         deployment: "primary".to_owned(),
         account: "a".to_owned(),
+        model: "gen4_turbo".to_owned(),
+        estimated: Some(Millicredits(60_000)),
+        changes: String::new(),
     };
     let lost = Event::Ambiguous {
         attempt: 1,

@@ -243,6 +243,9 @@ async fn an_unknown_submission_is_settled_once_it_may_be() {
     let claimed = Happening::Claimed {
         deployment: "primary".to_owned(),
         account: "nobody".to_owned(),
+        model: "gen4.5".to_owned(),
+        estimated: None,
+        changes: String::new(),
     };
     server.happen(&task.id, claimed).await;
     let ambiguous = Happening::Ambiguous {

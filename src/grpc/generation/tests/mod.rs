@@ -156,6 +156,9 @@ impl Server {
         let claimed = Happening::Claimed {
             deployment: "primary".to_owned(),
             account: "nobody".to_owned(),
+            model: "gen4.5".to_owned(),
+            estimated: None,
+            changes: String::new(),
         };
         self.happen(id, claimed).await;
         let accepted = Happening::Accepted {
@@ -264,12 +267,13 @@ fn settings(heartbeat: Duration) -> Settings {
 fn observed(status: UpstreamStatus) -> Happening {
     let made = matches!(status, UpstreamStatus::Succeeded);
     let output = made.then(|| "https://outputs.invalid/0".to_owned());
-    Happening::Observed(Observation {
+    let seen = Observation {
         status,
         progress: None,
         cost: None,
         outputs: output.into_iter().collect(),
-    })
+    };
+    Happening::Observed { attempt: 1, seen }
 }
 
 fn lake() -> v1::CreateRequest {
