@@ -239,7 +239,14 @@ pub async fn spend_is_settled_with_the_task(store: &dyn TaskStore) {
     // Ended with its bill open: held until it is booked, then settled, also when deleted meanwhile.
     let two = create(store, task(2)).await;
     let book_until = Timestamp(NOW.0 + 9);
-    let open = [claimed(), accepted(1), Event::TimedOut { book_until }];
+    let open = [
+        claimed(),
+        accepted(1),
+        Event::TimedOut {
+            attempt: 1,
+            book_until,
+        },
+    ];
     let two = lead(store, two, &open).await;
     let before = two.committed_spend().0;
     assert!(before > 0);

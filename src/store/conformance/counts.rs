@@ -8,7 +8,9 @@ use super::{FAR, create, lead, one_of_each};
 use crate::domain::caller::KeyId;
 use crate::domain::id::TenantId;
 use crate::domain::spending::Day;
-use crate::domain::task::samples::{NOW, accepted, ambiguous, claimed, seen, succeeded, task_of};
+use crate::domain::task::samples::{
+    NOW, accepted, ambiguous, claimed, seen_of, succeeded_of, task_of,
+};
 use crate::domain::task::{Event, Standing, Task, UnknownPolicy, UpstreamStatus};
 use crate::domain::time::Timestamp;
 use crate::store::{Census, Load, TaskStore};
@@ -49,15 +51,18 @@ fn walk_of(n: u32) -> Vec<Event> {
         resubmit,
         claimed(),
         accepted(2),
-        seen(UpstreamStatus::Throttled),
-        seen(UpstreamStatus::Running),
+        seen_of(2, UpstreamStatus::Throttled),
+        seen_of(2, UpstreamStatus::Running),
     ];
     let mut walk = full[..n as usize % (full.len() + 1)].to_vec();
     if walk.len() == full.len() {
         walk.push(match n % 3 {
-            0 => succeeded(),
-            1 => Event::TimedOut { book_until },
-            _ => seen(UpstreamStatus::Cancelled),
+            0 => succeeded_of(2),
+            1 => Event::TimedOut {
+                attempt: 2,
+                book_until,
+            },
+            _ => seen_of(2, UpstreamStatus::Cancelled),
         });
     }
     walk
