@@ -269,9 +269,16 @@ async fn a_full_disk_is_said_leaves_reads_working_and_passes() {
         let found = store.find(&task.tenant, &task.request_id).await;
         assert_eq!(found.expect("a read").as_deref(), Some(task));
     }
+    let counted = |store: &SqliteStore| usize::try_from(store.census().queued());
+    assert_eq!(
+        counted(&store),
+        Ok(kept.len()),
+        "what was undone is not counted"
+    );
     // Space again: what was refused left nothing, and passes now.
     drop(store);
     let store = home.open();
+    assert_eq!(counted(&store), Ok(kept.len()));
     assert_eq!(store.get(task(299).id).await.expect("a read"), None);
     create(&store, task(299)).await;
 }
@@ -290,7 +297,7 @@ async fn a_store_of_the_first_version_is_upgraded_with_its_costs() {
         tasks.push(lead(&store, created, &events).await);
     }
     drop(store);
-    write_as_first_version(&new.path(), &old.path());
+    write_as_version(1, &new.path(), &old.path());
     let store = old.open();
     for task in &tasks {
         let found = store.get(task.id).await.expect("a read");
@@ -375,11 +382,82 @@ fn walks_without_an_estimate() -> Vec<Vec<Event>> {
     walks
 }
 
-/// Copies all that the first version of the schema had room for into a file of that version.
-fn write_as_first_version(from: &Path, to: &Path) {
+/// A store of the release before keys goes on where it was: its live tasks are counted, served and
+/// finished, and count against nobody's budget.
+#[tokio::test]
+async fn live_tasks_of_the_third_version_go_on() {
+    let (new, old) = (Home::new(), Home::new());
+    let store = new.open();
+    let mut tasks = Vec::new();
+    for (n, events) in (1..).zip(walks_without_an_estimate()) {
+        let mut task = task(n);
+        (task.key, task.reserve) = (None, task.estimate);
+        let created = create(&store, task).await;
+        tasks.push(lead(&store, created, &events).await);
+    }
+    let counted = |store: &SqliteStore| {
+        let census = store.census();
+        let mut accounts = census.accounts();
+        accounts.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        let whole = (census.queued(), census.unfinished());
+        (whole, census.queues(), accounts)
+    };
+    let expected = counted(&store);
+    drop(store);
+    write_as_version(3, &new.path(), &old.path());
+    let store = old.open();
+    assert_eq!(counted(&store), expected);
+    assert!(expected.0.0 > 0 && !expected.2.is_empty());
+    let waiting = store.waiting().await.expect("a read");
+    assert_eq!(waiting.len(), 1);
+    let tenant = &waiting[0].tenant;
+    let first = store.due_for(tenant, &waiting[0].model, Timestamp::NEVER, None, 1);
+    let first = first.await.expect("a read").remove(0);
+    assert!(tasks.contains(&first));
+    assert_eq!(first.reserve, first.estimate);
+    let attempt = u32::try_from(first.attempts.len()).expect("few") + 1;
+    let fail = rejected(attempt, Verdict::Fail(failure()));
+    lead(&store, first, &[claimed(), fail]).await;
+    assert_eq!(store.census().queued(), expected.0.0 - 1);
+    drop(store);
+    let connection = Connection::open(old.path()).expect("the file");
+    let spend = connection.query_row("SELECT count(*) FROM spend", [], |row| row.get(0));
+    assert_eq!(spend, Ok(0));
+}
+
+/// One tenant's queue is found without a look at any other's.
+#[test]
+fn a_queue_is_read_by_its_index_alone() {
+    let home = Home::new();
+    let connection = super::schema::open(&home.path()).expect("a store");
+    let plan = |sql: &str| -> Vec<String> {
+        let explained = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut statement = connection.prepare(&explained).expect("a statement");
+        let rows = statement.raw_query().mapped(|row| row.get(3));
+        rows.collect::<Result<_, _>>().expect("a plan")
+    };
+    for (sql, bounds) in [
+        (
+            super::waiting::BESIDE,
+            "tenant=? AND model=? AND priority=? AND id>?",
+        ),
+        (super::waiting::BELOW, "tenant=? AND model=? AND priority<?"),
+    ] {
+        let steps = plan(&format!("SELECT * FROM tasks {sql}"));
+        let search = format!("SEARCH tasks USING INDEX tasks_waiting ({bounds})");
+        assert_eq!(steps, [search], "and nothing is sorted");
+    }
+    let first = plan(super::waiting::FIRST);
+    let index = "SEARCH tasks USING COVERING INDEX tasks_waiting_due (tenant=? AND model=?)";
+    assert_eq!(first, [index]);
+}
+
+/// Copies all that an earlier version of the schema had room for into a file of that version.
+fn write_as_version(version: usize, from: &Path, to: &Path) {
     let connection = Connection::open(to).expect("a file");
-    let first = super::schema::MIGRATIONS[0];
-    connection.execute_batch(first).expect("the first schema");
+    for migration in &super::schema::MIGRATIONS[..version] {
+        connection.execute_batch(migration).expect("the schema");
+    }
     let newer = [from.display().to_string()];
     connection
         .execute("ATTACH ?1 AS newer", newer)
@@ -392,7 +470,8 @@ fn write_as_first_version(from: &Path, to: &Path) {
             format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
         connection.execute(&copy, []).expect("a copy");
     }
-    let version = connection.pragma_update(None, "user_version", 1);
+    let version = i64::try_from(version).expect("a small number");
+    let version = connection.pragma_update(None, "user_version", version);
     version.expect("its version");
 }
 

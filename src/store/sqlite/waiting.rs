@@ -14,9 +14,7 @@ use crate::domain::time::Timestamp;
 
 /// The queues with when the first task of each is due; one that was emptied meanwhile is left out.
 pub(super) fn first(c: &Connection, queues: Vec<Queue>) -> Result<Vec<Waiting>, StoreError> {
-    let sql = "SELECT due FROM tasks INDEXED BY tasks_waiting_due \
-               WHERE lane = 0 AND tenant = ?1 AND model = ?2 ORDER BY due LIMIT 1";
-    let mut statement = c.prepare_cached(sql)?;
+    let mut statement = c.prepare_cached(FIRST)?;
     let mut found = Vec::with_capacity(queues.len());
     for queue in queues {
         let asked = params![queue.tenant.as_str(), queue.model];
@@ -44,7 +42,7 @@ pub(super) fn due(
     let (tenant, model) = (queue.0.as_str(), queue.1);
     let Some((priority, id)) = after else {
         let bounds = params![tenant, model, until.0, i64::MAX, read::clamp(limit)];
-        return read::sound(c, &below(), bounds);
+        return read::sound(c, BELOW, bounds);
     };
     // Two searches, for one condition would look at all that have the priority.
     let same = params![
@@ -55,25 +53,26 @@ pub(super) fn due(
         id.as_bytes(),
         read::clamp(limit)
     ];
-    let mut tasks = read::sound(c, &beside(), same)?;
+    let mut tasks = read::sound(c, BESIDE, same)?;
     if tasks.len() < limit {
         let rest = read::clamp(limit - tasks.len());
         let lower = params![tenant, model, until.0, priority, rest];
-        tasks.extend(read::sound(c, &below(), lower)?);
+        tasks.extend(read::sound(c, BELOW, lower)?);
     }
     Ok(tasks)
 }
 
-fn beside() -> String {
-    format!("{WAITING} AND priority = ?4 AND id > ?5 ORDER BY id LIMIT ?6")
-}
-
-fn below() -> String {
-    format!("{WAITING} AND priority < ?4 ORDER BY priority DESC, id LIMIT ?5")
-}
-
-const WAITING: &str = "INDEXED BY tasks_waiting \
-    WHERE lane = 0 AND tenant = ?1 AND model = ?2 AND due <= ?3";
+/// When the first task of a queue is due.
+pub(super) const FIRST: &str = "SELECT due FROM tasks INDEXED BY tasks_waiting_due \
+    WHERE lane = 0 AND tenant = ?1 AND model = ?2 ORDER BY due LIMIT 1";
+/// Those of one priority after an id.
+pub(super) const BESIDE: &str = "INDEXED BY tasks_waiting \
+    WHERE lane = 0 AND tenant = ?1 AND model = ?2 AND due <= ?3 \
+    AND priority = ?4 AND id > ?5 ORDER BY id LIMIT ?6";
+/// Those of lower priorities.
+pub(super) const BELOW: &str = "INDEXED BY tasks_waiting \
+    WHERE lane = 0 AND tenant = ?1 AND model = ?2 AND due <= ?3 \
+    AND priority < ?4 ORDER BY priority DESC, id LIMIT ?5";
 
 /// The counts of all that has not ended. What makes no sense is told when it is read.
 pub(super) fn census(c: &Connection) -> rusqlite::Result<Census> {
