@@ -4,6 +4,7 @@
 mod bounds;
 mod calls;
 mod costs;
+mod limits;
 mod streams;
 mod uploads;
 
@@ -51,6 +52,7 @@ struct Server {
     channel: Channel,
     store: Arc<dyn TaskStore>,
     archive: Arc<Archive>,
+    roster: Arc<LiveRoster>,
     shutdown: Shutdown,
     health: Health,
     folder: TempDir,
@@ -94,10 +96,11 @@ impl Server {
             )])),
             ..Roster::default()
         };
+        let roster = LiveRoster::new(offered);
         let service = Service::new(Parts {
             store: Arc::clone(&store),
             archive: Arc::clone(&archive),
-            roster: LiveRoster::new(offered),
+            roster: Arc::clone(&roster),
             shutdown: shutdown.clone(),
             settings,
         });
@@ -125,6 +128,7 @@ impl Server {
             channel,
             store,
             archive,
+            roster,
             shutdown,
             health,
             folder,
