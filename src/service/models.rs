@@ -2,6 +2,7 @@
 
 use super::Service;
 use crate::domain::model::Offer;
+use crate::domain::routing::Deployment;
 use crate::provider::Roster;
 
 /// A model as callers may ask for it.
@@ -13,7 +14,7 @@ pub struct ListedModel<'a> {
     pub id: &'a str,
     /// What it does.
     pub offer: &'a Offer,
-    /// The deployments that serve it.
+    /// The deployments that would be tried, in order: those that serve it, then the fallbacks.
     pub deployments: Vec<String>,
 }
 
@@ -45,9 +46,17 @@ impl Service {
 }
 
 fn deployments(roster: &Roster, name: &str) -> Vec<String> {
-    let group = roster.routes.group(name, &roster.catalog);
-    let deployments = group.iter().flat_map(|group| &group.deployments);
-    deployments
-        .map(|deployment| deployment.id.clone())
-        .collect()
+    let chain = roster.routes.chain(name, &roster.catalog);
+    each_once(chain.iter().flat_map(|group| &group.deployments))
+}
+
+/// The ids of deployments in the order in which they are tried, each once.
+pub(super) fn each_once<'a>(deployments: impl Iterator<Item = &'a Deployment>) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for deployment in deployments {
+        if !ids.contains(&deployment.id) {
+            ids.push(deployment.id.clone());
+        }
+    }
+    ids
 }

@@ -85,6 +85,17 @@ impl Routes {
         })
     }
 
+    /// The chain of a task: that of the model as it was asked for; of the provider's model that was
+    /// meant, where the name is no longer known.
+    pub fn chain_of(&self, asked: &str, model: &str, catalog: &Catalog) -> Vec<Cow<'_, Group>> {
+        let chain = self.chain(asked, catalog);
+        if chain.is_empty() {
+            self.of_model(model).map(Cow::Owned).into_iter().collect()
+        } else {
+            chain
+        }
+    }
+
     /// The group of a name and, after it, those that may serve in its place: each once, in order.
     pub fn chain(&self, name: &str, catalog: &Catalog) -> Vec<Cow<'_, Group>> {
         let mut chain: Vec<Cow<'_, Group>> = self.group(name, catalog).into_iter().collect();

@@ -141,7 +141,11 @@ impl Attempt {
 
     /// The model there; `own`, the task's, where older records do not say.
     pub fn model_or<'a>(&'a self, own: &'a str) -> &'a str {
-        if self.model.is_empty() { own } else { &self.model }
+        if self.model.is_empty() {
+            own
+        } else {
+            &self.model
+        }
     }
 
     /// How long the provider's task ran until it ended; `None` where it did not run or has not ended.

@@ -99,7 +99,14 @@ mod tests {
     fn a_late_bill_settles_it_up_or_down() {
         let timed_out = |book| {
             let book_until = Timestamp(9);
-            let mut walk = vec![claimed(), accepted(1), Event::TimedOut { book_until }];
+            let mut walk = vec![
+                claimed(),
+                accepted(1),
+                Event::TimedOut {
+                    attempt: 1,
+                    book_until,
+                },
+            ];
             walk.extend(book);
             spend(&walk)
         };

@@ -78,9 +78,10 @@ const WAITING: &str = "INDEXED BY tasks_waiting \
 /// The counts of all that has not ended. What makes no sense is told when it is read.
 pub(super) fn census(c: &Connection) -> rusqlite::Result<Census> {
     let census = Census::default();
-    let sql = "SELECT tasks.id, tenant, key, model, state, deadline IS NULL, \
+    let sql = "SELECT tasks.id, tenant, key, tasks.model, state, deadline IS NULL, \
                account, attempts.deployment, \
-               CASE WHEN account IS NOT NULL AND json_valid(request) \
+               CASE WHEN attempts.model <> '' THEN attempts.model \
+                   WHEN account IS NOT NULL AND json_valid(request) \
                    THEN json_extract(request, '$.model') END \
                FROM tasks LEFT JOIN attempts ON task_id = tasks.id \
                    AND outcome IN ('PENDING', 'ACCEPTED', 'UNKNOWN') \
