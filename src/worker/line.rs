@@ -278,6 +278,6 @@ mod tests {
         let second = line.tenants.pop().expect("two").queues;
         line.tenants[0].queues.extend(second);
         let served = serve(&mut line, |_| Moved::Sent);
-        assert_eq!(served, ["b-1", "a-1", "a-2", "b-2"]);
+        assert_eq!(served, ["b-1", "a-1", "b-2", "a-2"]);
     }
 }
