@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::Provider;
-use crate::domain::routing::{AccountLimits, Health};
-use crate::domain::task::{Event, Rejection};
+use crate::domain::routing::{AccountLimits, Health, Judging, Unfit};
+use crate::domain::task::Rejection;
 use crate::domain::time::Timestamp;
 
 /// One account at a provider.
@@ -97,13 +97,45 @@ impl Account {
     }
 
     /// It refused a request for the model.
-    pub fn rejected(&self, model: &str, rejection: &Rejection, now: Timestamp) {
-        self.health.lock().rejected(model, rejection, now);
+    pub fn rejected(&self, model: &str, rejection: &Rejection, judging: Judging) {
+        self.health.lock().rejected(model, rejection, judging);
     }
 
-    /// What a waiting task for the model is told, when the account is not to be tried now.
-    pub fn deferral(&self, model: &str, now: Timestamp) -> Option<Event> {
-        self.health.lock().deferral(model, now)
+    /// Whether it took a request for the model is not known.
+    pub fn unknown(&self, model: &str, judging: Judging) {
+        self.health.lock().unknown(model, judging);
+    }
+
+    /// A request for the model is about to be sent.
+    pub fn sending(&self, model: &str, now: Timestamp) {
+        self.health.lock().sending(model, now);
+    }
+
+    /// The request for the model was not sent after all.
+    pub fn spared(&self, model: &str) {
+        self.health.lock().spared(model);
+    }
+
+    /// It answered a question about a task of the model.
+    pub fn polled(&self, model: &str) {
+        self.health.lock().polled(model);
+    }
+
+    /// Why and until when it is not to be tried for the model; `None`: it may be.
+    pub fn unfit(&self, model: &str, now: Timestamp) -> Option<Unfit> {
+        self.health.lock().unfit(model, now)
+    }
+
+    /// Whether it is not to be tried for the model, for another reason than that a task which was
+    /// let through to try it is still on its way.
+    pub fn is_refused(&self, model: &str, now: Timestamp) -> bool {
+        self.health.lock().is_refused(model, now)
+    }
+
+    /// What took it out is mended: a changed configuration, or the provider says that its key is
+    /// good and credits are left. New requests are let in at once.
+    pub fn readmit(&self) {
+        self.health.lock().readmit();
     }
 }
 
@@ -131,11 +163,6 @@ impl Accounts {
     /// The names of all accounts, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.accounts.keys().map(String::as_str)
-    }
-
-    /// The account that serves a model: today the only one there is.
-    pub fn for_model(&self, _model: &str) -> Option<Arc<Account>> {
-        self.accounts.values().next().cloned()
     }
 
     /// Whether any has room for a create call.

@@ -12,14 +12,13 @@ use super::Service;
 use super::limits::Limited;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
-use crate::domain::generation::{
-    Draft, DraftSource, Generation, InvalidField, InvalidReason, NO_UPLOAD, fingerprint,
-};
+use crate::domain::generation::{Draft, Generation, InvalidField, InvalidReason, fingerprint};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
 use crate::domain::pricing;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
+use crate::provider::Roster;
 use crate::store::{Admission, Created, StoreError};
 
 /// What a caller sent.
@@ -212,8 +211,36 @@ impl Service {
         }
     }
 
+    /// The request as the first deployment of its group takes it that takes it at all; of a name
+    /// that is the catalogue's own, as the model takes it.
     pub(super) fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
-        Generation::new(draft, &self.roster().catalog, &self.parts().settings.limits)
+        let Roster {
+            catalog, routes, ..
+        } = &*self.roster();
+        let limits = &self.parts().settings.limits;
+        let group = routes.configured(&draft.model);
+        let deployments = group.map_or(&[][..], |group| &group.deployments);
+        let mut refused = None;
+        let mut tried: Vec<&str> = Vec::new();
+        for deployment in deployments {
+            if tried.contains(&&*deployment.model) {
+                continue;
+            }
+            tried.push(&deployment.model);
+            // By its qualified name, which no other name hides.
+            let [_, model] = catalog.spellings(&deployment.model);
+            match Generation::new(&naming(draft, model), catalog, limits) {
+                Ok(generation) => return Ok(generation),
+                Err(wrong) => drop(refused.get_or_insert(wrong)),
+            }
+        }
+        if let Some(wrong) = refused {
+            return Err(wrong);
+        }
+        match routes.aliases.get(&draft.model) {
+            Some(own) => Generation::new(&naming(draft, own.clone()), catalog, limits),
+            None => Generation::new(draft, catalog, limits),
+        }
     }
 
     /// The most that one attempt may cost; `None`: not known.
@@ -239,38 +266,6 @@ impl Service {
             return Err(CreateError::NoUpstreamAccount);
         }
         Ok(())
-    }
-
-    /// Keeps what is inline or uploaded in the archive as the task's own, so that no row holds it and
-    /// no other record's end takes it.
-    async fn spool(&self, id: TaskId, draft: &Draft) -> Result<(), CreateError> {
-        let archive = &self.parts().archive;
-        for (index, input) in (0_u32..).zip(&draft.inputs) {
-            let kept = match &input.source {
-                DraftSource::Data(bytes) => {
-                    let put = archive.put_input(id, index, bytes.clone()).await;
-                    put.map(drop).map_err(CreateError::Archive)
-                }
-                DraftSource::Uploaded(upload) => {
-                    let (spool, size) = (upload.id.spool(), upload.size_bytes);
-                    let given = archive.give(spool, size, id, index).await;
-                    given.map_err(|error| not_given(index, error))
-                }
-                DraftSource::Missing | DraftSource::Url(_) | DraftSource::Upload(_) => Ok(()),
-            };
-            if let Err(error) = kept {
-                self.unspool(id).await;
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    async fn unspool(&self, id: TaskId) {
-        // What stays behind belongs to no task; the cleaner finds it.
-        if let Err(error) = self.parts().archive.remove_task(id).await {
-            tracing::warn!(task = %id, %error, "left inputs of a refused create behind");
-        }
     }
 
     /// Keeps the inputs and commits the task.
@@ -339,16 +334,12 @@ impl Service {
     }
 }
 
-/// An upload that expired after it was looked up is like any other that is not there.
-fn not_given(index: u32, error: ArchiveError) -> CreateError {
-    if error != ArchiveError::Missing {
-        return CreateError::Archive(error);
+/// The same draft for a model.
+fn naming(draft: &Draft, model: String) -> Draft {
+    Draft {
+        model,
+        ..draft.clone()
     }
-    CreateError::Invalid(vec![InvalidField {
-        field: format!("input_references[{index}].upload_id"),
-        reason: InvalidReason::FieldInvalid,
-        problem: NO_UPLOAD.to_owned(),
-    }])
 }
 
 fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {

@@ -5,6 +5,7 @@
 
 use super::Service;
 use super::create::{NewRequest, Unfit, asked_model};
+use super::models::each_once;
 use crate::domain::caller::Caller;
 use crate::domain::generation::{InvalidField, Operation};
 use crate::domain::money::Millicredits;
@@ -62,11 +63,19 @@ impl Service {
         request: NewRequest,
     ) -> Result<Estimate, EstimateError> {
         let (draft, generation) = self.checked(caller, &request).await?;
-        let account = self.roster().accounts.for_model(&generation.model);
-        let deployment = |name: &str| Deployment::of_model(name, &generation.model).id;
+        let roster = self.roster();
+        let asked = asked_model(&draft.model, &generation);
+        let chain = roster
+            .routes
+            .chain_of(&asked, &generation.model, &roster.catalog);
+        let tried = chain.iter().flat_map(|group| &group.deployments);
+        let takes = |deployment: &&Deployment| {
+            let adapted = generation.for_model(&deployment.model, &roster.catalog);
+            adapted.is_ok()
+        };
         Ok(Estimate {
             estimated: self.price(&generation),
-            deployments: account.iter().map(|a| deployment(a.name())).collect(),
+            deployments: each_once(tried.filter(takes)),
             operation: generation.operation,
             model: asked_model(&draft.model, &generation),
             seconds: generation.seconds,

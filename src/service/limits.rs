@@ -150,8 +150,9 @@ impl Service {
         if !caller.limits.budget.is_bounded() {
             return Ok(own);
         }
-        let chain: Vec<Cow<'_, Group>> = roster.routes.chain(asked, &roster.catalog);
-        let found = reserve(&chain, generation, &roster.catalog);
+        let (catalog, model) = (&roster.catalog, &generation.model);
+        let chain: Vec<Cow<'_, Group>> = roster.routes.chain_of(asked, model, catalog);
+        let found = reserve(&chain, generation, catalog);
         if !found.unknown.is_empty() {
             let deployments = found.unknown;
             return Err(CreateError::PriceUnknown { deployments });

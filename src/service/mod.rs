@@ -16,6 +16,7 @@ mod list;
 mod models;
 mod page;
 mod resolve;
+mod spool;
 mod upload;
 mod watch;
 

@@ -4,6 +4,7 @@ use super::Service;
 use super::limits::Names;
 use crate::domain::caller::Caller;
 use crate::domain::model::Offer;
+use crate::domain::routing::Deployment;
 use crate::provider::Roster;
 
 /// A model as callers may ask for it.
@@ -15,19 +16,20 @@ pub struct ListedModel<'a> {
     pub id: &'a str,
     /// What it does.
     pub offer: &'a Offer,
-    /// The deployments that serve it.
+    /// The deployments that would be tried, in order: those that serve it, then the fallbacks.
     pub deployments: Vec<String>,
 }
 
 impl Service {
-    /// Tells of every model by every name, in the order of the names; qualified names are not
-    /// repeated. A key is told of the models that it may ask for.
+    /// Tells of every model and group by every name, in the order of the names; qualified names are
+    /// not repeated. A key is told of the models that it may ask for.
     pub fn with_models<T>(&self, caller: &Caller, tell: impl FnOnce(&[ListedModel<'_>]) -> T) -> T {
         let roster = self.roster();
         let catalog = &roster.catalog;
         let ids = catalog.ids().map(|id| (id, id));
         let mut models: Vec<ListedModel<'_>> = ids
             .chain(catalog.names())
+            .chain(groups(&roster))
             .filter(|(name, _)| Names(&roster).allow(&caller.models, name))
             .map(|(name, id)| ListedModel {
                 name,
@@ -47,10 +49,38 @@ impl Service {
     }
 }
 
+/// The configured groups by names that are not the catalogue's, each with its first model.
+fn groups(roster: &Roster) -> impl Iterator<Item = (&str, &str)> {
+    let Roster {
+        catalog, routes, ..
+    } = roster;
+    let names = routes.groups.keys().chain(routes.aliases.keys());
+    let own = names.filter(|name| {
+        catalog.offer(name).is_none() && catalog.names().all(|(known, _)| known != *name)
+    });
+    own.filter_map(|name| {
+        if let Some(group) = routes.configured(name) {
+            let first = group.deployments.first()?;
+            return Some((name.as_str(), first.model.as_str()));
+        }
+        let meant = catalog.resolve(routes.aliases.get(name)?).ok()?.id;
+        let id = catalog.ids().find(|id| *id == meant)?;
+        Some((name.as_str(), id))
+    })
+}
+
 fn deployments(roster: &Roster, name: &str) -> Vec<String> {
-    let group = roster.routes.group(name, &roster.catalog);
-    let deployments = group.iter().flat_map(|group| &group.deployments);
-    deployments
-        .map(|deployment| deployment.id.clone())
-        .collect()
+    let chain = roster.routes.chain(name, &roster.catalog);
+    each_once(chain.iter().flat_map(|group| &group.deployments))
+}
+
+/// The ids of deployments in the order in which they are tried, each once.
+pub(super) fn each_once<'a>(deployments: impl Iterator<Item = &'a Deployment>) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for deployment in deployments {
+        if !ids.contains(&deployment.id) {
+            ids.push(deployment.id.clone());
+        }
+    }
+    ids
 }

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 pub use admission::{Admission, Denied, QueueOf, Saved};
 pub use census::{Census, Load, Queue};
 pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
-pub use update::{Update, UpdateError, update};
+pub use update::{Update, UpdateError, update, update_within};
 pub use uploads::UploadStore;
 
 use crate::domain::caller::Budget;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{StoreError, TaskStore};
+use super::{Saved, StoreError, TaskStore};
+use crate::domain::caller::Budget;
 use crate::domain::id::TaskId;
 use crate::domain::task::{Event, Refusal, Task};
 use crate::domain::time::Timestamp;
@@ -56,6 +57,34 @@ pub async fn update(
         };
         match store.save(next).await {
             Ok(saved) => return Ok(Update::Saved(saved)),
+            Err(StoreError::Conflict) if races < MAX_RACES => races += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// As [`update`], but only if the key's budget holds with what the event makes the task spend. `None`:
+/// it does not; nothing was written.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_within(
+    store: &dyn TaskStore,
+    id: TaskId,
+    event: &Event,
+    budget: Budget,
+    now: Timestamp,
+) -> Result<Option<Update>, UpdateError> {
+    let mut races = 0;
+    loop {
+        let task = store.get(id).await?.ok_or(UpdateError::NotFound)?;
+        let next = match task.apply(event, now) {
+            Ok(next) => next,
+            Err(refusal) => return Ok(Some(Update::Refused(task, refusal))),
+        };
+        match store.save_within(next, budget).await {
+            Ok(Saved::Committed(saved)) => return Ok(Some(Update::Saved(saved))),
+            Ok(Saved::Denied(_)) => return Ok(None),
             Err(StoreError::Conflict) if races < MAX_RACES => races += 1,
             Err(error) => return Err(error.into()),
         }

@@ -1,23 +1,24 @@
-//! Queued → submitted: prepares, commits the intent, sends the one create, records the outcome.
+//! Queued → submitted: chooses a deployment, prepares, commits the intent, sends the one create,
+//! records the outcome.
 //!
 //! Addresses for the inputs (uploads, data URIs) are free and are made before the intent, so that the
 //! send window stays short. Uploads may take minutes: a task that needs one has room of another kind
 //! until it is placed, and is passed over where there is none, so that the others go on. Once the intent is committed the work runs to a recorded outcome, also in a drain.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::line::{Line, Moved};
+use super::load::Place;
 use super::placing::{self, Turn, Unplaced};
+use super::route::Scene;
 use crate::archive::ArchiveError;
 use crate::domain::follow::BOOKING;
-use crate::domain::id::TaskId;
-use crate::domain::routing::Deployment;
+use crate::domain::routing::{Choice, Going, Unfit};
 use crate::domain::task::{
     Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, Trials,
     verdict,
@@ -26,66 +27,40 @@ use crate::domain::upload::Placement;
 use crate::provider::Account;
 use crate::store::{StoreError, Update, UpdateError};
 
-/// Offers what is due to its account until the drain.
+/// Offers what is due to a deployment until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
-    let busy = Arc::new(Busy::default());
     loop {
-        pass(&desk, &busy).await;
+        pass(&desk).await;
         if !desk.next_pass(Lane::Dispatch, LONGEST_REST).await {
             return;
         }
     }
 }
 
-/// Tasks being submitted by this process.
-#[derive(Default)]
-struct Busy(Mutex<HashSet<TaskId>>);
-
-/// Holds a task's place among the busy ones.
-struct Place {
-    busy: Arc<Busy>,
-    id: TaskId,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.busy.0.lock().remove(&self.id);
-    }
-}
-
-async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>) {
-    let (mut cursor, mut passed_over) = (None, 0);
-    if !desk.accounts().have_room() {
+async fn pass(desk: &Arc<Desk>) {
+    let roster = desk.roster.now();
+    if !roster.accounts.have_room() {
         return;
     }
-    while let Ok(page) = desk
-        .store
-        .due(Lane::Dispatch, desk.now(), cursor, PAGE)
-        .await
-    {
-        let Some(last) = page.last() else { return };
-        cursor = Some((last.next_step().1, last.id));
-        for task in page {
-            if desk.shutdown.is_draining() {
-                return;
-            }
-            match offer(desk, busy, &task).await {
-                Offered::Taken => {}
-                Offered::PassedOver if passed_over < MOST_PASSED_OVER => passed_over += 1,
-                Offered::PassedOver | Offered::NoRoom => return,
-            }
+    let Ok(waiting) = desk.store.waiting().await else {
+        return;
+    };
+    let census = desk.store.census();
+    let mut line = Line::new(waiting, desk.now(), |tenant| {
+        let in_flight = census.in_flight_of_tenant(tenant);
+        let most = roster.callers.tenant(tenant).max_in_flight;
+        (in_flight.saturating_add(desk.load.coming_of(tenant)), most)
+    });
+    for _ in 0..MOST_OFFERS {
+        let Some(turn) = line.next(desk).await else {
+            return;
+        };
+        if desk.shutdown.is_draining() {
+            return;
         }
+        let moved = offer(desk, &turn.task).await;
+        line.moved(&turn, moved);
     }
-}
-
-/// What became of an offer.
-enum Offered {
-    /// Nothing is to be done for the task now.
-    Taken,
-    /// Its inputs cannot be placed now; others may go on.
-    PassedOver,
-    /// There is no room for more creates.
-    NoRoom,
 }
 
 /// What a submission holds until its create is answered.
@@ -93,106 +68,155 @@ struct Room {
     permit: OwnedSemaphorePermit,
     /// There as long as the permit is for placing inputs and not for a create.
     turn: Option<Turn>,
+    place: Place,
 }
 
-/// Starts one task's submission, if there is room.
-async fn offer(desk: &Arc<Desk>, busy: &Arc<Busy>, task: &Arc<Task>) -> Offered {
-    if busy.0.lock().contains(&task.id) {
-        return Offered::Taken;
+/// Chooses a deployment for one task and starts its submission, if there is room.
+async fn offer(desk: &Arc<Desk>, task: &Arc<Task>) -> Moved {
+    if desk.load.is_busy(task.id) {
+        return Moved::Settled;
     }
-    let model = &task.order.generation.model;
-    let Some(account) = desk.accounts().for_model(model) else {
-        let message = "no configured account serves the model";
-        let failure = Failure::ours(FailureReason::NoDeploymentAvailable, message);
-        let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
-        return Offered::Taken;
+    let scene = Scene::new(desk, task);
+    match scene.choose(task) {
+        Choice::Go(going) => start(desk, task, going).await,
+        Choice::Full { .. } => Moved::Stuck,
+        Choice::Wait(unfit) => {
+            let _ = desk.record(task.id, &deferred(&unfit)).await;
+            Moved::Settled
+        }
+        Choice::Skip { deployment, why } => {
+            tracing::warn!(task = %task.id, deployment = deployment.id, why, "skipped");
+            let skipped = Event::Skipped {
+                deployment: deployment.id,
+                account: deployment.account,
+                model: deployment.model,
+                why,
+            };
+            // The next pass chooses among the others.
+            let _ = desk.record(task.id, &skipped).await;
+            desk.store.changes().nudge(Lane::Dispatch);
+            Moved::Settled
+        }
+        Choice::Nobody => {
+            let message = if scene.is_served() {
+                "no deployment takes the request; the attempts say why"
+            } else {
+                "no configured account serves the model"
+            };
+            let failure = Failure::ours(FailureReason::NoDeploymentAvailable, message);
+            let _ = desk.record(task.id, &Event::NoRoute(failure)).await;
+            Moved::Settled
+        }
+    }
+}
+
+fn deferred(unfit: &Unfit) -> Event {
+    Event::Deferred {
+        not_before: unfit.until,
+        why: unfit.why.to_owned(),
+    }
+}
+
+async fn start(desk: &Arc<Desk>, task: &Arc<Task>, going: Box<Going>) -> Moved {
+    let Some(account) = desk.accounts().get(&going.deployment.account) else {
+        return Moved::Stuck;
     };
-    if let Some(deferred) = account.deferral(model, desk.now()) {
-        let _ = desk.record(task.id, &deferred).await;
-        return Offered::Taken;
-    }
-    let room = match room(desk, &account, task).await {
+    let (permit, turn) = match room(desk, &account, task).await {
         Ok(room) => room,
         Err(refused) => return refused,
     };
-    if busy.0.lock().insert(task.id) {
-        let place = Place {
-            busy: Arc::clone(busy),
-            id: task.id,
+    let deployment = &going.deployment;
+    let Some(place) = desk.load.take(task.id, &task.tenant, deployment) else {
+        return Moved::Settled;
+    };
+    desk.load.sending(deployment, desk.now());
+    account.sending(&deployment.model, desk.now());
+    let (desk, task) = (Arc::clone(desk), Arc::clone(task));
+    let shutdown = desk.shutdown.clone();
+    shutdown.spawn(async move {
+        let mut room = Room {
+            permit,
+            turn,
+            place,
         };
-        let desk = Arc::clone(desk);
-        let task = Arc::clone(task);
-        let shutdown = desk.shutdown.clone();
-        shutdown.spawn(async move {
-            let mut room = room;
-            if is_due(&desk, task.id).await {
-                submit(&desk, &account, &task, &mut room).await;
-            }
-            leave(&desk, place, room);
-        });
-    }
-    Offered::Taken
+        let sent =
+            is_due(&desk, &task).await && submit(&desk, &account, &task, &going, &mut room).await;
+        if !sent {
+            account.spared(&going.deployment.model);
+        }
+        // The place is given back before the nudge, so that the next pass finds it.
+        drop(room);
+        desk.store.changes().nudge(Lane::Dispatch);
+    });
+    Moved::Sent
 }
 
-/// The room that a submission begins with.
-async fn room(desk: &Desk, account: &Account, task: &Task) -> Result<Room, Offered> {
+/// The room that a submission begins with: a permit, and the turn to place inputs where it is for
+/// that.
+async fn room(
+    desk: &Desk,
+    account: &Account,
+    task: &Task,
+) -> Result<(OwnedSemaphorePermit, Option<Turn>), Moved> {
     let missing = placing::missing(desk, account, task).await;
     if missing.is_empty() {
         let permit = account.creates().try_acquire_owned();
-        let permit = permit.map_err(|_| Offered::NoRoom)?;
-        return Ok(Room { permit, turn: None });
+        return Ok((permit.map_err(|_| Moved::Stuck)?, None));
     }
-    let turn = desk.turns.take(missing).ok_or(Offered::PassedOver)?;
+    let turn = desk.turns.take(missing).ok_or(Moved::Inputs)?;
     let permit = account.places().try_acquire_owned();
-    Ok(Room {
-        permit: permit.map_err(|_| Offered::PassedOver)?,
-        turn: Some(turn),
-    })
+    Ok((permit.map_err(|_| Moved::Inputs)?, Some(turn)))
 }
 
-/// Whether the task still waits for its turn: the page it was read from may be old by now.
-async fn is_due(desk: &Desk, id: TaskId) -> bool {
-    match desk.store.get(id).await {
+/// Whether the task still waits for its turn, as it was when its deployment was chosen: the page it
+/// was read from may be old by now.
+async fn is_due(desk: &Desk, offered: &Task) -> bool {
+    match desk.store.get(offered.id).await {
         Ok(Some(task)) => {
             let (lane, due) = task.next_step();
-            lane == Lane::Dispatch && due <= desk.now()
+            let same = task.attempts.len() == offered.attempts.len();
+            lane == Lane::Dispatch && due <= desk.now() && same
         }
         Ok(None) | Err(_) => false,
     }
 }
 
-/// Gives the place back before the nudge, so that the next pass finds it.
-fn leave(desk: &Desk, place: Place, room: Room) {
-    drop(place);
-    drop(room);
-    desk.store.changes().nudge(Lane::Dispatch);
-}
-
-async fn submit(desk: &Desk, account: &Account, task: &Task, room: &mut Room) {
+/// False when no intent was committed.
+async fn submit(
+    desk: &Desk,
+    account: &Account,
+    task: &Task,
+    going: &Going,
+    room: &mut Room,
+) -> bool {
     let provider = account.provider();
     let addresses = tokio::select! {
         // Nothing is begun in a drain, and what is placed costs nothing.
-        () = desk.shutdown.draining() => return,
+        () = desk.shutdown.draining() => return false,
         addresses = placing::addresses(desk, account, task, room.turn.as_ref()) => addresses,
     };
-    if desk.shutdown.is_draining() || !enter(desk, account, task, room).await {
-        return;
+    if desk.shutdown.is_draining() || !enter(desk, account, going, room).await {
+        return false;
     }
     let (prepared, reused) = match addresses {
         Ok(found) => {
-            let prepared = provider.prepare(&task.order.generation, &found.uris);
+            let prepared = provider.prepare(&going.adapted.generation, &found.uris);
             (Ok(prepared), Some(found.reused))
         }
         Err(Unplaced::Rejected(rejection)) => (Err(rejection), None),
-        Err(Unplaced::Archive(error)) => return input_missing(desk, task, error).await,
+        Err(Unplaced::Archive(error)) => {
+            input_missing(desk, task, error).await;
+            return false;
+        }
         // The next pass offers it again, as one that has something to place.
-        Err(Unplaced::NotItsTurn) => return,
+        Err(Unplaced::NotItsTurn) => return false,
     };
     // The window opens before the intent can be on disk: what waits longer is not sent.
     let begun = Instant::now();
-    let Some(claimed) = claim(desk, account, task).await else {
-        return;
+    let Some(claimed) = claim(desk, task, going).await else {
+        return false;
     };
+    room.place.claimed();
     let outcome = match prepared {
         Err(rejection) => SubmitOutcome::Rejected(rejection),
         Ok(_) if begun.elapsed() > desk.settings.submit.window => {
@@ -201,10 +225,11 @@ async fn submit(desk: &Desk, account: &Account, task: &Task, room: &mut Room) {
         Ok(prepared) => provider.submit(prepared).await,
     };
     settle(desk, account, &claimed, outcome, reused.as_deref()).await;
+    true
 }
 
 /// Gives up the room for placing for that of a create. False when the create must not be made now.
-async fn enter(desk: &Desk, account: &Account, task: &Task, room: &mut Room) -> bool {
+async fn enter(desk: &Desk, account: &Account, going: &Going, room: &mut Room) -> bool {
     let Some(turn) = room.turn.take() else {
         return true;
     };
@@ -217,23 +242,19 @@ async fn enter(desk: &Desk, account: &Account, task: &Task, room: &mut Room) -> 
     };
     let Ok(permit) = permit else { return false };
     room.permit = permit;
-    let model = &task.order.generation.model;
-    if let Some(deferred) = account.deferral(model, desk.now()) {
-        let _ = desk.record(task.id, &deferred).await;
-        return false;
-    }
-    !desk.shutdown.is_draining()
+    // Placing takes its time: if the account is no longer fit, the next pass chooses again.
+    !account.is_refused(&going.deployment.model, desk.now()) && !desk.shutdown.is_draining()
 }
 
 /// Commits the intent. `None`: the create must not be sent.
-async fn claim(desk: &Desk, account: &Account, task: &Task) -> Option<Arc<Task>> {
-    let deployment = Deployment::of_model(account.name(), &task.order.generation.model);
+async fn claim(desk: &Desk, task: &Task, going: &Going) -> Option<Arc<Task>> {
+    let deployment = going.deployment.clone();
     let event = Event::Claimed {
         deployment: deployment.id,
         account: deployment.account,
         model: deployment.model,
-        estimated: task.estimate,
-        changes: String::new(),
+        estimated: going.estimated,
+        changes: going.adapted.changes.join("; "),
     };
     match desk.record(task.id, &event).await {
         Ok(Update::Saved(claimed)) => Some(claimed),
@@ -251,8 +272,10 @@ async fn settle(
     outcome: SubmitOutcome,
     reused: Option<&[Placement]>,
 ) {
-    let attempt = task.current_attempt().map_or(0, |attempt| attempt.number);
-    let model = &task.order.generation.model;
+    let Some(claimed) = task.current_attempt() else {
+        return;
+    };
+    let (attempt, model) = (claimed.number, claimed.model.as_str());
     let event = match outcome {
         SubmitOutcome::Accepted {
             upstream_id,
@@ -273,7 +296,7 @@ async fn settle(
                 message = rejection.message, "create rejected");
             // Uploads have a quota of their own, which says nothing of the model's.
             if reused.is_some() || rejection.kind != RejectionKind::Quota {
-                account.rejected(model, &rejection, desk.now());
+                account.rejected(model, &rejection, desk.judging());
             }
             let reused = reused.unwrap_or_default();
             if rejection.may_be_about_inputs() {
@@ -283,6 +306,7 @@ async fn settle(
         }
         SubmitOutcome::Unknown { evidence } => {
             tracing::error!(task = %task.id, attempt, evidence, "outcome of the create is unknown");
+            account.unknown(model, desk.judging());
             let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
             Event::Ambiguous {
                 attempt,
@@ -313,6 +337,7 @@ fn rejected(desk: &Desk, task: &Task, attempt: u32, rejection: Rejection, reused
         attempts: &task.attempts,
         most: desk.settings.submit.max_attempts,
         reused_addresses: reused,
+        others: Scene::new(desk, task).goes_on(task),
     };
     let verdict = verdict(&rejection, trials, desk.now(), rand::random());
     Event::Rejected {
@@ -355,9 +380,7 @@ fn not_sent(message: &str) -> Rejection {
 
 /// How long a task waits whose inputs cannot be read.
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
-/// Tasks read at once.
-const PAGE: usize = 64;
-/// Tasks that wait for room to place their inputs, in one pass, before it ends.
-const MOST_PASSED_OVER: usize = 256;
+/// Turns in one pass before the next one begins.
+const MOST_OFFERS: usize = 1024;
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

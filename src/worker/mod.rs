@@ -9,9 +9,12 @@ mod archiver;
 mod cleaner;
 pub mod copy;
 mod dispatcher;
+mod line;
+mod load;
 mod placing;
 mod poller;
 mod rescuer;
+mod route;
 mod settings;
 
 use std::panic::AssertUnwindSafe;
@@ -27,13 +30,14 @@ pub use settings::{ArchiveSettings, PollSettings, Settings, SubmitSettings};
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::domain::id::TaskId;
+use crate::domain::routing::Judging;
 use crate::domain::schedule::RunTimes;
 use crate::domain::task::{Event, Lane, Refusal};
 use crate::domain::time::Timestamp;
 use crate::egress::Egress;
 use crate::provider::{Accounts, LiveRoster};
 use crate::shutdown::Shutdown;
-use crate::store::{StoreError, TaskStore, Update, UpdateError, update};
+use crate::store::{StoreError, TaskStore, Update, UpdateError, update, update_within};
 
 /// What every loop works with.
 pub struct Desk {
@@ -55,6 +59,8 @@ pub struct Desk {
     outputs: Mutex<lru::LruCache<TaskId, Vec<String>>>,
     /// Who places content at a provider.
     turns: placing::Turns,
+    /// What is about to be sent.
+    load: Arc<load::Load>,
     clock: Clock,
 }
 
@@ -78,12 +84,22 @@ impl Desk {
             run_times: Mutex::default(),
             outputs: Mutex::new(lru::LruCache::new(OUTPUTS)),
             turns: placing::Turns::default(),
+            load: Arc::default(),
             clock: Clock,
         }
     }
 
     fn accounts(&self) -> Arc<Accounts> {
         Arc::clone(&self.roster.now().accounts)
+    }
+
+    /// What answers of accounts are judged by, now.
+    fn judging(&self) -> Judging {
+        Judging {
+            breaker: self.roster.now().routes.breaker,
+            now: self.now(),
+            random: rand::random(),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -102,6 +118,33 @@ impl Desk {
                 tracing::debug!(task = %id, %refusal, "came too late");
             }
             Ok(Update::Refused(..)) => {}
+            Err(error) => tracing::warn!(task = %id, event = event.name(), %error, "not recorded"),
+        }
+        updated
+    }
+
+    /// Applies a decision that may make the task spend more, if its key's budget holds with it.
+    /// `None`: it does not.
+    async fn record_within(
+        &self,
+        id: TaskId,
+        event: &Event,
+    ) -> Result<Option<Update>, UpdateError> {
+        let key = match self.store.get(id).await? {
+            Some(task) => task.key.clone(),
+            None => return Err(UpdateError::NotFound),
+        };
+        let budget = self.roster.now().callers.budget(key.as_ref());
+        let updated = update_within(self.store.as_ref(), id, event, budget, self.now()).await;
+        match &updated {
+            Ok(Some(Update::Saved(task))) => tracing::info!(
+                task = %id, event = event.name(), state = task.state.name(),
+                revision = task.revision, "recorded"
+            ),
+            Ok(None) => {
+                tracing::info!(task = %id, event = event.name(), "the budget does not hold")
+            }
+            Ok(Some(Update::Refused(..))) => {}
             Err(error) => tracing::warn!(task = %id, event = event.name(), %error, "not recorded"),
         }
         updated

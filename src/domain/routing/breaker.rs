@@ -72,7 +72,11 @@ impl Breaker {
     pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         let open = self.opened?;
         let trial = open.trial.filter(|until| now < *until);
-        let until = if now < open.until { Some(open.until) } else { trial };
+        let until = if now < open.until {
+            Some(open.until)
+        } else {
+            trial
+        };
         until.filter(|until| now < *until)
     }
 

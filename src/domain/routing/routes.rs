@@ -51,6 +51,12 @@ impl Routes {
         routes
     }
 
+    /// The configured group of a name: its own, or another that it has.
+    pub fn configured(&self, name: &str) -> Option<&Group> {
+        let own = self.aliases.get(name).map_or(name, String::as_str);
+        self.groups.get(own)
+    }
+
     /// The group that a caller's name means: a configured one, by its name or another; else the
     /// one that the catalogue's name means. `None`: nobody serves it.
     pub fn group(&self, name: &str, catalog: &Catalog) -> Option<Cow<'_, Group>> {
@@ -83,6 +89,17 @@ impl Routes {
             deployments,
             policy: self.policy.clone(),
         })
+    }
+
+    /// The chain of a task: that of the model as it was asked for; of the provider's model that was
+    /// meant, where the name is no longer known.
+    pub fn chain_of(&self, asked: &str, model: &str, catalog: &Catalog) -> Vec<Cow<'_, Group>> {
+        let chain = self.chain(asked, catalog);
+        if chain.is_empty() {
+            self.of_model(model).map(Cow::Owned).into_iter().collect()
+        } else {
+            chain
+        }
     }
 
     /// The group of a name and, after it, those that may serve in its place: each once, in order.

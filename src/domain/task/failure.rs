@@ -116,6 +116,12 @@ impl Failure {
 }
 
 impl Failure {
+    /// The provider has forgotten its task.
+    pub fn gone() -> Self {
+        let message = "the provider no longer knows the task";
+        Self::ours(FailureReason::ProviderTaskGone, message)
+    }
+
     /// Whether it is proved that the provider's task has ended, and that neither the request nor its
     /// inputs were to blame: the same request may succeed elsewhere.
     pub fn is_providers_fault(&self) -> bool {

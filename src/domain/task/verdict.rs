@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Failure, FailureReason, Rejection, RejectionKind, Verdict};
+use super::{Attempt, AttemptOutcome, Failure, FailureReason, Rejection, RejectionKind, Verdict};
 use crate::domain::schedule::{quota_cooldown, retry_backoff};
 use crate::domain::time::Timestamp;
 
@@ -12,35 +12,48 @@ pub struct Trials<'a> {
     /// All of the task's attempts, the one just rejected included (its fault need not be written
     /// yet).
     pub attempts: &'a [Attempt],
-    /// Attempts at most.
+    /// Creates at most, until the task is accepted; one that failed after that is counted anew.
     pub most: u32,
     /// Whether the rejected create named an input by an address made for an earlier create.
     pub reused_addresses: bool,
+    /// Whether another deployment may be tried before a round of all of them is over.
+    pub others: bool,
 }
 
 /// Decides; `random` is in 0..1.
 ///
 /// The caller's fault ends the task; but a create that named reused addresses is sent once more, with
-/// fresh ones, because the provider may have forgotten them. An account's fault is tried again
-/// soon, on another account if the dispatcher has one, and ends it the third time. The rest waits
-/// until as many attempts are used as are allowed.
+/// fresh ones, because the provider may have forgotten them. After any other fault the next
+/// deployment of the round is tried at once. When the round is over the task waits: soon after an
+/// account's fault, which ends it the third time on one account; after the rest until as many
+/// attempts are used as are allowed.
 pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random: f64) -> Verdict {
     let Trials {
         attempts,
         most,
         reused_addresses,
+        others,
     } = trials;
-    let before = |kinds: &[RejectionKind]| earlier(attempts, kinds);
+    let sent = sent(attempts);
+    let before = |kinds: &[RejectionKind]| earlier(&sent, kinds).count();
+    let used_up = count(sent.len()) >= most;
     let wait = match rejection.kind {
         RejectionKind::Caller => {
             let once_more = reused_addresses && before(&[RejectionKind::Caller]) == 0;
-            if !once_more || count(attempts.len()) >= most {
+            if !once_more || used_up {
                 return fail(rejection, FailureReason::InvalidInput, REFUSED);
             }
             Duration::ZERO
         }
+        _ if used_up => {
+            return fail(rejection, FailureReason::NoDeploymentAvailable, EXHAUSTED);
+        }
+        _ if others => Duration::ZERO,
         RejectionKind::Account => {
-            let Some(wait) = ACCOUNT_WAITS.get(before(&[RejectionKind::Account])) else {
+            let account = sent.last().map(|attempt| &attempt.account);
+            let faults = earlier(&sent, &[RejectionKind::Account]);
+            let faults = faults.filter(|attempt| Some(&attempt.account) == account);
+            let Some(wait) = ACCOUNT_WAITS.get(faults.count()) else {
                 return fail(rejection, FailureReason::NoDeploymentAvailable, ACCOUNTS);
             };
             *wait
@@ -55,18 +68,28 @@ pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random
             retry_backoff(count(failures), random).max(asked)
         }
     };
-    if count(attempts.len()) >= most {
-        return fail(rejection, FailureReason::NoDeploymentAvailable, EXHAUSTED);
-    }
     Verdict::Retry(now.after(wait))
 }
 
-/// Rejections for these faults before the last attempt.
-fn earlier(attempts: &[Attempt], kinds: &[RejectionKind]) -> usize {
-    let past = attempts.split_last().map_or(&[][..], |(_, past)| past);
+/// What was sent since a provider last had the task.
+fn sent(attempts: &[Attempt]) -> Vec<&Attempt> {
+    let ended = |attempt: &Attempt| attempt.outcome == AttemptOutcome::Ended;
+    let begun = attempts.iter().rposition(ended).map_or(0, |last| last + 1);
+    let since = attempts.get(begun..).unwrap_or_default().iter();
+    since
+        .filter(|attempt| attempt.outcome != AttemptOutcome::Skipped)
+        .collect()
+}
+
+/// Rejections for these faults before the last one.
+fn earlier<'a>(sent: &[&'a Attempt], kinds: &[RejectionKind]) -> impl Iterator<Item = &'a Attempt> {
+    let past = sent.split_last().map_or(&[][..], |(_, past)| past);
+    let faulty = |attempt: &&Attempt| attempt.fault.is_some_and(|fault| kinds.contains(&fault));
     past.iter()
-        .filter(|attempt| attempt.fault.is_some_and(|fault| kinds.contains(&fault)))
-        .count()
+        .copied()
+        .filter(faulty)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 fn fail(rejection: &Rejection, reason: FailureReason, message: &str) -> Verdict {
@@ -123,6 +146,7 @@ mod tests {
             attempts,
             most: 5,
             reused_addresses,
+            others: false,
         }
     }
 
@@ -170,6 +194,50 @@ mod tests {
         let third = failure(Account, &[Account, Account]).expect("no retry");
         assert_eq!(third.reason, FailureReason::NoDeploymentAvailable);
         assert_eq!(third.provider_message, "their words");
+    }
+
+    #[test]
+    fn while_others_may_be_tried_nothing_waits() {
+        for kind in [Account, Quota, Unavailable, NotSent] {
+            let past = attempts(&[Account, Unavailable]);
+            let mut trials = tried(&past, false);
+            trials.others = true;
+            let next = verdict(&rejection(kind), trials, NOW, 0.0);
+            assert_eq!(next, Verdict::Retry(NOW), "{kind:?}");
+            trials.most = 3;
+            let next = verdict(&rejection(kind), trials, NOW, 0.0);
+            assert!(matches!(next, Verdict::Fail(_)), "{kind:?}");
+        }
+        let past = attempts(&[]);
+        let mut trials = tried(&past, false);
+        trials.others = true;
+        let next = verdict(&rejection(Caller), trials, NOW, 0.0);
+        assert!(
+            matches!(next, Verdict::Fail(_)),
+            "the caller's fault is so everywhere"
+        );
+    }
+
+    #[test]
+    fn each_account_has_tries_of_its_own() {
+        let mut past = attempts(&[Account, Account]);
+        past[0].account = "another".to_owned();
+        let next = verdict(&rejection(Account), tried(&past, false), NOW, 0.0);
+        assert_eq!(next, Verdict::Retry(NOW.after(ACCOUNT_WAITS[1])));
+    }
+
+    #[test]
+    fn what_was_skipped_or_made_before_uses_nothing_up() {
+        let mut past = attempts(&[Unavailable; 5]);
+        past[1].outcome = AttemptOutcome::Ended;
+        past[3].outcome = AttemptOutcome::Skipped;
+        let fault = rejection(Unavailable);
+        let next = verdict(&fault, tried(&past, false), NOW, 0.0);
+        assert_eq!(next, Verdict::Retry(NOW.after(Duration::from_secs(4))));
+        let mut trials = tried(&past, false);
+        trials.most = 3;
+        let next = verdict(&fault, trials, NOW, 0.0);
+        assert!(matches!(next, Verdict::Fail(_)));
     }
 
     #[test]

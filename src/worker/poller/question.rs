@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::super::Desk;
+use super::super::route::Scene;
 use crate::domain::follow::{Answer, Follow, Reaction};
 use crate::domain::id::TaskId;
-use crate::domain::task::{Event, Observation, Task, UpstreamStatus};
+use crate::domain::money::Millicredits;
+use crate::domain::task::{Event, Failure, Observation, Task, UpstreamStatus, remake};
 use crate::provider::{Account, CancelAnswer, ProviderError, ProviderErrorKind};
 use crate::store::Update;
 
@@ -45,13 +47,19 @@ impl Question<'_> {
                 Done::Again
             }
             Reaction::Cancel => self.cancel(follow).await,
-            Reaction::Record(event) => self.record(&event, &answer).await,
+            Reaction::Record(event) => {
+                let event = self.made_again(event).await;
+                self.record(&event, &answer).await
+            }
         }
     }
 
     /// The answer in the domain's words; what is wrong with it is told once, not at each question.
     fn answer(&self, result: Result<Observation, ProviderError>, follow: &Follow) -> Answer {
         let id = self.id;
+        if matches!(&result, Ok(_)) {
+            self.account.polled(&follow.model);
+        }
         match result {
             Ok(seen) => {
                 if let UpstreamStatus::Unrecognised(status) = &seen.status {
@@ -110,9 +118,51 @@ impl Question<'_> {
         }
     }
 
+    /// What is to be recorded: of a failure by the provider's fault that the task is made again, if
+    /// its group's policy says so.
+    async fn made_again(&self, event: Event) -> Event {
+        let Some((attempt, failure, cost)) = failed(&event) else {
+            return event;
+        };
+        let Ok(Some(task)) = self.desk.store.get(self.id).await else {
+            return event;
+        };
+        let retries = Scene::new(self.desk, &task).retries();
+        if !remake(&task, &failure, retries, self.desk.now()) {
+            return event;
+        }
+        tracing::warn!(task = %self.id, attempt, code = failure.provider_code,
+            "failed at the provider; to be made again");
+        Event::Remade {
+            attempt,
+            failure,
+            cost,
+        }
+    }
+
     async fn record(&self, event: &Event, answer: &Answer) -> Done {
-        let Ok(updated) = self.desk.record(self.id, event).await else {
-            return Done::Lost;
+        let updated = match event {
+            Event::Remade { .. } => self.desk.record_within(self.id, event).await,
+            _ => self.desk.record(self.id, event).await.map(Some),
+        };
+        let updated = match (updated, event) {
+            (Ok(Some(updated)), _) => updated,
+            // The budget does not hold with another attempt: it ends as it would have.
+            (
+                Ok(None),
+                Event::Remade {
+                    attempt,
+                    failure,
+                    cost,
+                },
+            ) => {
+                let ended = ended(*attempt, failure, *cost);
+                match self.desk.record(self.id, &ended).await {
+                    Ok(updated) => updated,
+                    Err(_) => return Done::Lost,
+                }
+            }
+            (Ok(None) | Err(_), _) => return Done::Lost,
         };
         let task = updated.task();
         if let (Update::Saved(task), Answer::Seen(seen)) = (&updated, answer) {
@@ -129,14 +179,40 @@ impl Question<'_> {
     }
 
     fn learn(&self, task: &Task, seen: &Observation) {
-        if let (UpstreamStatus::Succeeded, Some(started)) = (&seen.status, task.times.started) {
-            let ran = task.times.updated.since(started);
-            self.desk
-                .run_times
-                .lock()
-                .record(&task.order.generation.model, ran);
+        let Some(attempt) = task.current_attempt() else {
+            return;
+        };
+        if let (UpstreamStatus::Succeeded, Some(started)) = (&seen.status, attempt.running) {
+            let now = task.times.updated;
+            let model = attempt.model_or(&task.order.generation.model);
+            self.desk.run_times.lock().record(model, now.since(started));
+            let took = now.since(attempt.started);
+            self.desk.load.completed(&attempt.deployment, took);
         }
     }
+}
+
+/// The attempt that failed at the provider, why, and for what price.
+fn failed(event: &Event) -> Option<(u32, Failure, Option<Millicredits>)> {
+    match event {
+        Event::Observed { attempt, seen } => match &seen.status {
+            UpstreamStatus::Failed(failure) => Some((*attempt, failure.clone(), seen.cost)),
+            _ => None,
+        },
+        Event::Gone { attempt } => Some((*attempt, Failure::gone(), None)),
+        _ => None,
+    }
+}
+
+/// The other way round: the end of the task.
+fn ended(attempt: u32, failure: &Failure, cost: Option<Millicredits>) -> Event {
+    let seen = Observation {
+        status: UpstreamStatus::Failed(failure.clone()),
+        progress: None,
+        cost,
+        outputs: Vec::new(),
+    };
+    Event::Observed { attempt, seen }
 }
 
 /// How long an account rests that was asked too often and did not say for how long.

@@ -69,11 +69,7 @@ impl Task {
             a.bill(None, Charge::ChargedOrUnknown);
             a.end(now);
         });
-        let message = "the provider no longer knows the task";
-        Step::To(State::Failed(Failure::ours(
-            FailureReason::ProviderTaskGone,
-            message,
-        )))
+        Step::To(State::Failed(Failure::gone()))
     }
 
     /// The attempt ends with its bill, and the task waits for another. A cancel that came meanwhile
