@@ -13,6 +13,8 @@ use crate::domain::time::Timestamp;
 pub struct Health {
     faults: u32,
     out_until: Option<Timestamp>,
+    /// The provider itself said that the account is of no use; it stays out until it says otherwise.
+    is_expelled: bool,
     cooling: BTreeMap<String, Cooling>,
 }
 
@@ -26,9 +28,21 @@ struct Cooling {
 impl Health {
     /// The account took a request for `model`.
     pub fn accepted(&mut self, model: &str) {
+        self.readmit();
+        self.cooling.remove(model);
+    }
+
+    /// The provider said that the account is of no use: its key is refused, or it has no credits.
+    /// It is out until [`Health::readmit`].
+    pub const fn expel(&mut self) {
+        self.is_expelled = true;
+    }
+
+    /// The account is fit again, or nothing is known against it any more.
+    pub const fn readmit(&mut self) {
         self.faults = 0;
         self.out_until = None;
-        self.cooling.remove(model);
+        self.is_expelled = false;
     }
 
     /// The account refused a request for `model`.
@@ -51,8 +65,11 @@ impl Health {
         self.out_until(now).is_some()
     }
 
-    /// Until when the account is out; `None` when it is not.
+    /// Until when the account is out, as far as is known now; `None` when it is not.
     pub fn out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_expelled {
+            return Some(now.after(OUT));
+        }
         self.out_until.filter(|until| now < *until)
     }
 
@@ -126,6 +143,17 @@ mod tests {
         }
         assert!(!health.is_out(now.after(OUT)));
         health.accepted("m");
+        assert!(!health.is_out(now));
+    }
+
+    #[test]
+    fn an_expelled_account_stays_out_until_it_is_readmitted() {
+        let mut health = Health::default();
+        let now = Timestamp(1_000);
+        health.expel();
+        assert!(health.is_out(now) && health.is_out(now.after(OUT * 1_000)));
+        assert!(health.deferral("m", now).is_some());
+        health.readmit();
         assert!(!health.is_out(now));
     }
 
