@@ -353,6 +353,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
             },
             give_up: config.archive.give_up,
         },
+        check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,
     }

@@ -154,7 +154,7 @@ impl Config {
             poll: root.within("poll", |section| {
                 Poll::read(section, runway.is_local(), sandbox)
             }),
-            routing: Routing::of_one(&runway),
+            routing: root.within("routing", |section| Routing::of_one(section, &runway)),
             callers: Callers::default(),
             runway,
             defaults: root.within("defaults", Defaults::read),

@@ -12,6 +12,7 @@ mod dispatcher;
 mod placing;
 mod poller;
 mod rescuer;
+mod scout;
 mod settings;
 
 use std::panic::AssertUnwindSafe;
@@ -159,6 +160,7 @@ pub async fn start(desk: Desk) -> Result<(), StoreError> {
     keep_running(&shutdown, "poller", &desk, poller::run);
     keep_running(&shutdown, "archiver", &desk, archiver::run);
     keep_running(&shutdown, "cleaner", &desk, cleaner::run);
+    keep_running(&shutdown, "scout", &desk, scout::run);
     Ok(())
 }
 
