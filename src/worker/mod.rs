@@ -15,6 +15,7 @@ mod rescuer;
 mod scout;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use crate::domain::schedule::RunTimes;
 use crate::domain::task::{Event, Lane, Refusal};
 use crate::domain::time::Timestamp;
 use crate::egress::Egress;
-use crate::provider::{Accounts, LiveRoster};
+use crate::provider::{Account, Accounts, LiveRoster};
 use crate::shutdown::Shutdown;
 use crate::store::{StoreError, TaskStore, Update, UpdateError, update};
 
@@ -56,6 +57,8 @@ pub struct Desk {
     outputs: Mutex<lru::LruCache<TaskId, Vec<String>>>,
     /// Who places content at a provider.
     turns: placing::Turns,
+    /// Accounts that tasks are at and nobody configures.
+    missing: Mutex<BTreeSet<String>>,
     clock: Clock,
 }
 
@@ -79,12 +82,34 @@ impl Desk {
             run_times: Mutex::default(),
             outputs: Mutex::new(lru::LruCache::new(OUTPUTS)),
             turns: placing::Turns::default(),
+            missing: Mutex::default(),
             clock: Clock,
         }
     }
 
     fn accounts(&self) -> Arc<Accounts> {
         Arc::clone(&self.roster.now().accounts)
+    }
+
+    /// The account that has a task, a retired one too. One that the configuration does not have at
+    /// all is missed in the log once, until it is back.
+    fn account(&self, name: &str) -> Option<Arc<Account>> {
+        let found = self.accounts().get(name);
+        let mut missing = self.missing.lock();
+        if found.is_some() {
+            if missing.remove(name) {
+                tracing::info!(
+                    account = name,
+                    "the account is configured again; its tasks go on"
+                );
+            }
+        } else if missing.len() < MISSING && missing.insert(name.to_owned()) {
+            tracing::warn!(
+                account = name,
+                "tasks are at an account that is not configured: they wait until one of this name is"
+            );
+        }
+        found
     }
 
     fn now(&self) -> Timestamp {
@@ -193,6 +218,8 @@ const SHORTEST_REST: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// Longest pause of such a write.
 const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Names of missing accounts that are remembered.
+const MISSING: usize = 1024;
 /// Finished tasks to learn run times from.
 const LEARN_FROM: usize = 500;
 /// Tasks whose fresh output URLs are remembered; one forgotten is read again.

@@ -77,6 +77,13 @@ impl Account {
         *self.provider.write() = provider;
     }
 
+    /// Nothing is known of it any more: neither what was held against it nor what it may do.
+    pub fn forget(&self) {
+        self.health.lock().readmit();
+        *self.limits.lock() = None;
+        *self.polls_rest.lock() = Timestamp::MIN;
+    }
+
     /// Room for create calls.
     pub fn creates(&self) -> Arc<Semaphore> {
         Arc::clone(&self.creates)

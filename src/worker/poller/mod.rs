@@ -197,12 +197,8 @@ impl Poller {
         let Some(follow) = entry.follow.take() else {
             return true;
         };
-        let Some(account) = self.desk.accounts().get(&follow.account) else {
-            tracing::error!(task = %id, account = follow.account, "the account is not configured");
-            entry.asked = now;
-            let mut follow = follow;
-            follow.poll.failures = follow.poll.failures.saturating_add(1);
-            self.put_back(id, follow);
+        let Some(account) = self.desk.account(&follow.account) else {
+            self.wait_for_account(id, follow);
             return true;
         };
         if let Some(until) = account.polls_rest_until(now) {
@@ -237,6 +233,29 @@ impl Poller {
             let _ = answers.send((id, follow, done)).await;
         });
         true
+    }
+
+    /// There is nobody to ask, until the account is configured again. A task waits for that, however
+    /// long: it is paid for. A bill is given up at its time.
+    fn wait_for_account(&mut self, id: TaskId, follow: Follow) {
+        let now = self.desk.now();
+        let Some(entry) = self.followed.get_mut(&id) else {
+            return;
+        };
+        if follow.book_until.is_some_and(|until| now >= until) {
+            let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
+            self.desk.shutdown.spawn(async move {
+                let mut follow = follow;
+                let done = question::give_up(&desk, id, &mut follow).await;
+                let _ = answers.send((id, follow, done)).await;
+            });
+            return;
+        }
+        entry.asked = now;
+        entry.turn = entry.turn.wrapping_add(1);
+        let rest = MISSING_REST.mul_f64(1.0 + rand::random::<f64>());
+        self.due.push(Reverse((now.after(rest), id, entry.turn)));
+        entry.follow = Some(follow);
     }
 
     fn answered(&mut self, id: TaskId, follow: Follow, done: Done) {
@@ -281,6 +300,8 @@ impl Poller {
 const ANSWERS: usize = 256;
 /// Tasks read at once.
 const PAGE: usize = 256;
+/// How often an account that is missing is looked for, at most; at least half as often.
+const MISSING_REST: Duration = Duration::from_secs(10);
 /// The lanes are read whole this often.
 const RESCAN: Duration = Duration::from_secs(30);
 /// A pass comes at least so often.
