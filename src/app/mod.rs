@@ -153,8 +153,8 @@ async fn start_work(
     let archive = Arc::new(open_archive(config, work)?);
     let catalog = Arc::clone(&config.catalog);
     let mut opener = Opener::new(config, shutdown).await?;
-    let opened = opener.open(config, &Accounts::default())?;
-    let accounts = opener.commit(opened);
+    let first = opener.open(config, &Accounts::default())?;
+    let accounts = opener.commit(first);
     let egress = Egress::new(accounts::origins(&accounts));
     let egress = Arc::new(egress.context("the guarded client cannot be made")?);
     let roster = LiveRoster::new(Roster {

@@ -53,7 +53,7 @@ impl Hangups {
     /// The next one.
     pub async fn next(&mut self) {
         if self.hangup.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -67,7 +67,7 @@ impl Hangups {
 
     /// Never comes.
     pub async fn next(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

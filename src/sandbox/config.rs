@@ -20,7 +20,7 @@ pub struct Config {
     /// What output and upload URLs start with, without a slash at the end. Default: derived from
     /// the bound address (a wildcard address becomes 127.0.0.1).
     pub public_url: Option<String>,
-    /// API keys that are accepted. Empty (the default) accepts every well-shaped key.
+    /// API keys that are accepted at the start. Empty (the default) accepts every well-shaped key.
     pub api_keys: Vec<String>,
     /// How long a task stays PENDING. Default 800 ms.
     pub task_pending: Duration,

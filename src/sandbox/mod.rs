@@ -130,6 +130,11 @@ impl Sandbox {
         self.state.book.lock().set_credits(credits);
     }
 
+    /// Lets these keys in from now on, and no others.
+    pub fn set_api_keys(&self, keys: Vec<String>) {
+        *self.state.api_keys.write() = keys;
+    }
+
     /// Takes further models from now on: an endpoint's path and an id each. What they take is not
     /// checked.
     pub fn add_models(&self, models: &[(String, String)]) {

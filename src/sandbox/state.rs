@@ -36,6 +36,8 @@ pub struct State {
     pub signer: Signer,
     /// Makes output files.
     pub renderer: Renderer,
+    /// Keys that are let in; none at all: every well-shaped one.
+    pub api_keys: RwLock<Vec<String>>,
     /// Upload slots.
     pub uploads: Mutex<Slots>,
 }
@@ -60,6 +62,7 @@ impl State {
             signer: Signer::new(),
             renderer: Renderer::new(config.seed, config.render_cache_bytes),
             uploads: Mutex::new(Slots::default()),
+            api_keys: RwLock::new(config.api_keys.clone()),
             config,
         })
     }

@@ -30,11 +30,11 @@ pub(super) async fn run(desk: Arc<Desk>) {
             asked = asked.collect() => asked,
         };
         for checked in asked {
-            plan.put_back(&desk, checked);
+            plan.put_back(checked, desk.now());
         }
         tokio::select! {
             () = desk.shutdown.draining() => return,
-            () = tokio::time::sleep(plan.rest(desk.now())) => {}
+            () = tokio::time::sleep(BETWEEN_LOOKS.min(desk.settings.check_accounts)) => {}
         }
     }
 }
@@ -46,9 +46,11 @@ struct Plan(HashMap<String, Planned>);
 
 struct Planned {
     provider: Arc<dyn Provider>,
-    at: Timestamp,
+    asked: Timestamp,
     /// Questions in a row without an answer.
     failures: u32,
+    /// What chance takes off the wait, so that accounts are not all asked together.
+    share: f64,
 }
 
 /// What came of a question.
@@ -63,40 +65,41 @@ impl Plan {
         let (accounts, now) = (desk.accounts(), desk.now());
         self.0.retain(|name, _| accounts.is_live(name));
         let is_due = |account: &&Arc<Account>| match self.0.get(account.name()) {
-            Some(planned) => {
-                planned.at <= now || !Arc::ptr_eq(&planned.provider, &account.provider())
-            }
+            Some(planned) => planned.is_due(account, desk.settings.check_accounts, now),
             None => true,
         };
         accounts.all().filter(is_due).cloned().collect()
     }
 
-    fn put_back(&mut self, desk: &Desk, checked: Checked) {
+    fn put_back(&mut self, checked: Checked, now: Timestamp) {
         let name = checked.account.name();
         let failures = match (checked.is_answered, self.0.get(name)) {
             (true, _) => 0,
             (false, Some(planned)) => planned.failures.saturating_add(1),
             (false, None) => 1,
         };
-        let now = desk.now();
-        let usual = desk.settings.check_accounts;
-        let wait = match (checked.account.is_out(now), failures) {
-            (false, 0) => usual,
-            (true, 0) => usual.min(SOON),
-            (_, failures) => usual.min(SOON.saturating_mul(failures)),
-        };
         let planned = Planned {
             provider: checked.provider,
-            at: now.after(wait.mul_f64(1.0 - JITTER * rand::random::<f64>())),
+            asked: now,
             failures,
+            share: 1.0 - JITTER * rand::random::<f64>(),
         };
         self.0.insert(name.to_owned(), planned);
     }
+}
 
-    fn rest(&self, now: Timestamp) -> Duration {
-        let next = self.0.values().map(|planned| planned.at.since(now)).min();
-        next.unwrap_or(LONGEST_REST)
-            .clamp(SHORTEST_REST, LONGEST_REST)
+impl Planned {
+    fn is_due(&self, account: &Account, usual: Duration, now: Timestamp) -> bool {
+        let wait = wait(account.is_out(now), self.failures, usual).mul_f64(self.share);
+        now.since(self.asked) >= wait || !Arc::ptr_eq(&self.provider, &account.provider())
+    }
+}
+
+/// How long an account is not asked about again.
+fn wait(is_out: bool, failures: u32, usual: Duration) -> Duration {
+    match (is_out, failures) {
+        (false, 0) => usual,
+        (_, failures) => usual.min(SOON.saturating_mul(failures.max(1))),
     }
 }
 
@@ -159,8 +162,22 @@ fn trouble(desk: &Desk, account: &Account, error: &ProviderError) -> bool {
 const AT_ONCE: usize = 8;
 /// When an account is asked about again that is out, or gave no answer.
 const SOON: Duration = Duration::from_secs(30);
-/// The share of a wait that chance may take off, so that accounts are not all asked together.
+/// The share of a wait that chance may take off, at most.
 const JITTER: f64 = 0.2;
-/// New accounts are found within this time.
-const LONGEST_REST: Duration = Duration::from_secs(1);
-const SHORTEST_REST: Duration = Duration::from_millis(50);
+/// How soon a new account is found, or one that went out.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_is_out_or_silent_is_asked_about_sooner_and_never_later_than_usual() {
+        let (usual, brief) = (Duration::from_mins(5), Duration::from_secs(10));
+        assert_eq!(wait(false, 0, usual), usual);
+        assert_eq!(wait(true, 0, usual), SOON);
+        assert_eq!(wait(false, 2, usual), SOON * 2);
+        assert_eq!(wait(true, u32::MAX, usual), usual);
+        assert_eq!(wait(true, 0, brief), brief);
+    }
+}

@@ -24,6 +24,7 @@ use crate::domain::id::TaskId;
 use crate::domain::schedule::PollPace;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
+use crate::provider::Roster;
 
 /// Follows every task at a provider until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -35,9 +36,11 @@ pub(super) async fn run(desk: Arc<Desk>) {
         due: BinaryHeap::new(),
         ready: std::collections::VecDeque::new(),
         rescanned: Timestamp::MIN,
+        roster: None,
     };
     loop {
         poller.take_new().await;
+        poller.take_back();
         poller.start_due();
         let wait = poller.rest();
         let changes = Arc::clone(poller.desk.store.changes());
@@ -60,6 +63,8 @@ struct Poller {
     /// Due, but its account had no room.
     ready: std::collections::VecDeque<TaskId>,
     rescanned: Timestamp,
+    /// The roster of the last pass.
+    roster: Option<Arc<Roster>>,
 }
 
 /// A followed task. While it is asked about, `follow` is away with the question.
@@ -88,6 +93,27 @@ impl Poller {
         }
         if now.since(self.rescanned) >= RESCAN {
             self.rescanned = now;
+        }
+    }
+
+    /// Takes up again what waited for an account that a new roster has.
+    fn take_back(&mut self) {
+        let roster = self.desk.roster.now();
+        let before = self.roster.replace(Arc::clone(&roster));
+        let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &roster)) else {
+            return;
+        };
+        let is_back = |follow: &Follow| {
+            before.accounts.get(&follow.account).is_none()
+                && roster.accounts.get(&follow.account).is_some()
+        };
+        let waited = self
+            .followed
+            .iter()
+            .filter(|(_, entry)| entry.follow.as_ref().is_some_and(is_back));
+        let waited: Vec<TaskId> = waited.map(|(id, _)| *id).collect();
+        for id in waited {
+            self.hurry(id);
         }
     }
 
