@@ -50,7 +50,13 @@ impl<'a> Scene<'a> {
     /// Whether any configured account serves what was asked for.
     pub(super) fn is_served(&self) -> bool {
         let mut deployments = self.chain.iter().flat_map(|group| &group.deployments);
-        deployments.any(|deployment| self.roster.accounts.get(&deployment.account).is_some())
+        deployments.any(|deployment| self.live(&deployment.account).is_some())
+    }
+
+    /// An account that takes new tasks.
+    pub(super) fn live(&self, name: &str) -> Option<Arc<Account>> {
+        let accounts = &self.roster.accounts;
+        accounts.get(name).filter(|_| accounts.is_live(name))
     }
 
     /// How often the task may be made again after a failure at a provider.
@@ -72,19 +78,16 @@ impl<'a> Scene<'a> {
     }
 
     fn fitness(&self, deployment: &Deployment) -> Option<Fitness> {
-        let account = self.roster.accounts.get(&deployment.account)?;
+        let account = self.live(&deployment.account)?;
         let (name, model) = (&deployment.account, &deployment.model);
         let there = self.desk.store.census().load(name, model);
         let coming = self.desk.load.coming(name, model);
         let limits = limits(&account, model);
-        let used_up = limits.and_then(|limits| Some(limits.used_today >= limits.daily?));
-        let credits = account.limits().and_then(|limits| limits.credits);
         Some(Fitness {
             unfit: account.unfit(model, self.now),
             in_flight: there.in_flight.saturating_add(coming),
             throttled: there.throttled,
             limit: limits.and_then(|limits| limits.concurrent),
-            is_spent: used_up == Some(true) || credits == Some(0),
             is_busy: account.creates().available_permits() == 0,
             paced_until: self.desk.load.paced_until(deployment, self.now),
             usual: self.desk.load.usual(&deployment.id),

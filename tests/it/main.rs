@@ -40,6 +40,8 @@ mod pairs;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod startup;

@@ -47,8 +47,6 @@ pub struct Fitness {
     pub throttled: u32,
     /// How many the account may run at once; `None`: not known.
     pub limit: Option<u32>,
-    /// Its last word was that nothing is left of the day's generations, or of the credits.
-    pub is_spent: bool,
     /// No more creates may be on their way to the account.
     pub is_busy: bool,
     /// It was sent as many creates within a minute as it may be: not before then.
@@ -219,10 +217,9 @@ impl Candidate<'_> {
             in_flight,
             throttled,
             limit,
-            is_spent,
             ..
         } = self.fitness;
-        !is_spent && throttled == 0 && limit.is_none_or(|limit| in_flight < limit)
+        throttled == 0 && limit.is_none_or(|limit| in_flight < limit)
     }
 }
 
