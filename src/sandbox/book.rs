@@ -206,7 +206,8 @@ impl Book {
         tasks.map(|task| entry(task, now_ms)).collect()
     }
 
-    fn plan(&mut self, order: Order, markers: Markers, now_ms: i64) -> Task {
+    fn plan(&mut self, order: Order, mut markers: Markers, now_ms: i64) -> Task {
+        markers.fail = markers.fail.or_else(|| self.config.fail_with.clone());
         let ready_ms = now_ms + millis(self.config.task_pending);
         let length = millis(markers.running.unwrap_or(self.config.task_running));
         let earliest = ready_ms + millis(markers.throttled.unwrap_or_default());
@@ -227,6 +228,7 @@ impl Book {
             start_ms,
             end_ms: start_ms.saturating_add(length),
             removed: None,
+            charge_failure: self.config.charge_failures,
             polls: 0,
             last_poll_ms: None,
             min_poll_gap_ms: None,

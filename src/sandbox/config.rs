@@ -31,6 +31,11 @@ pub struct Config {
     /// Tasks of one model that are accepted within 24 hours; a create beyond is answered 429.
     /// Default: no limit.
     pub daily_cap_per_model: Option<u32>,
+    /// The failure code with which every task ends whose prompt does not ask for another; empty: a
+    /// failure without a code. Default: none, so that tasks succeed.
+    pub fail_with: Option<String>,
+    /// Whether failures are charged that are not moderation's. Default: no.
+    pub charge_failures: bool,
     /// Credits on the account at the start. Default 1,000,000,000.
     pub credits: i64,
     /// How long a signed output URL works. Default 24 h.
@@ -64,6 +69,8 @@ impl Default for Config {
             task_running: Duration::from_millis(7_200),
             concurrency_per_model: None,
             daily_cap_per_model: None,
+            fail_with: None,
+            charge_failures: false,
             credits: 1_000_000_000,
             output_url_lifetime: Duration::from_hours(24),
             seed: 0,

@@ -73,7 +73,7 @@ impl<'a> Scene<'a> {
             attempts: &task.attempts,
             catalog: &self.roster.catalog,
             now: self.now,
-            random: rand::random(),
+            random: draw(task),
         })
     }
 
@@ -95,6 +95,24 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// A number in 0..1 that is the task's own until it is sent again: its id is random.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a draw needs no more than 53 random bits"
+)]
+fn draw(task: &Task) -> f64 {
+    let mut bits = task.attempts.len() as u64;
+    for byte in task.id.as_bytes() {
+        bits = (bits ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
+    }
+    // The low bits of such a hash are the better mixed ones.
+    let mixed = (bits ^ (bits >> 32)).wrapping_mul(FNV_PRIME) >> 11;
+    mixed as f64 / (1_u64 << 53) as f64
+}
+
+/// The multiplier of the hash by Fowler, Noll and Vo.
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
 /// What the provider says that an account may do with a model, by the provider's own id of it.
 fn limits(account: &Account, model: &str) -> Option<ModelLimits> {
     let own = match ProviderKind::of(model) {
@@ -102,4 +120,38 @@ fn limits(account: &Account, model: &str) -> Option<ModelLimits> {
         ProviderKind::OpenAi => model.split_once('/').map_or(model, |(_, own)| own),
     };
     account.limits()?.models.get(own).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::TaskId;
+    use crate::domain::task::Verdict;
+    use crate::domain::task::samples::{claimed, rejected, task, walk};
+
+    #[test]
+    fn a_tasks_draw_is_its_own_and_spread_evenly_over_tasks() {
+        let mut tenths = [0_u32; 10];
+        for n in 0..10_000_u64 {
+            let mut task = task(1);
+            let mut random = [0; 10];
+            random[2..].copy_from_slice(&(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes());
+            task.id = TaskId::new(1_790_000_000_000, random);
+            let drawn = draw(&task);
+            assert!((0.0..1.0).contains(&drawn) && drawn.to_bits() == draw(&task).to_bits());
+            let again = [claimed(), rejected(1, Verdict::Retry(Timestamp(0)))];
+            assert!(drawn.to_bits() != draw(&walk(task, &again)).to_bits());
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is in 0..1"
+            )]
+            let tenth = (drawn * 10.0) as usize;
+            tenths[tenth] += 1;
+        }
+        assert!(
+            tenths.iter().all(|count| (850..=1_150).contains(count)),
+            "{tenths:?}"
+        );
+    }
 }

@@ -42,6 +42,8 @@ mod policy;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod startup;
