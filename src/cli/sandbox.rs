@@ -34,6 +34,9 @@ pub struct SandboxArgs {
     /// Tasks of one model that run at once; the rest is THROTTLED [default: no limit]
     #[arg(long, value_name = "N")]
     concurrency: Option<usize>,
+    /// Tasks of one model that are accepted within 24 hours; more are answered 429 [default: no limit]
+    #[arg(long, value_name = "N")]
+    daily_cap: Option<u32>,
     /// Credits on the account
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
     credits: i64,
@@ -58,6 +61,7 @@ impl SandboxArgs {
                 .map(|url| url.trim_end_matches('/').to_owned()),
             api_keys: self.api_key.clone(),
             concurrency_per_model: self.concurrency,
+            daily_cap_per_model: self.daily_cap,
             credits: self.credits,
             output_url_lifetime: self.url_lifetime.min(LONGEST_LIFETIME),
             seed: self.seed,

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::show;
-use super::signals::Signals;
-use crate::app;
-use crate::config::{Config, Environment, Log, LogFormat, Setting};
+use super::signals::{Hangups, Signals};
+use crate::app::{self, Running};
+use crate::config::{Environment, Log, LogFormat, Setting};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Format};
 
@@ -104,7 +104,9 @@ impl ServeArgs {
 /// Serves until a signal, then drains.
 pub async fn run(args: &ServeArgs, env: &Environment) -> Result<(), Failure> {
     let file = config_file(args.config.as_ref(), env);
-    let config = Config::load(file.as_deref(), env, &args.settings())?;
+    let mut hangups = Hangups::take().context("signals cannot be taken over")?;
+    let source = app::Source::new(file, env.clone(), args.settings());
+    let config = source.load()?;
     start_logs(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -112,7 +114,7 @@ pub async fn run(args: &ServeArgs, env: &Environment) -> Result<(), Failure> {
     let mut signals = Signals::take().context("signals cannot be taken over")?;
     let drain_timeout = config.server.drain_timeout;
     let shutdown = Shutdown::new();
-    let running = app::start(config, shutdown.clone()).await?;
+    let running = app::start_from(config, Some(source), shutdown.clone()).await?;
     show::line(&format!("listening on {}", running.address))?;
     tokio::select! {
         _ = signals.next() => {
@@ -123,6 +125,17 @@ pub async fn run(args: &ServeArgs, env: &Environment) -> Result<(), Failure> {
             let _ = drain(&shutdown, drain_timeout, &mut signals).await;
             Err(Failure::new(Exit::Other, "the server ended by itself; its log says why"))
         }
+        never = reload_when_told(&mut hangups, &running) => never,
+    }
+}
+
+/// Reads the configuration again at each SIGHUP.
+async fn reload_when_told(hangups: &mut Hangups, running: &Running) -> Result<(), Failure> {
+    loop {
+        hangups.next().await;
+        tracing::info!("reading the configuration again");
+        // What is wrong with it was logged; the one before stays in force.
+        let _ = running.reload().await;
     }
 }
 

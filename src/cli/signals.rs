@@ -1,4 +1,4 @@
-//! The signals that end a command.
+//! The signals that end a command, and the one that makes a server read its configuration again.
 
 use std::io;
 
@@ -30,6 +30,44 @@ impl Signals {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
         }
+    }
+}
+
+/// SIGHUP; nothing where there are no signals.
+#[derive(Debug)]
+pub struct Hangups {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Hangups {
+    /// Takes the signal over from the system, whose answer would be to end the process.
+    pub fn take() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangups {
+    /// Takes over nothing.
+    pub fn take() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Never comes.
+    pub async fn next(&mut self) {
+        std::future::pending::<()>().await;
     }
 }
 

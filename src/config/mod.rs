@@ -87,6 +87,9 @@ pub struct Config {
     pub log: Log,
     /// Sentences that the operator should see, for instance variables that nothing reads.
     pub warnings: Vec<String>,
+    /// The files that all this was read from, whose change may change it: the configuration's own
+    /// and those that it names for secrets, keys and the catalogue.
+    pub files: Vec<PathBuf>,
 }
 
 /// A setting that goes over file and environment.
@@ -122,6 +125,8 @@ impl Config {
         let (tree, keys) = layers(file, env, settings)?;
         let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
         config.warnings.extend(env.unread(&keys));
+        config.files.extend(file.map(Path::to_owned));
+        config.files.extend(tree.files());
         if config.server.is_open_to_strangers() {
             config
                 .warnings
@@ -156,13 +161,14 @@ impl Config {
             poll: root.within("poll", |section| {
                 Poll::read(section, runway.is_local(), sandbox)
             }),
-            routing: Routing::of_one(&runway),
+            routing: root.within("routing", |section| Routing::of_one(section, &runway)),
             callers: with_queue(Callers::default(), root),
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
             catalog,
             warnings,
+            files: Vec::new(),
             data_dir,
         }
     }

@@ -1,8 +1,12 @@
 //! `accounts`, `model_list` and `routing`: who is called, and which deployments serve which name.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 
 use super::runway::{Access, Runway};
+use super::section::Section;
+use super::{DAY, SECOND};
 use crate::domain::model::ProviderKind;
 use crate::domain::routing::Routes;
 
@@ -14,6 +18,8 @@ pub struct Routing {
     pub accounts: Vec<Account>,
     /// Which deployments serve which name. Names only accounts that are above.
     pub routes: Routes,
+    /// How often each account is asked what it may do and has left; sooner while it is out.
+    pub check_accounts: Duration,
 }
 
 /// One account at a provider: what limits, caps and breakers belong to.
@@ -31,7 +37,7 @@ pub struct Account {
 
 impl Routing {
     /// The one account of the section `runway`, which serves the whole catalogue.
-    pub(super) fn of_one(runway: &Runway) -> Self {
+    pub(super) fn of_one(section: &Section<'_>, runway: &Runway) -> Self {
         let name = if runway.is_sandbox() {
             "sandbox"
         } else {
@@ -45,6 +51,7 @@ impl Routing {
                 headers: runway.headers.clone(),
             }],
             routes: Routes::open([(ProviderKind::Runway, name.to_owned())]),
+            check_accounts: section.duration("check_accounts", 10 * SECOND..=DAY),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -108,6 +109,31 @@ impl Node {
                 .map(|(key, node)| (key.clone(), node.to_json()))
                 .collect(),
         }
+    }
+
+    /// The files that are named in it: every value of a key that is `file` or ends in `_file`. At
+    /// most [`MAX_FILES`].
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (mut found, mut rest) = (Vec::new(), vec![self]);
+        while let Some(node) = rest.pop() {
+            match &node.value {
+                Value::Map(keys) => rest.extend(keys.iter().map(|(key, node)| {
+                    let names_one = key == "file" || key.ends_with("_file");
+                    if let (true, Value::Text(text, Scalar::Text)) = (names_one, &node.value)
+                        && !text.is_empty()
+                        && found.len() < MAX_FILES
+                    {
+                        found.push(PathBuf::from(text));
+                    }
+                    node
+                })),
+                Value::List(items) => rest.extend(items),
+                Value::Null | Value::Text(..) => {}
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     /// The deepest node on a path of keys and indexes, with how many steps lead to it.
@@ -310,3 +336,6 @@ fn options() -> serde_saphyr::Options {
         },
     }
 }
+
+/// Files that are followed for changes, at most.
+const MAX_FILES: usize = 256;

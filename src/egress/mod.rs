@@ -13,8 +13,10 @@ mod target;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
@@ -33,12 +35,12 @@ pub struct Origin {
     port: u16,
 }
 
-/// The guarded client. Cheap to clone.
+/// The guarded client. Cheap to clone; every clone sees [`Egress::allow`].
 #[derive(Clone)]
 pub struct Egress {
     public: Client,
     loopback: Client,
-    allowed: Vec<Origin>,
+    allowed: Arc<ArcSwap<Vec<Origin>>>,
 }
 
 /// An answer whose body is still to be read.
@@ -145,8 +147,13 @@ impl Egress {
         Ok(Self {
             public: build(Realm::Public, true)?,
             loopback: build(Realm::Loopback, false)?,
-            allowed: allowed.into_iter().collect(),
+            allowed: Arc::new(ArcSwap::from_pointee(allowed.into_iter().collect())),
         })
+    }
+
+    /// Accepts these loopback origins from now on, and no others.
+    pub fn allow(&self, allowed: impl IntoIterator<Item = Origin>) {
+        self.allowed.store(Arc::new(allowed.into_iter().collect()));
     }
 
     /// Begins to fetch `url`, from the start or from where an earlier body broke.
@@ -187,7 +194,7 @@ impl Egress {
     }
 
     fn route(&self, url: &str) -> Result<(&Client, Url), EgressError> {
-        Ok(match Target::parse(url, &self.allowed)? {
+        Ok(match Target::parse(url, &self.allowed.load())? {
             Target::Public(url) => (&self.public, url),
             Target::Loopback(url) => (&self.loopback, url),
         })

@@ -59,13 +59,20 @@ pub struct Counts {
     pub downloads: u64,
     /// Files uploaded.
     pub uploads: u64,
+    /// Reads of the organization.
+    pub organization_reads: u64,
     /// Shortest time between two reads of the same task.
     pub min_poll_gap_ms: Option<i64>,
 }
 
 /// Why a create is refused although its body is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoCredits;
+pub enum Refused {
+    /// The account cannot pay for it.
+    NoCredits,
+    /// The model has had its tasks of the day.
+    DailyCap,
+}
 
 /// Everything the sandbox remembers about tasks.
 #[derive(Debug)]
@@ -74,6 +81,8 @@ pub struct Book {
     tasks: HashMap<Uuid, Task>,
     order: VecDeque<Uuid>,
     lanes: BTreeMap<String, Lane>,
+    /// When the tasks of the last 24 hours were accepted, by model. Cancelled ones count.
+    days: BTreeMap<String, VecDeque<i64>>,
     credits: i64,
     /// Counters; the faces add to them.
     pub counts: Counts,
@@ -88,6 +97,7 @@ impl Book {
             tasks: HashMap::new(),
             order: VecDeque::new(),
             lanes: BTreeMap::new(),
+            days: BTreeMap::new(),
             counts: Counts::default(),
         }
     }
@@ -97,16 +107,45 @@ impl Book {
         self.credits
     }
 
+    /// Tasks of the model that were accepted within the last 24 hours.
+    pub fn used_today(&mut self, model: &str, now_ms: i64) -> u32 {
+        let Some(day) = self.days.get_mut(model) else {
+            return 0;
+        };
+        while day.front().is_some_and(|first| now_ms - first >= DAY_MS) {
+            day.pop_front();
+        }
+        u32::try_from(day.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Puts so many credits on the account, whatever it had.
+    pub fn set_credits(&mut self, credits: i64) {
+        self.credits = credits;
+    }
+
     /// Takes an order: the money, a slot, a record.
     pub fn accept(
         &mut self,
         order: Order,
         markers: Markers,
         now_ms: i64,
-    ) -> Result<&Task, NoCredits> {
+    ) -> Result<&Task, Refused> {
         let price = i64::from(order.credits);
         if self.credits < price {
-            return Err(NoCredits);
+            return Err(Refused::NoCredits);
+        }
+        let used = self.used_today(&order.model, now_ms);
+        if self
+            .config
+            .daily_cap_per_model
+            .is_some_and(|cap| used >= cap)
+        {
+            return Err(Refused::DailyCap);
+        }
+        let day = self.days.entry(order.model.clone()).or_default();
+        day.push_back(now_ms);
+        if day.len() > self.config.max_tasks.max(1) {
+            day.pop_front();
         }
         self.credits -= price;
         self.counts.creates_accepted += 1;
@@ -167,7 +206,8 @@ impl Book {
         tasks.map(|task| entry(task, now_ms)).collect()
     }
 
-    fn plan(&mut self, order: Order, markers: Markers, now_ms: i64) -> Task {
+    fn plan(&mut self, order: Order, mut markers: Markers, now_ms: i64) -> Task {
+        markers.fail = markers.fail.or_else(|| self.config.fail_with.clone());
         let ready_ms = now_ms + millis(self.config.task_pending);
         let length = millis(markers.running.unwrap_or(self.config.task_running));
         let earliest = ready_ms + millis(markers.throttled.unwrap_or_default());
@@ -188,6 +228,7 @@ impl Book {
             start_ms,
             end_ms: start_ms.saturating_add(length),
             removed: None,
+            charge_failure: self.config.charge_failures,
             polls: 0,
             last_poll_ms: None,
             min_poll_gap_ms: None,
@@ -245,6 +286,8 @@ pub fn entry(task: &Task, now_ms: i64) -> LedgerEntry {
         min_poll_gap_ms: task.min_poll_gap_ms,
     }
 }
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8)

@@ -20,7 +20,7 @@ pub struct Config {
     /// What output and upload URLs start with, without a slash at the end. Default: derived from
     /// the bound address (a wildcard address becomes 127.0.0.1).
     pub public_url: Option<String>,
-    /// API keys that are accepted. Empty (the default) accepts every well-shaped key.
+    /// API keys that are accepted at the start. Empty (the default) accepts every well-shaped key.
     pub api_keys: Vec<String>,
     /// How long a task stays PENDING. Default 800 ms.
     pub task_pending: Duration,
@@ -28,6 +28,14 @@ pub struct Config {
     pub task_running: Duration,
     /// How many tasks of one model run at the same time; the rest is THROTTLED. Default: no limit.
     pub concurrency_per_model: Option<usize>,
+    /// Tasks of one model that are accepted within 24 hours; a create beyond is answered 429.
+    /// Default: no limit.
+    pub daily_cap_per_model: Option<u32>,
+    /// The failure code with which every task ends whose prompt does not ask for another; empty: a
+    /// failure without a code. Default: none, so that tasks succeed.
+    pub fail_with: Option<String>,
+    /// Whether failures are charged that are not moderation's. Default: no.
+    pub charge_failures: bool,
     /// Credits on the account at the start. Default 1,000,000,000.
     pub credits: i64,
     /// How long a signed output URL works. Default 24 h.
@@ -60,6 +68,9 @@ impl Default for Config {
             task_pending: Duration::from_millis(800),
             task_running: Duration::from_millis(7_200),
             concurrency_per_model: None,
+            daily_cap_per_model: None,
+            fail_with: None,
+            charge_failures: false,
             credits: 1_000_000_000,
             output_url_lifetime: Duration::from_hours(24),
             seed: 0,

@@ -39,6 +39,8 @@ pub enum Place {
     Slot,
     /// POST of an upload's file.
     Upload,
+    /// GET of the organization.
+    Organization,
 }
 
 /// What happens instead of, or on the way to, the ordinary answer.

@@ -36,7 +36,7 @@
 //!
 //! # What it does not do
 //!
-//! Fetch input URLs, look into inputs, keep daily quotas, serve the Model Router, recipes,
+//! Fetch input URLs, look into inputs, serve the Model Router, recipes,
 //! avatars, workflows or usage reports. Outputs are MP4, PNG or WAV whatever `outputFormat` says.
 
 mod api;
@@ -123,6 +123,25 @@ impl Sandbox {
     /// Credits left on its account.
     pub fn credits(&self) -> i64 {
         self.state.book.lock().credits()
+    }
+
+    /// Puts so many credits on its account, whatever it had.
+    pub fn set_credits(&self, credits: i64) {
+        self.state.book.lock().set_credits(credits);
+    }
+
+    /// Lets these keys in from now on, and no others.
+    pub fn set_api_keys(&self, keys: Vec<String>) {
+        *self.state.api_keys.write() = keys;
+    }
+
+    /// Takes further models from now on: an endpoint's path and an id each. What they take is not
+    /// checked.
+    pub fn add_models(&self, models: &[(String, String)]) {
+        let mut catalogue = self.state.catalogue.write();
+        for (path, model) in models {
+            catalogue.add(path, model);
+        }
     }
 
     /// Scripts a fault; `false` when too many wait already.

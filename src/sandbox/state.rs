@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::book::Book;
 use super::config::Config;
@@ -25,7 +25,7 @@ pub struct State {
     /// What output and upload URLs start with.
     pub base_url: String,
     /// What bodies must look like.
-    pub catalogue: Catalogue,
+    pub catalogue: RwLock<Catalogue>,
     /// Tasks, account, counters.
     pub book: Mutex<Book>,
     /// The ledger's file.
@@ -36,6 +36,8 @@ pub struct State {
     pub signer: Signer,
     /// Makes output files.
     pub renderer: Renderer,
+    /// Keys that are let in; none at all: every well-shaped one.
+    pub api_keys: RwLock<Vec<String>>,
     /// Upload slots.
     pub uploads: Mutex<Slots>,
 }
@@ -53,13 +55,14 @@ impl State {
                 .public_url
                 .clone()
                 .unwrap_or_else(|| local_url(address)),
-            catalogue,
+            catalogue: RwLock::new(catalogue),
             book: Mutex::new(Book::new(&config)),
             ledger: Ledger::open(config.ledger_path.as_deref())?,
             script: Script::default(),
             signer: Signer::new(),
             renderer: Renderer::new(config.seed, config.render_cache_bytes),
             uploads: Mutex::new(Slots::default()),
+            api_keys: RwLock::new(config.api_keys.clone()),
             config,
         })
     }

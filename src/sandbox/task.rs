@@ -27,6 +27,8 @@ pub struct Task {
     pub end_ms: i64,
     /// How a DELETE ended it.
     pub removed: Option<Removed>,
+    /// Whether it costs something although it failed.
+    pub charge_failure: bool,
     /// Reads so far.
     pub polls: u32,
     /// When it was last read.
@@ -102,7 +104,7 @@ impl Task {
             kinds.iter().any(|kind| code.starts_with(kind))
         };
         match &self.markers.fail {
-            Some(code) if !moderated(code) => 0,
+            Some(code) if !moderated(code) && !self.charge_failure => 0,
             _ => self.order.cost,
         }
     }

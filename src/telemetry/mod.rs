@@ -4,6 +4,7 @@
 //! or a bearer token. Call sites do not log secrets anyway; the writer is for the text that others
 //! hand us (an error that quotes a URL). Metrics are not here yet.
 
+mod reload;
 mod scrub;
 
 use std::io::{self, Write as _};
@@ -12,6 +13,7 @@ use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+pub use reload::ReloadState;
 pub use scrub::{Scrubber, scrub};
 
 /// How lines look.

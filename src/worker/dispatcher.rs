@@ -78,7 +78,10 @@ async fn offer(desk: &Arc<Desk>, task: &Arc<Task>) -> Moved {
     }
     let scene = Scene::new(desk, task);
     match scene.choose(task) {
-        Choice::Go(going) => start(desk, task, going).await,
+        Choice::Go(going) => match scene.live(&going.deployment.account) {
+            Some(account) => start(desk, task, account, going).await,
+            None => Moved::Stuck,
+        },
         Choice::Full { .. } => Moved::Stuck,
         Choice::Wait(unfit) => {
             let _ = desk.record(task.id, &deferred(&unfit)).await;
@@ -117,10 +120,12 @@ fn deferred(unfit: &Unfit) -> Event {
     }
 }
 
-async fn start(desk: &Arc<Desk>, task: &Arc<Task>, going: Box<Going>) -> Moved {
-    let Some(account) = desk.accounts().get(&going.deployment.account) else {
-        return Moved::Stuck;
-    };
+async fn start(
+    desk: &Arc<Desk>,
+    task: &Arc<Task>,
+    account: Arc<Account>,
+    going: Box<Going>,
+) -> Moved {
     let (permit, turn) = match room(desk, &account, task).await {
         Ok(room) => room,
         Err(refused) => return refused,

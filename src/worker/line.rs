@@ -186,7 +186,7 @@ async fn fill(desk: &Desk, tenant: &TenantId, due: Timestamp, queue: &mut Queue)
 /// Tasks of a queue read at once.
 const PAGE: usize = 32;
 /// What a task that waits for room weighs against one that waits for its inputs.
-const STUCK: u32 = 32;
+const STUCK: u32 = 8;
 /// After so much of both a queue is set aside until the next pass.
 const MOST_STUCK: u32 = 256;
 
@@ -267,7 +267,7 @@ mod tests {
             _ => Moved::Sent,
         });
         let of = |name: &str| served.iter().filter(|id| id.starts_with(name)).count();
-        assert_eq!((of("a"), of("b")), (8, 2));
+        assert_eq!((of("a"), of("b")), (32, 2));
         let mut line = super::tests::line(&[("a", 0, None, &many)]);
         assert_eq!(serve(&mut line, |_| Moved::Inputs).len(), 256);
     }

@@ -15,8 +15,10 @@ mod placing;
 mod poller;
 mod rescuer;
 mod route;
+mod scout;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +37,7 @@ use crate::domain::schedule::RunTimes;
 use crate::domain::task::{Event, Lane, Refusal};
 use crate::domain::time::Timestamp;
 use crate::egress::Egress;
-use crate::provider::{Accounts, LiveRoster};
+use crate::provider::{Account, Accounts, LiveRoster};
 use crate::shutdown::Shutdown;
 use crate::store::{StoreError, TaskStore, Update, UpdateError, update, update_within};
 
@@ -61,6 +63,8 @@ pub struct Desk {
     turns: placing::Turns,
     /// What is about to be sent.
     load: Arc<load::Load>,
+    /// Accounts that tasks are at and nobody configures.
+    missing: Mutex<BTreeSet<String>>,
     clock: Clock,
 }
 
@@ -85,6 +89,7 @@ impl Desk {
             outputs: Mutex::new(lru::LruCache::new(OUTPUTS)),
             turns: placing::Turns::default(),
             load: Arc::default(),
+            missing: Mutex::default(),
             clock: Clock,
         }
     }
@@ -100,6 +105,27 @@ impl Desk {
             now: self.now(),
             random: rand::random(),
         }
+    }
+
+    /// The account that has a task, a retired one too. One that the configuration does not have at
+    /// all is missed in the log once, until it is back.
+    fn account(&self, name: &str) -> Option<Arc<Account>> {
+        let found = self.accounts().get(name);
+        let mut missing = self.missing.lock();
+        if found.is_some() {
+            if missing.remove(name) {
+                tracing::info!(
+                    account = name,
+                    "the account is configured again; its tasks go on"
+                );
+            }
+        } else if missing.len() < MISSING && missing.insert(name.to_owned()) {
+            tracing::warn!(
+                account = name,
+                "tasks are at an account that is not configured: they wait until one of this name is"
+            );
+        }
+        found
     }
 
     fn now(&self) -> Timestamp {
@@ -202,6 +228,7 @@ pub async fn start(desk: Desk) -> Result<(), StoreError> {
     keep_running(&shutdown, "poller", &desk, poller::run);
     keep_running(&shutdown, "archiver", &desk, archiver::run);
     keep_running(&shutdown, "cleaner", &desk, cleaner::run);
+    keep_running(&shutdown, "scout", &desk, scout::run);
     Ok(())
 }
 
@@ -234,6 +261,8 @@ const SHORTEST_REST: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// Longest pause of such a write.
 const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Names of missing accounts that are remembered.
+const MISSING: usize = 1024;
 /// Finished tasks to learn run times from.
 const LEARN_FROM: usize = 500;
 /// Tasks whose fresh output URLs are remembered; one forgotten is read again.

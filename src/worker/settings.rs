@@ -13,6 +13,8 @@ pub struct Settings {
     pub poll: PollSettings,
     /// Copying content.
     pub archive: ArchiveSettings,
+    /// How often each account is asked what it may do and has left.
+    pub check_accounts: Duration,
     /// How long content is kept.
     pub keep_content: Duration,
     /// How long a finished task's record is kept.

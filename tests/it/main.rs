@@ -40,6 +40,10 @@ mod pairs;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod startup;

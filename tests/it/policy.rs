@@ -138,6 +138,7 @@ fn settings(on_unknown: UnknownPolicy) -> Settings {
             limits: copy::Limits::default(),
             give_up: Duration::from_mins(1),
         },
+        check_accounts: Duration::from_mins(5),
         keep_content: Duration::from_hours(1),
         keep_records: Duration::from_hours(1),
     }

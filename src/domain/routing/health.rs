@@ -20,6 +20,8 @@ pub struct Health {
     /// How often it was taken out in a row.
     outs: u32,
     out_until: Option<Timestamp>,
+    /// The provider itself said that the account is of no use; it stays out until it says otherwise.
+    is_expelled: bool,
     models: BTreeMap<String, ModelHealth>,
 }
 
@@ -124,9 +126,16 @@ impl Health {
         }
     }
 
-    /// Its faults are mended, says the configuration or the provider.
-    pub fn readmit(&mut self) {
+    /// The provider said that the account is of no use: its key is refused, or it has no credits.
+    /// It is out until [`Health::readmit`].
+    pub const fn expel(&mut self) {
+        self.is_expelled = true;
+    }
+
+    /// The account is fit again, says the configuration or the provider.
+    pub const fn readmit(&mut self) {
         (self.faults, self.outs, self.out_until) = (0, 0, None);
+        self.is_expelled = false;
     }
 
     /// Whether new requests are refused because the account is out.
@@ -134,8 +143,11 @@ impl Health {
         self.out_until(now).is_some()
     }
 
-    /// Until when the account is out; `None` when it is not.
+    /// Until when the account is out, as far as is known now; `None` when it is not.
     pub fn out_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_expelled {
+            return Some(now.after(NEXT_LOOK));
+        }
         self.out_until.filter(|until| now < *until)
     }
 
@@ -207,6 +219,8 @@ const FAULTS: u32 = 3;
 const FIRST_OUT: Duration = Duration::from_mins(5);
 /// The longest such time.
 const LONGEST_OUT: Duration = Duration::from_hours(1);
+/// When a task that waits for an account which its provider calls useless is looked at again.
+const NEXT_LOOK: Duration = Duration::from_mins(1);
 /// Models of which something is remembered.
 const MODELS: usize = 256;
 
@@ -273,6 +287,16 @@ mod tests {
         assert!(!health.is_out(now));
         rejected(&mut health, Account, 1, now);
         assert!(!health.is_out(now), "begun anew");
+    }
+
+    #[test]
+    fn an_expelled_account_stays_out_until_it_is_readmitted() {
+        let mut health = Health::default();
+        health.expel();
+        assert!(health.is_out(NOW) && health.is_out(NOW.after(LONGEST_OUT * 1_000)));
+        assert!(why(&health, "m", NOW).contains("usable account"));
+        health.readmit();
+        assert_eq!(health.unfit("m", NOW), None);
     }
 
     #[test]

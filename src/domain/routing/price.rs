@@ -53,3 +53,67 @@ pub fn reserve(chain: &[Cow<'_, Group>], generation: &Generation, catalog: &Cata
     }
     reserve
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::catalog;
+    use crate::domain::generation::{Draft, Limits};
+    use crate::domain::routing::Policy;
+
+    fn chain(models: &[&str]) -> Vec<Group> {
+        let group = |model: &&str| Group {
+            name: (*model).to_owned(),
+            deployments: vec![Deployment::of_model("a", model)],
+            policy: Policy::default(),
+        };
+        models.iter().map(group).collect()
+    }
+
+    /// The reserve of five seconds of gen4.5 over these groups.
+    fn reserved(chain: &[Group]) -> Reserve {
+        let catalog = catalog::parse(catalog::EMBEDDED).expect("it is embedded");
+        let draft = Draft {
+            model: "gen4.5".to_owned(),
+            prompt: "a lake".to_owned(),
+            ..Draft::default()
+        };
+        let generation = Generation::new(&draft, &catalog, &Limits::default());
+        let chain: Vec<_> = chain.iter().map(Cow::Borrowed).collect();
+        reserve(&chain, &generation.expect("it is valid"), &catalog)
+    }
+
+    #[test]
+    fn the_dearest_that_may_be_reached_counts_and_what_is_never_reached_does_not() {
+        let first = reserved(&chain(&["gen4.5"]));
+        let both = reserved(&chain(&["gen4.5", "veo3.1"]));
+        assert!(first.most.is_some() && first.most < both.most);
+        assert_eq!(reserved(&chain(&["gen4.5", "gen4_image"])), first);
+        assert_eq!(reserved(&[]), Reserve::default());
+        let mut cheaper = chain(&["gen4.5", "veo3.1"]);
+        let own = catalog::parse(catalog::EMBEDDED).expect("it is embedded");
+        let operation = crate::domain::generation::Operation::TextToVideo;
+        let price = own
+            .spec("gen4.5", operation)
+            .and_then(|spec| spec.price.clone());
+        cheaper[1].deployments[0].price = price;
+        assert!(
+            reserved(&cheaper).most < both.most,
+            "its own price goes before"
+        );
+    }
+
+    #[test]
+    fn a_price_that_is_not_known_needs_a_bound() {
+        let mut groups = chain(&["gen4.5", "to_come"]);
+        let unknown = reserved(&groups);
+        assert_eq!(
+            (unknown.most, &unknown.unknown[..]),
+            (None, &["a/to_come".to_owned()][..])
+        );
+        groups[1].deployments[0].max_cost = Some(Millicredits::from_credits(9_999));
+        let bounded = reserved(&groups);
+        assert_eq!(bounded.most, Some(Millicredits::from_credits(9_999)));
+        assert!(bounded.unknown.is_empty());
+    }
+}

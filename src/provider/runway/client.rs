@@ -106,6 +106,12 @@ impl Client {
         exchange(request, |_| MAX_POLL_BODY).await
     }
 
+    /// Reads what the account may do and has left.
+    pub(super) async fn organization(&self) -> Result<Answer, NoAnswer> {
+        let request = self.questions.get(self.url(&["v1", "organization"]));
+        exchange(request, |_| MAX_POLL_BODY).await
+    }
+
     /// Asks for an upload slot.
     pub(super) async fn slot(&self, body: Bytes) -> Result<Answer, NoAnswer> {
         let request = self.questions.post(self.url(&["v1", "uploads"]));

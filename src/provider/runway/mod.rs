@@ -1,11 +1,12 @@
 //! Runway's developer API as a [`Provider`].
 //!
 //! `translate` puts a generation into Runway's words, `client` sends, `verdict` judges answers to
-//! creates, `wire` reads tasks, `upload` turns bytes into URIs. Facts and their sources stand in
+//! creates, `wire` reads tasks, `organization` what the account may do, `upload` turns bytes into URIs. Facts and their sources stand in
 //! the project's notes on the API, version 2024-11-06.
 
 mod client;
 mod loose;
+mod organization;
 mod retry_after;
 pub mod translate;
 mod upload;
@@ -27,6 +28,7 @@ use secrecy::SecretString;
 
 use crate::domain::generation::Generation;
 use crate::domain::model::Catalog;
+use crate::domain::routing::AccountLimits;
 use crate::domain::task::{Observation, Rejection, RejectionKind, SubmitOutcome};
 use crate::egress::{Egress, Origin};
 use crate::provider::{
@@ -180,6 +182,11 @@ impl Provider for Runway {
             404 => Ok(CancelAnswer::NotFound),
             _ => Err(wire::failed(&answer)),
         }
+    }
+
+    async fn limits(&self) -> Result<Option<AccountLimits>, ProviderError> {
+        let answer = self.client.organization().await.map_err(unreachable)?;
+        organization::limits(&answer).map(Some)
     }
 
     fn output_origin(&self) -> Option<Origin> {

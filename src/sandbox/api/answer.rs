@@ -47,6 +47,12 @@ pub fn no_credits() -> Response {
     json(StatusCode::BAD_REQUEST, &json!({ "error": error }))
 }
 
+/// A model that has had its tasks of the day.
+pub fn daily_cap() -> Response {
+    let message = "You have reached the daily limit of generations for this model.";
+    error(StatusCode::TOO_MANY_REQUESTS, message)
+}
+
 /// A scripted status.
 pub fn status(number: u16, headers: &BTreeMap<String, String>, body: Option<&Value>) -> Response {
     let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

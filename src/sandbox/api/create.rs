@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
+use super::super::book::Refused;
 use super::super::connection::Connection;
 use super::super::contract::{self, Order};
 use super::super::fault::{Effect, Place};
@@ -63,7 +64,8 @@ fn read(
     let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "Request body is not valid JSON");
     };
-    let Some(endpoint) = state.catalogue.endpoint(path) else {
+    let catalogue = state.catalogue.read();
+    let Some(endpoint) = catalogue.endpoint(path) else {
         return refuse(StatusCode::NOT_FOUND, "Not found");
     };
     let now_ms = state.clock.now_ms();
@@ -87,9 +89,15 @@ fn refused(state: &State, response: Response) -> Response {
 fn accept(state: &State, order: Order, markers: Markers) -> Response {
     let now_ms = state.clock.now_ms();
     let mut book = state.book.lock();
-    let Ok(task) = book.accept(order, markers, now_ms) else {
-        book.counts.creates_refused += 1;
-        return answer::no_credits();
+    let task = match book.accept(order, markers, now_ms) {
+        Ok(task) => task,
+        Err(why) => {
+            book.counts.creates_refused += 1;
+            return match why {
+                Refused::NoCredits => answer::no_credits(),
+                Refused::DailyCap => answer::daily_cap(),
+            };
+        }
     };
     if let Err(problem) = state.ledger.append(task, now_ms) {
         tracing::error!(%problem, "the sandbox cannot write its ledger");

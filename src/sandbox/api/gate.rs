@@ -42,8 +42,8 @@ fn refusal(state: &State, headers: &HeaderMap) -> Option<Response> {
     let Some(key) = key.filter(|key| is_well_shaped(key)) else {
         return unauthorized(BAD_KEY);
     };
-    if !state.config.api_keys.is_empty() && !state.config.api_keys.iter().any(|known| known == key)
-    {
+    let keys = state.api_keys.read();
+    if !keys.is_empty() && !keys.iter().any(|known| known == key) {
         return unauthorized(WRONG_KEY);
     }
     let version = headers.get("x-runway-version").map(HeaderValue::as_bytes);

@@ -100,3 +100,34 @@ async fn an_empty_account_is_a_400_told_by_its_text() {
     );
     assert_eq!(site.sandbox.ledger().len(), 1);
 }
+
+#[tokio::test]
+async fn a_model_beyond_its_daily_cap_is_a_429_and_its_use_is_told() {
+    let site = Site::with(Config {
+        daily_cap_per_model: Some(2),
+        concurrency_per_model: Some(3),
+        ..Config::default()
+    })
+    .await;
+    for expected in [200, 200, 429] {
+        let answer = site.post("/v1/text_to_video", &film("one")).await;
+        assert_eq!(answer.status(), expected);
+    }
+    let told = read(site.get("/v1/organization").await).await;
+    let limits = &told["tier"]["models"]["seedance2"];
+    assert_eq!(limits["maxDailyGenerations"], 2);
+    assert_eq!(limits["maxConcurrentGenerations"], 3);
+    assert_eq!(told["usage"]["models"]["seedance2"]["dailyGenerations"], 2);
+    assert_eq!(told["usage"]["models"]["gen4.5"]["dailyGenerations"], 0);
+    assert_eq!(site.sandbox.counts().organization_reads, 1);
+}
+
+#[tokio::test]
+async fn models_can_be_added_while_it_runs() {
+    let site = Site::quick().await;
+    let body = serde_json::json!({ "model": "gen9", "promptText": "a lake" });
+    assert_eq!(site.post("/v1/text_to_video", &body).await.status(), 400);
+    let added = ("/v1/text_to_video".to_owned(), "gen9".to_owned());
+    site.sandbox.add_models(&[added]);
+    assert_eq!(site.post("/v1/text_to_video", &body).await.status(), 200);
+}

@@ -144,8 +144,7 @@ async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Strin
         .attempts
         .iter()
         .find(|a| a.outcome == AttemptOutcome::Accepted);
-    let known =
-        served.and_then(|a| Some((desk.accounts().get(&a.account)?, a.upstream_id.as_ref()?)));
+    let known = served.and_then(|a| Some((desk.account(&a.account)?, a.upstream_id.as_ref()?)));
     let Some((account, upstream_id)) = known else {
         return Err(Trouble::Passing);
     };

@@ -24,6 +24,7 @@ use crate::domain::id::TaskId;
 use crate::domain::schedule::PollPace;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
+use crate::provider::Roster;
 
 /// Follows every task at a provider until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -35,9 +36,11 @@ pub(super) async fn run(desk: Arc<Desk>) {
         due: BinaryHeap::new(),
         ready: std::collections::VecDeque::new(),
         rescanned: Timestamp::MIN,
+        roster: None,
     };
     loop {
         poller.take_new().await;
+        poller.take_back();
         poller.start_due();
         let wait = poller.rest();
         let changes = Arc::clone(poller.desk.store.changes());
@@ -60,6 +63,8 @@ struct Poller {
     /// Due, but its account had no room.
     ready: std::collections::VecDeque<TaskId>,
     rescanned: Timestamp,
+    /// The roster of the last pass.
+    roster: Option<Arc<Roster>>,
 }
 
 /// A followed task. While it is asked about, `follow` is away with the question.
@@ -88,6 +93,27 @@ impl Poller {
         }
         if now.since(self.rescanned) >= RESCAN {
             self.rescanned = now;
+        }
+    }
+
+    /// Takes up again what waited for an account that a new roster has.
+    fn take_back(&mut self) {
+        let roster = self.desk.roster.now();
+        let before = self.roster.replace(Arc::clone(&roster));
+        let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &roster)) else {
+            return;
+        };
+        let is_back = |follow: &Follow| {
+            before.accounts.get(&follow.account).is_none()
+                && roster.accounts.get(&follow.account).is_some()
+        };
+        let waited = self
+            .followed
+            .iter()
+            .filter(|(_, entry)| entry.follow.as_ref().is_some_and(is_back));
+        let waited: Vec<TaskId> = waited.map(|(id, _)| *id).collect();
+        for id in waited {
+            self.hurry(id);
         }
     }
 
@@ -197,12 +223,8 @@ impl Poller {
         let Some(follow) = entry.follow.take() else {
             return true;
         };
-        let Some(account) = self.desk.accounts().get(&follow.account) else {
-            tracing::error!(task = %id, account = follow.account, "the account is not configured");
-            entry.asked = now;
-            let mut follow = follow;
-            follow.poll.failures = follow.poll.failures.saturating_add(1);
-            self.put_back(id, follow);
+        let Some(account) = self.desk.account(&follow.account) else {
+            self.wait_for_account(id, follow);
             return true;
         };
         if let Some(until) = account.polls_rest_until(now) {
@@ -237,6 +259,29 @@ impl Poller {
             let _ = answers.send((id, follow, done)).await;
         });
         true
+    }
+
+    /// There is nobody to ask, until the account is configured again. A task waits for that, however
+    /// long: it is paid for. A bill is given up at its time.
+    fn wait_for_account(&mut self, id: TaskId, follow: Follow) {
+        let now = self.desk.now();
+        let Some(entry) = self.followed.get_mut(&id) else {
+            return;
+        };
+        if follow.book_until.is_some_and(|until| now >= until) {
+            let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
+            self.desk.shutdown.spawn(async move {
+                let mut follow = follow;
+                let done = question::give_up(&desk, id, &mut follow).await;
+                let _ = answers.send((id, follow, done)).await;
+            });
+            return;
+        }
+        entry.asked = now;
+        entry.turn = entry.turn.wrapping_add(1);
+        let rest = MISSING_REST.mul_f64(1.0 + rand::random::<f64>());
+        self.due.push(Reverse((now.after(rest), id, entry.turn)));
+        entry.follow = Some(follow);
     }
 
     fn answered(&mut self, id: TaskId, follow: Follow, done: Done) {
@@ -281,6 +326,8 @@ impl Poller {
 const ANSWERS: usize = 256;
 /// Tasks read at once.
 const PAGE: usize = 256;
+/// How often an account that is missing is looked for, at most; at least half as often.
+const MISSING_REST: Duration = Duration::from_secs(10);
 /// The lanes are read whole this often.
 const RESCAN: Duration = Duration::from_secs(30);
 /// A pass comes at least so often.

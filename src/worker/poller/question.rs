@@ -29,6 +29,19 @@ pub(super) struct Question<'a> {
     pub(super) id: TaskId,
 }
 
+/// Gives up a bill that nobody can be asked for.
+pub(super) async fn give_up(desk: &Desk, id: TaskId, follow: &mut Follow) -> Done {
+    let nobody = Answer::Trouble { retry_after: None };
+    let patience = desk.settings.poll.patience();
+    let Reaction::Record(event) = follow.react(&nobody, desk.now(), patience) else {
+        return Done::Again;
+    };
+    match desk.record(id, &event).await {
+        Ok(_) => Done::Ended,
+        Err(_) => Done::Lost,
+    }
+}
+
 impl Question<'_> {
     pub(super) async fn ask(&self, follow: &mut Follow) -> Done {
         let provider = self.account.provider();

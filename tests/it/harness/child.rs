@@ -57,6 +57,11 @@ impl Server {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// Ends it at once, as a crash does, and reaps it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

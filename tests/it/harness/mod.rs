@@ -6,6 +6,7 @@
 
 pub mod child;
 pub mod client;
+pub mod fleet;
 pub mod media;
 pub mod refusal;
 pub mod wait;

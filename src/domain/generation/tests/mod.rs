@@ -1,5 +1,6 @@
 //! What is taken and what is refused, table by table.
 
+mod adapted;
 mod arbitrary;
 mod inputs;
 mod options;

@@ -32,7 +32,8 @@ pub struct Ask<'a> {
     pub catalog: &'a Catalog,
     /// The moment.
     pub now: Timestamp,
-    /// A random number in 0..1.
+    /// A random number in 0..1: the same whenever the task asks again without having been sent, or
+    /// those that wait for one deployment would all end up at another.
     pub random: f64,
 }
 
@@ -47,9 +48,8 @@ pub struct Fitness {
     pub throttled: u32,
     /// How many the account may run at once; `None`: not known.
     pub limit: Option<u32>,
-    /// Its last word was that nothing is left of the day's generations, or of the credits.
-    pub is_spent: bool,
-    /// No more creates may be on their way to the account.
+    /// No more creates may be on their way to the account at this moment. Who draws it waits, so that
+    /// a burst is shared as the strategy wants.
     pub is_busy: bool,
     /// It was sent as many creates within a minute as it may be: not before then.
     pub paced_until: Option<Timestamp>,
@@ -184,6 +184,7 @@ fn of_group<'a>(
         candidates.retain(Candidate::has_room);
     }
     match strategy::pick(group.policy.strategy, candidates, ask.random) {
+        Some(chosen) if chosen.fitness.is_busy => Found::Settled(Choice::Full { until: None }),
         Some(chosen) => Found::Settled(Choice::Go(Box::new(Going {
             deployment: chosen.deployment.clone(),
             adapted: chosen.adapted,
@@ -204,7 +205,7 @@ impl Candidate<'_> {
             Cap::AtMost(most) => Some(most),
             Cap::Auto => limit.map(|limit| limit.saturating_add((limit / 4).max(1))),
         };
-        if self.fitness.is_busy || most.is_some_and(|most| in_flight >= most) {
+        if most.is_some_and(|most| in_flight >= most) {
             return Err(None);
         }
         match self.fitness.paced_until.filter(|until| now < *until) {
@@ -219,10 +220,9 @@ impl Candidate<'_> {
             in_flight,
             throttled,
             limit,
-            is_spent,
             ..
         } = self.fitness;
-        !is_spent && throttled == 0 && limit.is_none_or(|limit| in_flight < limit)
+        throttled == 0 && limit.is_none_or(|limit| in_flight < limit)
     }
 }
 

@@ -47,3 +47,31 @@ async fn polls_and_cancels_are_told_apart() {
     }
     assert_eq!(server.requests().len(), sent);
 }
+
+#[tokio::test]
+async fn an_account_tells_its_limits_or_why_not() {
+    let script = |request: &str| {
+        assert!(
+            request.starts_with("GET /v1/organization HTTP/1.1"),
+            "{request}"
+        );
+        let body = r#"{"creditBalance":7,"tier":{"models":{}},"usage":{"models":{}}}"#;
+        Act::Say(json("200 OK", body))
+    };
+    let limits = Server::new(script).await.runway().limits().await;
+    assert_eq!(limits.unwrap().unwrap().credits, Some(7));
+    for (status, kind) in [
+        ("401 No", ProviderErrorKind::Unauthorized),
+        ("403 No", ProviderErrorKind::Unauthorized),
+        ("429 Slow", ProviderErrorKind::RateLimited),
+        ("500 Oops", ProviderErrorKind::Unavailable),
+        ("200 OK", ProviderErrorKind::Unintelligible),
+    ] {
+        let server = Server::saying(json(status, r#"{"error":"no"}"#)).await;
+        assert_eq!(server.runway().limits().await.unwrap_err().kind, kind);
+    }
+    let flood = Act::Flood(b"HTTP/1.1 200 OK\r\n\r\n ".repeat(1024));
+    let endless = Server::new(move |_| flood.clone()).await;
+    let error = endless.runway().limits().await.unwrap_err();
+    assert_eq!(error.kind, ProviderErrorKind::Unintelligible);
+}

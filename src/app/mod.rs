@@ -1,4 +1,8 @@
-//! `Config` → a running server: the only file that names every concrete type.
+//! `Config` → a running server: the only folder that names every concrete type.
+
+mod accounts;
+mod reload;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,32 +10,56 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http::HeaderMap;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 
+pub use source::Source;
+
+use accounts::Opener;
+use reload::{Live, Reloader};
+
 use crate::archive::Archive;
-use crate::config::{Access, Account as AccountConfig, Config, OnUnknownOutcome};
+use crate::auth::Auth;
+use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
-use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, Health, LimitLayer, MessageLimits};
-use crate::provider::runway::{Runway, Settings as RunwaySettings};
-use crate::provider::{Account, Accounts, LiveRoster, Provider, Roster};
-use crate::sandbox::{self, Sandbox};
+use crate::provider::{Accounts, LiveRoster, Roster};
 use crate::service::{self, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
+use crate::telemetry::ReloadState;
 use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
 
 /// A server that listens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Running {
     /// The bound address.
     pub address: SocketAddr,
+    /// How reloads went.
+    pub reloads: Arc<ReloadState>,
+    reloader: Arc<Reloader>,
+}
+
+impl Running {
+    /// Reads the configuration again where it came from, and puts it in force.
+    ///
+    /// # Errors
+    /// What is wrong with it, which was logged: the one before stays in force. Also when the server
+    /// was started without a source.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        self.reloader.reload().await
+    }
+
+    /// Puts another configuration in force, as far as that takes no restart.
+    ///
+    /// # Errors
+    /// Why it cannot be, which was logged: the one before stays in force.
+    pub async fn apply(&self, config: Config) -> anyhow::Result<()> {
+        self.reloader.apply(config).await
+    }
 }
 
 /// Starts a server: store, archive, provider, service, loops, listener, in this order. It lives
@@ -41,13 +69,26 @@ pub struct Running {
 /// Whatever cannot be opened, bound or read, in the operator's words; nothing is left running that
 /// `shutdown.stop()` does not end.
 pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running> {
+    start_from(config, None, shutdown).await
+}
+
+/// The same for a configuration that is followed: when what `source` reads changes, the server
+/// changes with it. `config` is what the source read last.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_from(
+    config: Config,
+    source: Option<Source>,
+    shutdown: Shutdown,
+) -> anyhow::Result<Running> {
     let tls = load_tls(&config)?;
     let tcp = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = tcp.local_addr().context("the listener has no address")?;
     let work = shutdown.group();
-    let service = start_work(&config, &work, &shutdown).await?;
+    let (service, reloader) = start_work(&config, source, &work, &shutdown).await?;
     let messages = MessageLimits {
         create_bytes: config.server.max_create_bytes,
         other_bytes: config.server.max_message_bytes,
@@ -63,9 +104,14 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
     faces.spawn(listener::serve(tcp, router, limits, tls, faces.clone()));
     health.serving().await;
     let downloads = config.server.download_drain;
+    shutdown.spawn(Arc::clone(&reloader).follow(shutdown.clone()));
     shutdown.spawn(end(shutdown.clone(), work, faces, health, downloads));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    Ok(Running { address })
+    Ok(Running {
+        address,
+        reloads: reloader.state(),
+        reloader,
+    })
 }
 
 /// The drain, in its order: say so, finish the work, then close the doors.
@@ -97,16 +143,20 @@ async fn end(
 /// Opens what the work stands on and starts it.
 async fn start_work(
     config: &Config,
+    source: Option<Source>,
     work: &Shutdown,
     shutdown: &Shutdown,
-) -> anyhow::Result<Service> {
+) -> anyhow::Result<(Service, Arc<Reloader>)> {
     make_folder(&config.data_dir)?;
     check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
     let archive = Arc::new(open_archive(config, work)?);
     let catalog = Arc::clone(&config.catalog);
-    let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
-    let egress = Arc::new(open_egress(&accounts)?);
+    let mut opener = Opener::new(config, shutdown).await?;
+    let first = opener.open(config, &Accounts::default())?;
+    let accounts = opener.commit(first);
+    let egress = Egress::new(accounts::origins(&accounts));
+    let egress = Arc::new(egress.context("the guarded client cannot be made")?);
     let roster = LiveRoster::new(Roster {
         catalog,
         accounts,
@@ -122,10 +172,17 @@ async fn start_work(
     });
     let recalled = service.recall_moderation().await;
     recalled.context("cannot read the store")?;
+    let live = Live {
+        roster: Arc::clone(&roster),
+        egress: Arc::clone(&egress),
+        auth: Auth::new(config.callers.keys.clone()),
+        changes: Arc::clone(store.changes()),
+    };
+    let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
     let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
-    Ok(service)
+    Ok((service, Arc::new(reloader)))
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
@@ -195,105 +252,10 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
     Ok(archive)
 }
 
-/// Every configured account; those of the sandbox share one.
-async fn open_accounts(
-    config: &Config,
-    catalog: &Arc<Catalog>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<Accounts> {
-    let is_sandbox = |account: &AccountConfig| matches!(account.access, Access::Sandbox);
-    let sandbox = if config.routing.accounts.iter().any(is_sandbox) {
-        Some(start_sandbox(catalog, shutdown).await?)
-    } else {
-        None
-    };
-    let mut accounts = Vec::new();
-    for account in &config.routing.accounts {
-        let (base_url, key) = match (&account.access, &sandbox) {
-            (Access::Account { api_key, base_url }, _) => (base_url.to_string(), api_key.clone()),
-            (Access::Sandbox, Some(sandbox)) => sandbox.clone(),
-            (Access::Sandbox, None) => continue,
-        };
-        let provider = open_provider(config, account, base_url, key, catalog);
-        let provider = provider.with_context(|| format!("the account `{}`", account.name))?;
-        let (creates, polls) = (config.submit.concurrency, config.poll.concurrency);
-        accounts.push(Account::new(provider, creates, polls));
-    }
-    Ok(Accounts::new(accounts))
-}
-
-/// Who talks to an account.
-fn open_provider(
-    config: &Config,
-    account: &AccountConfig,
-    base_url: String,
-    key: SecretString,
-    catalog: &Arc<Catalog>,
-) -> anyhow::Result<Arc<dyn Provider>> {
-    match account.kind {
-        ProviderKind::Runway => {
-            let mut settings = RunwaySettings::new(&account.name, base_url, key);
-            settings.version.clone_from(&config.runway.api_version);
-            settings.create_timeout = config.submit.timeout;
-            settings.trust_503 = config.submit.trust_503;
-            settings.extra_headers = extra_headers(&account.headers);
-            Ok(Arc::new(Runway::new(settings, Arc::clone(catalog))?))
-        }
-        ProviderKind::OpenAi => anyhow::bail!("this provider cannot be called yet"),
-    }
-}
-
-fn extra_headers(headers: &HeaderMap) -> Vec<(String, SecretString)> {
-    let text = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name, value.to_str().ok()?)));
-    text.map(|(name, value)| (name.to_string(), SecretString::from(value)))
-        .collect()
-}
-
-/// A sandbox outlives the service's drain: submits still run to a recorded outcome. It takes the
-/// models that the configuration adds as well.
-async fn start_sandbox(
-    catalog: &Catalog,
-    shutdown: &Shutdown,
-) -> anyhow::Result<(String, SecretString)> {
-    let life = Shutdown::new();
-    let offers = catalog
-        .ids()
-        .filter_map(|id| Some((id, catalog.offer(id)?)));
-    let pairs = offers.flat_map(|(id, offer)| {
-        offer
-            .keys()
-            .map(move |operation| (format!("/v1/{operation}"), id.to_owned()))
-    });
-    let settings = sandbox::Config {
-        extra_models: pairs.collect(),
-        ..sandbox::Config::default()
-    };
-    let sandbox = Sandbox::start(settings, &life).await;
-    let sandbox = sandbox.context("the sandbox cannot start")?;
-    let (service, own) = (shutdown.clone(), life.clone());
-    life.spawn(async move {
-        service.draining().await;
-        service.finished().await;
-        own.stop();
-    });
-    Ok((
-        sandbox.base_url(),
-        SecretString::from(sandbox::DEFAULT_API_KEY),
-    ))
-}
-
-fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
-    let origins = accounts
-        .all()
-        .filter_map(|account| account.provider().output_origin());
-    Egress::new(origins).context("the guarded client cannot be made")
-}
-
 /// Whose tasks the data folder holds.
 fn owner(config: &Config) -> &'static str {
-    if config.runway.is_sandbox() {
+    let is_sandbox = |account: &Account| matches!(account.access, Access::Sandbox);
+    if config.routing.accounts.iter().any(is_sandbox) {
         "sandbox"
     } else {
         "runwayml"
@@ -355,6 +317,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
             },
             give_up: config.archive.give_up,
         },
+        check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,
     }
