@@ -14,7 +14,8 @@ use super::accounts::{Opener, origins};
 use super::source::{Source, Stamps};
 use crate::auth::Auth;
 use crate::clock::Clock;
-use crate::config::{Access, Config, is_loopback};
+use crate::config::{Access, Account, Config, is_loopback};
+use crate::domain::model::ProviderKind;
 use crate::domain::task::Lane;
 use crate::egress::Egress;
 use crate::provider::{LiveRoster, Roster};
@@ -178,7 +179,7 @@ impl Force {
         // From here on nothing fails and nothing waits.
         let accounts = self.opener.commit(opened);
         for account in accounts.retired() {
-            if before.accounts.is_live(account.name()) {
+            if before.accounts.live(account.name()).is_some() {
                 let account = account.name();
                 tracing::info!(
                     account,
@@ -217,15 +218,11 @@ impl Force {
                 "no key would be left, and everybody be let in: if that is meant, restart the server"
             );
         }
-        let is_far = |access: &Access| match access {
-            Access::Account { base_url, .. } => !is_loopback(base_url),
-            Access::Sandbox => false,
-        };
-        let accounts = &config.routing.accounts;
-        if self.poll_floor < FAR_FLOOR && accounts.iter().any(|account| is_far(&account.access)) {
+        let mut accounts = config.routing.accounts.iter();
+        if self.poll_floor < RUNWAYS_FLOOR && accounts.any(is_far) {
             anyhow::bail!(
-                "the server was started with a poll.interval below 5s, which accounts that are not \
-                 on this machine do not allow: restart the server"
+                "the server was started with a poll.interval below 5s, which Runway does not allow: \
+                 restart the server"
             );
         }
         Ok(())
@@ -245,6 +242,16 @@ impl Force {
                 "another configuration is in force, but for what changed here: that takes a restart"
             );
         }
+    }
+}
+
+/// Whether it is at Runway itself, whose rules hold.
+fn is_far(account: &Account) -> bool {
+    match &account.access {
+        Access::Account { base_url, .. } => {
+            account.kind == ProviderKind::Runway && !is_loopback(base_url)
+        }
+        Access::Sandbox => false,
     }
 }
 
@@ -318,5 +325,5 @@ const EVERY: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(250);
 /// How often a configuration that was refused is read again though nothing has changed.
 const RETRY: Duration = Duration::from_secs(10);
-/// Least time between two reads of a task that a provider elsewhere allows.
-const FAR_FLOOR: Duration = Duration::from_secs(5);
+/// The least time between two reads of a task that Runway allows.
+const RUNWAYS_FLOOR: Duration = Duration::from_secs(5);

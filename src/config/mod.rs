@@ -125,6 +125,7 @@ impl Config {
         config.warnings.extend(env.unread(&keys));
         config.files.extend(file.map(Path::to_owned));
         config.files.extend(tree.files());
+        config.files.extend(config.callers.keys_file.clone());
         if config.server.is_open_to_strangers() {
             config
                 .warnings

@@ -79,7 +79,7 @@ impl Account {
 
     /// Nothing is known of it any more: neither what was held against it nor what it may do.
     pub fn forget(&self) {
-        self.health.lock().readmit();
+        self.readmit();
         *self.limits.lock() = None;
         *self.polls_rest.lock() = Timestamp::MIN;
     }
@@ -132,20 +132,15 @@ impl Account {
     }
 
     /// The provider itself said that the account is of no use: no new tasks until
-    /// [`Account::readmit`]. True when that is news.
-    pub fn expel(&self, now: Timestamp) -> bool {
-        let mut health = self.health.lock();
-        let was_out = health.is_out(now);
-        health.expel();
-        !was_out
+    /// [`Account::readmit`].
+    pub fn expel(&self) {
+        self.health.lock().expel();
     }
 
-    /// Nothing speaks against new tasks any more. True when something did.
-    pub fn readmit(&self, now: Timestamp) -> bool {
-        let mut health = self.health.lock();
-        let was_out = health.is_out(now);
-        health.readmit();
-        was_out
+    /// What took it out is mended: a changed configuration, or the provider says that its key is
+    /// good and credits are left. New requests are let in at once.
+    pub fn readmit(&self) {
+        self.health.lock().readmit();
     }
 
     /// Whether it takes no new tasks now, whatever the model.
@@ -208,9 +203,9 @@ impl Accounts {
         self.accounts.get(name).or_else(retired).cloned()
     }
 
-    /// Whether new tasks may go to the account of this name.
-    pub fn is_live(&self, name: &str) -> bool {
-        self.accounts.contains_key(name)
+    /// The account of a name, if new tasks may go to it.
+    pub fn live(&self, name: &str) -> Option<&Arc<Account>> {
+        self.accounts.get(name)
     }
 
     /// Those that the configuration no longer has.
