@@ -1,5 +1,6 @@
 //! `Config` → a running server: the only file that names every concrete type.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,17 +12,18 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use crate::archive::Archive;
+use crate::auth::Auth;
 use crate::config::{Access, Account as AccountConfig, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
-use crate::grpc::{self, Health, LimitLayer, MessageLimits};
+use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, LiveRoster, Provider, Roster};
 use crate::sandbox::{self, Sandbox};
-use crate::service::{self, Parts, Service};
+use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
@@ -47,15 +49,17 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = tcp.local_addr().context("the listener has no address")?;
     let work = shutdown.group();
-    let service = start_work(&config, &work, &shutdown).await?;
+    let (service, roster) = start_work(&config, &work, &shutdown).await?;
     let messages = MessageLimits {
         create_bytes: config.server.max_create_bytes,
         other_bytes: config.server.max_message_bytes,
     };
     let health = Health::new().await;
-    let router = grpc::routes(service, messages, LimitLayer::default(), &health)
-        .context("the compiled-in descriptors are broken")?;
     let faces = shutdown.later();
+    let auth = start_auth(&config, roster, &faces.group());
+    let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
+    let router = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
+        .context("the compiled-in descriptors are broken")?;
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }
@@ -85,11 +89,10 @@ async fn end(
     }
     faces.drain();
     // A download that nobody reads is not even asked to end: it is cut off at its deadline.
-    if tokio::time::timeout(downloads, faces.finished())
-        .await
-        .is_err()
-    {
-        faces.stop();
+    let finished = tokio::time::timeout(downloads, faces.finished()).await;
+    // What only followed the faces ends with them.
+    faces.stop();
+    if finished.is_err() {
         faces.finished().await;
     }
 }
@@ -99,7 +102,7 @@ async fn start_work(
     config: &Config,
     work: &Shutdown,
     shutdown: &Shutdown,
-) -> anyhow::Result<Service> {
+) -> anyhow::Result<(Service, Arc<LiveRoster>)> {
     make_folder(&config.data_dir)?;
     check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
@@ -118,12 +121,37 @@ async fn start_work(
         archive: Arc::clone(&archive),
         roster: Arc::clone(&roster),
         shutdown: work.clone(),
-        settings: service_settings(config),
+        settings: service_settings(config, page_key(&config.data_dir)?),
     });
     let settings = worker_settings(config);
-    let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
+    let desk = Desk::new(
+        store,
+        archive,
+        Arc::clone(&roster),
+        egress,
+        work.clone(),
+        settings,
+    );
     worker::start(desk).await.context("cannot read the store")?;
-    Ok(service)
+    Ok((service, roster))
+}
+
+/// Who may call, kept up with the keys file and the clock as long as `life` is not stopped.
+fn start_auth(config: &Config, roster: Arc<LiveRoster>, life: &Shutdown) -> Auth {
+    let auth = Auth::new(&config.callers);
+    life.spawn(auth.clone().follow_time(life.clone()));
+    let publish = move |limits| {
+        let now = roster.now();
+        roster.replace(Roster {
+            catalog: Arc::clone(&now.catalog),
+            accounts: Arc::clone(&now.accounts),
+            routes: Arc::clone(&now.routes),
+            callers: limits,
+        });
+    };
+    let followed = config.callers.clone();
+    life.spawn(auth.clone().follow_file(followed, publish, life.clone()));
+    auth
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
@@ -170,6 +198,33 @@ fn check_owner(config: &Config) -> anyhow::Result<()> {
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// The secret of the data folder that seals page tokens; made once, so that tokens outlive the process.
+fn page_key(folder: &Path) -> anyhow::Result<PageKey> {
+    let path = folder.join("page.key");
+    let told = || format!("cannot use {}", path.display());
+    match std::fs::read(&path) {
+        // A torn or foreign file is replaced: what it costs is the tokens that are out.
+        Ok(known) if known.len() == 32 => {
+            let known = known.try_into().unwrap_or_default();
+            return Ok(PageKey::new(known));
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(told);
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let key: [u8; 32] = rand::random();
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(&path)
+        .and_then(|mut file| file.write_all(&key));
+    written.with_context(told)?;
+    Ok(PageKey::new(key))
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
@@ -298,7 +353,7 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(config: &Config) -> service::Settings {
+fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
@@ -319,6 +374,7 @@ fn service_settings(config: &Config) -> service::Settings {
         upload_idle: config.upload.idle_timeout,
         upload_timeout: config.upload.timeout,
         keep_uploads: config.retention.uploads,
+        page_key,
     }
 }
 
