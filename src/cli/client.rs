@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use http::{HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::{InterceptedService, Interceptor};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
@@ -21,7 +21,7 @@ pub type Client = MediaGenerationClient<InterceptedService<Channel, ShowKey>>;
 
 /// Shows the caller's key with every call, if there is one.
 #[derive(Clone, Debug, Default)]
-pub struct ShowKey(Option<HeaderValue>);
+pub struct ShowKey(Option<MetadataValue<Ascii>>);
 
 impl ShowKey {
     /// From the key's text; nothing from an empty one.
@@ -30,23 +30,18 @@ impl ShowKey {
         if key.is_empty() {
             return Ok(Self(None));
         }
-        let header = HeaderValue::from_str(&format!("Bearer {key}"));
+        let value = MetadataValue::try_from(format!("Bearer {key}"));
         let wrong = |_| Failure::new(Exit::Usage, "--api-key: cannot be sent in a header");
-        let mut header = header.map_err(wrong)?;
-        header.set_sensitive(true);
-        Ok(Self(Some(header)))
+        let mut value = value.map_err(wrong)?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
     }
 }
 
 impl Interceptor for ShowKey {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(key) = self
-            .0
-            .clone()
-            .and_then(|key| key.to_str().ok()?.parse().ok())
-        {
-            let name = header::AUTHORIZATION.as_str();
-            request.metadata_mut().insert(name, key);
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("authorization", key.clone());
         }
         Ok(request)
     }
