@@ -11,6 +11,7 @@ pub mod generation;
 pub mod id;
 pub mod model;
 pub mod money;
+pub mod pace;
 pub mod pricing;
 pub mod routing;
 pub mod schedule;
