@@ -4,6 +4,7 @@ mod accounts;
 mod reload;
 mod source;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +25,9 @@ use crate::domain::generation::Limits as InputLimits;
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
-use crate::grpc::{self, Health, LimitLayer, MessageLimits};
+use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
 use crate::provider::{Accounts, LiveRoster, Roster};
-use crate::service::{self, Parts, Service};
+use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
@@ -94,9 +95,11 @@ pub async fn start_from(
         other_bytes: config.server.max_message_bytes,
     };
     let health = Health::new().await;
-    let router = grpc::routes(service, messages, LimitLayer::default(), &health)
-        .context("the compiled-in descriptors are broken")?;
     let faces = shutdown.later();
+    let auth = start_auth(&reloader, &faces.group());
+    let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
+    let router = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
+        .context("the compiled-in descriptors are broken")?;
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }
@@ -131,11 +134,10 @@ async fn end(
     }
     faces.drain();
     // A download that nobody reads is not even asked to end: it is cut off at its deadline.
-    if tokio::time::timeout(downloads, faces.finished())
-        .await
-        .is_err()
-    {
-        faces.stop();
+    let finished = tokio::time::timeout(downloads, faces.finished()).await;
+    // What only followed the faces ends with them.
+    faces.stop();
+    if finished.is_err() {
         faces.finished().await;
     }
 }
@@ -168,14 +170,14 @@ async fn start_work(
         archive: Arc::clone(&archive),
         roster: Arc::clone(&roster),
         shutdown: work.clone(),
-        settings: service_settings(config),
+        settings: service_settings(config, page_key(&config.data_dir)?),
     });
     let recalled = service.recall_moderation().await;
     recalled.context("cannot read the store")?;
     let live = Live {
         roster: Arc::clone(&roster),
         egress: Arc::clone(&egress),
-        auth: Auth::new(config.callers.keys.clone()),
+        auth: Auth::new(&config.callers),
         changes: Arc::clone(store.changes()),
     };
     let reloader = Reloader::new(config, source, opener, live);
@@ -183,6 +185,14 @@ async fn start_work(
     let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
+}
+
+/// Who may call, kept up with the keys file and the clock as long as `life` is not stopped.
+fn start_auth(reloader: &Arc<Reloader>, life: &Shutdown) -> Auth {
+    let auth = reloader.auth();
+    life.spawn(auth.clone().follow_time(life.clone()));
+    life.spawn(Arc::clone(reloader).follow_keys(life.clone()));
+    auth
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
@@ -231,6 +241,33 @@ fn check_owner(config: &Config) -> anyhow::Result<()> {
     }
 }
 
+/// The secret of the data folder that seals page tokens; made once, so that tokens outlive the process.
+fn page_key(folder: &Path) -> anyhow::Result<PageKey> {
+    let path = folder.join("page.key");
+    let told = || format!("cannot use {}", path.display());
+    match std::fs::read(&path) {
+        // A torn or foreign file is replaced: what it costs is the tokens that are out.
+        Ok(known) if known.len() == 32 => {
+            let known = known.try_into().unwrap_or_default();
+            return Ok(PageKey::new(known));
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(told);
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let key: [u8; 32] = rand::random();
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(&path)
+        .and_then(|mut file| file.write_all(&key));
+    written.with_context(told)?;
+    Ok(PageKey::new(key))
+}
+
 async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
     let path = config.store.path.clone();
     let batch = config.store.group_commit_max;
@@ -262,7 +299,7 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(config: &Config) -> service::Settings {
+fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
@@ -283,6 +320,7 @@ fn service_settings(config: &Config) -> service::Settings {
         upload_idle: config.upload.idle_timeout,
         upload_timeout: config.upload.timeout,
         keep_uploads: config.retention.uploads,
+        page_key,
     }
 }
 

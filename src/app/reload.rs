@@ -14,7 +14,9 @@ use super::accounts::{Opener, origins};
 use super::source::{Source, Stamps};
 use crate::auth::Auth;
 use crate::clock::Clock;
-use crate::config::{Access, Config, is_loopback};
+use crate::config::callers::file::fingerprint;
+use crate::config::{Access, Account, Callers, Config, is_loopback};
+use crate::domain::model::ProviderKind;
 use crate::domain::task::Lane;
 use crate::egress::Egress;
 use crate::provider::{LiveRoster, Roster};
@@ -49,7 +51,7 @@ struct Force {
     started: Vec<(&'static str, String)>,
     owner: &'static str,
     poll_floor: Duration,
-    needs_keys: bool,
+    callers: Callers,
     /// What was said last of a configuration that was refused, so that it is said once.
     refusal: Option<String>,
 }
@@ -68,7 +70,7 @@ impl Reloader {
                 started: fixed(config),
                 owner: super::owner(config),
                 poll_floor: config.poll.interval,
-                needs_keys: !config.callers.keys.is_empty(),
+                callers: config.callers.clone(),
                 refusal: None,
             }),
             clock,
@@ -92,6 +94,62 @@ impl Reloader {
         let applied = force.replace(&config, &self.live);
         self.tell(&mut force, applied.as_ref().err());
         applied
+    }
+
+    /// Who tells callers apart.
+    pub(super) fn auth(&self) -> Auth {
+        self.live.auth.clone()
+    }
+
+    /// Follows the keys file until everything must leave: on its own, so that a key can be revoked
+    /// although the rest of the configuration is wrong. A bad file leaves everything as it is, and is
+    /// told once.
+    pub(super) async fn follow_keys(self: Arc<Self>, life: Shutdown) {
+        let (mut seen, mut told) = (None, String::new());
+        loop {
+            tokio::select! {
+                () = life.stopping() => return,
+                () = sleep(EVERY) => {}
+            }
+            let Some(path) = self.force.lock().await.callers.keys_file.clone() else {
+                continue;
+            };
+            let looked = tokio::task::spawn_blocking(move || (fingerprint(&path), path)).await;
+            let looked = looked.ok();
+            if looked.as_ref().is_some_and(|(print, _)| print.is_some()) && looked == seen {
+                continue;
+            }
+            seen = looked;
+            match self.reread_keys().await {
+                Ok(()) => told.clear(),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    if error != told {
+                        tracing::error!(error, "the keys file is bad; the old keys stay");
+                        told = error;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reread_keys(&self) -> anyhow::Result<()> {
+        let mut force = self.force.lock().await;
+        let known = force.callers.clone();
+        let new = tokio::task::spawn_blocking(move || known.reread()).await??;
+        if new.keys != force.callers.keys {
+            let limits = Arc::new(new.limits.clone());
+            self.live.roster.change(|roster| Roster {
+                catalog: Arc::clone(&roster.catalog),
+                accounts: Arc::clone(&roster.accounts),
+                routes: Arc::clone(&roster.routes),
+                callers: Arc::clone(&limits),
+            });
+            self.live.auth.replace(&new);
+            tracing::info!(keys = new.keys.len(), "the keys were read again");
+            force.callers = new;
+        }
+        Ok(())
     }
 
     /// Follows the source's files until the drain.
@@ -178,7 +236,7 @@ impl Force {
         // From here on nothing fails and nothing waits.
         let accounts = self.opener.commit(opened);
         for account in accounts.retired() {
-            if before.accounts.is_live(account.name()) {
+            if before.accounts.live(account.name()).is_some() {
                 let account = account.name();
                 tracing::info!(
                     account,
@@ -193,8 +251,8 @@ impl Force {
             callers: Arc::new(config.callers.limits.clone()),
             accounts,
         });
-        live.auth.replace(config.callers.keys.clone());
-        self.needs_keys = !config.callers.keys.is_empty();
+        live.auth.replace(&config.callers);
+        self.callers = config.callers.clone();
         for lane in [Lane::Dispatch, Lane::Poll] {
             live.changes.nudge(lane);
         }
@@ -212,20 +270,16 @@ impl Force {
                 self.owner
             );
         }
-        if self.needs_keys && config.callers.keys.is_empty() {
+        if self.callers.is_key_needed() && !config.callers.is_key_needed() {
             anyhow::bail!(
-                "no key would be left, and everybody be let in: if that is meant, restart the server"
+                "no key would be needed any more: if everybody is to be let in, restart the server"
             );
         }
-        let is_far = |access: &Access| match access {
-            Access::Account { base_url, .. } => !is_loopback(base_url),
-            Access::Sandbox => false,
-        };
-        let accounts = &config.routing.accounts;
-        if self.poll_floor < FAR_FLOOR && accounts.iter().any(|account| is_far(&account.access)) {
+        let mut accounts = config.routing.accounts.iter();
+        if self.poll_floor < RUNWAYS_FLOOR && accounts.any(is_far) {
             anyhow::bail!(
-                "the server was started with a poll.interval below 5s, which accounts that are not \
-                 on this machine do not allow: restart the server"
+                "the server was started with a poll.interval below 5s, which Runway does not allow: \
+                 restart the server"
             );
         }
         Ok(())
@@ -245,6 +299,16 @@ impl Force {
                 "another configuration is in force, but for what changed here: that takes a restart"
             );
         }
+    }
+}
+
+/// Whether it is at Runway itself, whose rules hold.
+fn is_far(account: &Account) -> bool {
+    match &account.access {
+        Access::Account { base_url, .. } => {
+            account.kind == ProviderKind::Runway && !is_loopback(base_url)
+        }
+        Access::Sandbox => false,
     }
 }
 
@@ -318,5 +382,5 @@ const EVERY: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(250);
 /// How often a configuration that was refused is read again though nothing has changed.
 const RETRY: Duration = Duration::from_secs(10);
-/// Least time between two reads of a task that a provider elsewhere allows.
-const FAR_FLOOR: Duration = Duration::from_secs(5);
+/// The least time between two reads of a task that Runway allows.
+const RUNWAYS_FLOOR: Duration = Duration::from_secs(5);

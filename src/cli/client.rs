@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tonic::Status;
+use secrecy::{ExposeSecret as _, SecretString};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::interceptor::{InterceptedService, Interceptor};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
 
 use super::failure::{Exit, Failure};
 use super::progress::Progress;
@@ -14,7 +17,35 @@ use crate::pb::v1::media_generation_client::MediaGenerationClient;
 use crate::pb::v1::{CreateRequest, Task};
 
 /// A client of one server.
-pub type Client = MediaGenerationClient<Channel>;
+pub type Client = MediaGenerationClient<InterceptedService<Channel, ShowKey>>;
+
+/// Shows the caller's key with every call, if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct ShowKey(Option<MetadataValue<Ascii>>);
+
+impl ShowKey {
+    /// From the key's text; nothing from an empty one.
+    fn new(key: &str) -> Result<Self, Failure> {
+        let key = key.trim();
+        if key.is_empty() {
+            return Ok(Self(None));
+        }
+        let value = MetadataValue::try_from(format!("Bearer {key}"));
+        let wrong = |_| Failure::new(Exit::Usage, "--api-key: cannot be sent in a header");
+        let mut value = value.map_err(wrong)?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+impl Interceptor for ShowKey {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        Ok(request)
+    }
+}
 
 /// How to reach a server.
 #[derive(Args, Clone, Debug, Default)]
@@ -49,6 +80,14 @@ pub struct ClientArgs {
         requires = "client_cert"
     )]
     pub client_key: Option<PathBuf>,
+    /// The API key, for a server that asks for one. A variable is better: a command line can be seen
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "MEDIAGEN_API_KEY",
+        hide_env_values = true
+    )]
+    pub api_key: Option<SecretString>,
     /// Writes JSON to standard output, and errors as JSON to standard error
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -87,7 +126,8 @@ impl ClientArgs {
                 )));
             }
         }
-        Ok(client(&endpoint))
+        let key = self.api_key.as_ref().map_or("", |key| key.expose_secret());
+        Ok(client(&endpoint, ShowKey::new(key)?))
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, Failure> {
@@ -107,7 +147,7 @@ impl ClientArgs {
 pub fn connect_to(address: std::net::SocketAddr) -> Result<Client, Failure> {
     let endpoint =
         Endpoint::from_shared(format!("http://{address}")).context("the server's own address")?;
-    Ok(client(&endpoint))
+    Ok(client(&endpoint, ShowKey::default()))
 }
 
 /// Creates a task, repeating the same request while the server is away. The request must have a
@@ -159,7 +199,7 @@ pub const MAX_REPEATS: u32 = 7;
 
 /// Frames of 256 KiB double the speed of a download; the windows keep h2 from cutting off busy
 /// connections.
-fn client(endpoint: &Endpoint) -> Client {
+fn client(endpoint: &Endpoint, key: ShowKey) -> Client {
     let channel = endpoint
         .clone()
         .connect_timeout(Duration::from_secs(10))
@@ -170,7 +210,7 @@ fn client(endpoint: &Endpoint) -> Client {
         .keep_alive_timeout(Duration::from_secs(20))
         .tcp_nodelay(true)
         .connect_lazy();
-    MediaGenerationClient::new(channel).max_decoding_message_size(MAX_MESSAGE)
+    MediaGenerationClient::with_interceptor(channel, key).max_decoding_message_size(MAX_MESSAGE)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -76,7 +76,9 @@ impl LocalArgs {
         quiet: bool,
     ) -> Result<Local, Failure> {
         let file = config_file(self.config.as_ref(), env);
-        let config = Config::load(file.as_deref(), env, &self.settings(folder, env, quiet))?;
+        let mut config = Config::load(file.as_deref(), env, &self.settings(folder, env, quiet))?;
+        // It serves this command alone, which has no key of its own.
+        config.callers.without_keys();
         start_logs(&config.log);
         let (shutdown, drain_timeout) = (Shutdown::new(), config.server.drain_timeout);
         match app::start(config, shutdown.clone()).await {

@@ -21,6 +21,7 @@ mod generate;
 mod input_flag;
 mod inputs;
 mod json;
+mod keys;
 mod local;
 mod media;
 mod models;
@@ -91,6 +92,9 @@ enum Command {
     /// Looks at catalogue files: what models there are, and what each takes. Needs no server
     #[command(after_help = CATALOG_HELP)]
     Catalog(catalog::CatalogArgs),
+    /// Makes, lists and revokes the API keys of a server. Needs none to run
+    #[command(after_help = KEYS_HELP)]
+    Keys(keys::KeysArgs),
 }
 
 impl Cli {
@@ -122,6 +126,7 @@ impl Cli {
             Command::Resolve(args) => tasks::resolve(args).await,
             Command::Models(args) => models::models(args).await,
             Command::Catalog(args) => catalog::run(args, env),
+            Command::Keys(args) => keys::run(args, env),
             Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
         }
     }
@@ -143,6 +148,7 @@ impl Cli {
             Command::Resolve(args) => args.connection.json,
             Command::Models(args) => args.connection.json,
             Command::Catalog(args) => args.wants_json(),
+            Command::Keys(args) => args.wants_json(),
         }
     }
 }
@@ -223,6 +229,17 @@ Examples:
   mediagen models --operation image_to_video
   mediagen models gen4_image --json";
 
+const KEYS_HELP: &str = "\
+A server needs a key of its callers as soon as there is one, in `keys` of its settings or in the keys
+file, which it reads again when it changes. The file holds what a key may do and its SHA-256, never the
+key. Callers send it as `authorization: Bearer`; commands take it from --api-key or MEDIAGEN_API_KEY.
+
+Examples:
+  mediagen keys create --tenant team-a --expires 90d --usd-per-day 20
+  mediagen keys create --id viewer --scopes read --file /etc/mediagen/keys.yaml
+  mediagen keys list --json
+  mediagen keys revoke viewer";
+
 const COSTS_HELP: &str = "\
 CHARGED is what the provider charged, OPEN the estimates of what is not settled yet: in credits, and
 in US dollars beside it.
@@ -269,6 +286,11 @@ mod command_line {
             "mediagen estimate --model gen4.5 --seconds 5 --json lake",
             "mediagen costs --label team=x --model gen4.5 --since 7d",
             "mediagen costs --by day,model --since 2026-01-01 --until 2026-02-01",
+            "mediagen keys create --tenant team-a --models a,b --scopes create,read --expires 90d --usd-per-day 20",
+            "mediagen keys create --id viewer --scopes read --file /etc/mediagen/keys.yaml",
+            "mediagen keys list --data-dir d --sandbox --json",
+            "mediagen keys revoke viewer --config mediagen.yaml",
+            "mediagen status task_1 --api-key mg_a_b",
         ];
         for line in lines {
             Cli::try_parse_from(line.split(' '))

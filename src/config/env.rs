@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::section::nearest;
 
-/// The variables that begin with `MEDIAGEN_` or `RUNWAYML_`.
+/// The variables. All of them: a configuration may name any as the home of a secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -70,11 +70,10 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        let ours = |name: &String| name.starts_with(PREFIX) || name.starts_with("RUNWAYML_");
         let pairs = variables
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
-        Self(pairs.filter(|(name, _)| ours(name)).collect())
+        Self(pairs.collect())
     }
 }
 
@@ -103,9 +102,10 @@ const SHORT: [(&str, &str); 7] = [
 ];
 
 /// What is read beside the configuration: where its file is, and the client's options.
-const CLIENT: [&str; 5] = [
+const CLIENT: [&str; 6] = [
     "MEDIAGEN_CONFIG",
     "MEDIAGEN_SERVER",
+    "MEDIAGEN_API_KEY",
     "MEDIAGEN_CA",
     "MEDIAGEN_CLIENT_CERT",
     "MEDIAGEN_CLIENT_KEY",

@@ -7,7 +7,7 @@
 //!
 //! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
-mod callers;
+pub mod callers;
 pub mod catalog;
 mod defaults;
 pub mod env;
@@ -127,11 +127,10 @@ impl Config {
         config.warnings.extend(env.unread(&keys));
         config.files.extend(file.map(Path::to_owned));
         config.files.extend(tree.files());
-        if config.server.is_open_to_strangers() {
-            config
-                .warnings
-                .push("anyone who can reach this address may spend your credits".into());
-        }
+        // This one is followed on its own: it may change although the rest is wrong.
+        let keys_file = config.callers.keys_file.clone();
+        config.files.retain(|file| Some(file) != keys_file.as_ref());
+        config.warnings.extend(exposure(&config));
         report.finish(config)
     }
 
@@ -148,9 +147,14 @@ impl Config {
                 PathBuf::new()
             });
         let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
-        let (catalog, warnings) = models::load(root);
+        let (catalog, mut warnings) = models::load(root);
+        let rate = runway.usd_per_credit;
+        let (callers, of_callers) = Callers::read(root, env, rate, &data_dir);
+        warnings.extend(of_callers);
         Self {
-            server: root.within("server", Server::read),
+            server: root.within("server", |section| {
+                Server::read(section, callers.is_key_needed())
+            }),
             store: root.within("store", |section| Store::read(section, &data_dir)),
             archive: root.within("archive", Archive::read),
             retention: root.within("retention", Retention::read),
@@ -162,7 +166,7 @@ impl Config {
                 Poll::read(section, runway.is_local(), sandbox)
             }),
             routing: root.within("routing", |section| Routing::of_one(section, &runway)),
-            callers: with_queue(Callers::default(), root),
+            callers: with_queue(callers, root),
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
@@ -180,6 +184,49 @@ fn with_queue(mut callers: Callers, root: &Section<'_>) -> Callers {
     callers.limits.max_queued = Some(queue.max_length);
     callers.limits.moderation = root.within("moderation", queue::moderation);
     callers
+}
+
+/// The keys file of a server with this configuration; nothing else of the configuration is looked
+/// at.
+pub fn keys_file(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> Result<PathBuf, Problems> {
+    let report = Report::default();
+    let (tree, _) = layers(file, env, settings)?;
+    let path = Section::root(&tree, &report, |root| {
+        root.leave_the_rest();
+        let sandbox = root.flag("sandbox");
+        let data_dir = root.path("data_dir").or_else(|| usual_data_dir(sandbox));
+        let default = || data_dir.map(|folder| folder.join(callers::DEFAULT_FILE));
+        let path = root.path("keys_file").or_else(default);
+        if path.is_none() {
+            root.wrong("keys_file", "this system names no data folder; give a file");
+        }
+        path.unwrap_or_default()
+    });
+    report.finish(path)
+}
+
+/// What others who reach the address may do.
+fn exposure(config: &Config) -> Option<String> {
+    let server = &config.server;
+    let (is_open, has_keys) = (
+        server.is_open_to_strangers(),
+        config.callers.is_key_needed(),
+    );
+    if is_open && !has_keys {
+        Some("anyone who can reach this address may spend your credits".into())
+    } else if is_open && server.tls.is_none() {
+        Some(
+            "keys and media cross the network in plain text: give server.tls.cert and \
+             server.tls.key, unless something in front does"
+                .into(),
+        )
+    } else {
+        None
+    }
 }
 
 /// Every layer over the one before, and the dotted paths of all that can be set.

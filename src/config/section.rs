@@ -201,6 +201,11 @@ impl<'a> Section<'a> {
         self.keys
     }
 
+    /// What was written for `key`, for a section with a form of its own.
+    pub fn raw(&self, key: &'static str) -> Option<&'a Node> {
+        self.node(key)
+    }
+
     /// Keys that were not asked for are somebody else's business.
     pub fn leave_the_rest(&self) {
         self.asked.borrow_mut().push(ANY);

@@ -65,7 +65,7 @@ pub struct Limits {
 }
 
 impl Server {
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, has_keys: bool) -> Self {
         let server = Self {
             listen: section
                 .required("listen", parse_listen)
@@ -78,7 +78,7 @@ impl Server {
             limits: section.within("limits", Limits::read),
         };
         let allow_insecure = section.flag("allow_insecure");
-        if server.is_open_to_strangers() && !allow_insecure {
+        if server.is_open_to_strangers() && !has_keys && !allow_insecure {
             section.wrong("listen", EXPOSED);
         }
         if server.download_drain > server.drain_timeout {
@@ -90,7 +90,7 @@ impl Server {
         server
     }
 
-    /// Whether others can reach it and nothing says who they are.
+    /// Whether others can reach it and no certificate says who they are.
     pub fn is_open_to_strangers(&self) -> bool {
         let asks_who = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         !self.listen.ip().is_loopback() && !asks_who
@@ -153,4 +153,4 @@ const MIB: usize = 1 << 20;
 const MILLION: usize = 1_000_000;
 const EXPOSED: &str = "others can reach this address, and nothing would say who they are: give \
     server.tls.cert, server.tls.key and server.tls.client_ca (--tls-cert, --tls-key, --client-ca), or \
-    listen on 127.0.0.1, or pass --allow-insecure if something in front checks callers";
+    make API keys with `mediagen keys create`, or listen on 127.0.0.1, or pass --allow-insecure if something in front checks callers";

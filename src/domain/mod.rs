@@ -12,6 +12,7 @@ pub mod id;
 pub mod model;
 pub mod moderation;
 pub mod money;
+pub mod pace;
 pub mod pricing;
 pub mod routing;
 pub mod schedule;

@@ -1,11 +1,12 @@
 //! The gRPC face: how calls come in, and how refusals go out.
 //!
-//! [`listener`] accepts connections, `routes` says which service answers, [`limits`] bounds calls
-//! and repairs tonic's own answers, `generation` and `convert` put the contract's words into the
+//! [`listener`] accepts connections, `routes` says which service answers, [`gate`] who may call it,
+//! [`limits`] bounds calls and repairs tonic's own answers, `generation` and `convert` put the contract's words into the
 //! service's and back, and [`status`] is the only place where an error status is made. What the
 //! calls do is `service`'s.
 
 mod convert;
+pub mod gate;
 mod generation;
 mod health;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod listener;
 mod routes;
 pub mod status;
 
+pub use gate::GateLayer;
 pub use generation::MediaGeneration;
 pub use health::Health;
 pub use limits::LimitLayer;

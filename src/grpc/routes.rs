@@ -6,7 +6,7 @@ use tonic_reflection::server::Builder;
 use tower::ServiceExt as _;
 
 use super::generation::MediaGeneration;
-use super::{Health, LimitLayer};
+use super::{GateLayer, Health, LimitLayer};
 use crate::pb;
 use crate::pb::v1::media_generation_server::MediaGenerationServer;
 use crate::service::Service;
@@ -29,7 +29,7 @@ impl Default for MessageLimits {
     }
 }
 
-/// The routes of every gRPC service, within the limits. Nothing is ever compressed.
+/// The routes of every gRPC service, behind the gate and within the limits. Nothing is ever compressed.
 ///
 /// # Errors
 /// When a compiled-in descriptor cannot be read: a broken build.
@@ -37,6 +37,7 @@ pub fn routes(
     service: Service,
     messages: MessageLimits,
     calls: LimitLayer,
+    gate: GateLayer,
     health: &Health,
 ) -> Result<axum::Router, tonic_reflection::server::Error> {
     let face = MediaGenerationServer::new(MediaGeneration::new(service));
@@ -54,7 +55,7 @@ pub fn routes(
         // tonic has one limit per service; paths of their own give these their larger one.
         .route_service(&path("Create"), create.clone())
         .route_service(&path("EstimateCost"), create);
-    Ok(router.layer(calls))
+    Ok(router.layer(gate).layer(calls))
 }
 
 /// Everything that a client may want to decode, the details of errors among it.

@@ -45,4 +45,10 @@ impl LiveRoster {
     pub fn replace(&self, roster: Roster) {
         self.0.store(Arc::new(roster));
     }
+
+    /// Puts in its place what `change` makes of it. Two changes at once both happen: `change` may be
+    /// called again.
+    pub fn change(&self, change: impl Fn(&Roster) -> Roster) {
+        self.0.rcu(|roster| change(roster));
+    }
 }

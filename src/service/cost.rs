@@ -48,7 +48,8 @@ impl Service {
         request: CostRequest,
     ) -> Result<Costs, CostError> {
         let groups = request.group_by.iter().flat_map(words);
-        let seal = Seal::new("CostReport", &tenant, &request.filters, groups);
+        let key = &self.parts().settings.page_key;
+        let seal = Seal::new(key, "CostReport", &tenant, &request.filters, groups);
         let after = match request.page_token.as_str() {
             "" => None,
             token => {

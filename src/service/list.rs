@@ -42,7 +42,8 @@ pub enum ListError {
 impl Service {
     /// A page of the tenant's tasks.
     pub async fn list(&self, tenant: TenantId, request: ListRequest) -> Result<Page, ListError> {
-        let seal = Seal::new("List", &tenant, &request.filters, []);
+        let key = &self.parts().settings.page_key;
+        let seal = Seal::new(key, "List", &tenant, &request.filters, []);
         let before = match request.page_token.as_str() {
             "" => None,
             token => Some(opened(token, &seal).ok_or(ListError::PageToken)?),

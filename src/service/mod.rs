@@ -32,7 +32,7 @@ pub use estimate::{Estimate, EstimateError};
 pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page};
 pub use models::ListedModel;
-pub use page::TaskFilters;
+pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
@@ -114,6 +114,8 @@ pub struct Settings {
     pub upload_timeout: Duration,
     /// How long an upload can be named by a create.
     pub keep_uploads: Duration,
+    /// What page tokens are sealed with.
+    pub page_key: PageKey,
 }
 
 struct Inner {

@@ -1,7 +1,10 @@
 //! What calls that answer in pages share: filters, sizes, and tokens that say where to go on.
 //!
-//! A page token is opaque: the place of the last item, sealed with a digest of the tenant, the call
-//! and everything that was asked for, so that a forged, foreign or misplaced one is refused.
+//! A page token is opaque: the place of the last item, sealed with a digest of a secret of the server,
+//! the tenant, the call and everything that was asked for, so that a forged, foreign or misplaced one is
+//! refused.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -54,18 +57,37 @@ pub(super) fn page_size(asked: u32, default: usize) -> usize {
     }
 }
 
+/// The secret that seals page tokens. Tokens open only under the key that they were made with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PageKey([u8; 32]);
+
+impl PageKey {
+    /// A key of 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for PageKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("PageKey(***)")
+    }
+}
+
 /// Ties the tokens of one call to what it was asked.
 pub(super) struct Seal([u8; SEAL]);
 
 impl Seal {
     /// The seal of a call by a tenant; `further` is what it was asked beside the filters.
     pub(super) fn new<'a>(
+        key: &PageKey,
         call: &str,
         tenant: &TenantId,
         filters: &TaskFilters,
         further: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let mut digest = Sha256::new();
+        digest.update(key.0);
         let mut add = |text: &str| {
             digest.update(text.len().to_le_bytes());
             digest.update(text);
@@ -126,12 +148,19 @@ const MAX_PAGE: usize = 1000;
 mod tests {
     use super::*;
 
+    const KEY: PageKey = PageKey::new([1; 32]);
+
     fn seal(call: &str, tenant: &str, model: &str, further: &[&str]) -> Seal {
+        sealed_with(&KEY, call, tenant, model, further)
+    }
+
+    fn sealed_with(key: &PageKey, call: &str, tenant: &str, model: &str, further: &[&str]) -> Seal {
         let filters = TaskFilters {
             model: model.to_owned(),
             ..TaskFilters::default()
         };
         Seal::new(
+            key,
             call,
             &TenantId::named(tenant),
             &filters,
@@ -149,6 +178,7 @@ mod tests {
             seal("List", "a", "gen4.5", &[]),
             seal("CostReport", "a", "", &[]),
             seal("List", "a", "", &["day"]),
+            sealed_with(&PageKey::new([2; 32]), "List", "a", "", &[]),
         ] {
             assert_eq!(other.open(&good), None);
         }
@@ -174,7 +204,7 @@ mod tests {
                 labels: labels.iter().map(pair).collect(),
                 ..TaskFilters::default()
             };
-            Seal::new("List", &TenantId::named("a"), &filters, []).token(b"")
+            Seal::new(&KEY, "List", &TenantId::named("a"), &filters, []).token(b"")
         };
         let statuses = with(&[Status::Queued, Status::Failed], &[]);
         assert_ne!(statuses, with(&[], &[("QUEUED", "FAILED")]));

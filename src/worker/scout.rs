@@ -63,7 +63,7 @@ struct Checked {
 impl Plan {
     fn due(&mut self, desk: &Desk) -> Vec<Arc<Account>> {
         let (accounts, now) = (desk.accounts(), desk.now());
-        self.0.retain(|name, _| accounts.is_live(name));
+        self.0.retain(|name, _| accounts.live(name).is_some());
         let is_due = |account: &&Arc<Account>| match self.0.get(account.name()) {
             Some(planned) => planned.is_due(account, desk.settings.check_accounts, now),
             None => true,
@@ -123,25 +123,23 @@ async fn check(desk: &Desk, account: Arc<Account>) -> Checked {
 
 fn learn(desk: &Desk, account: &Account, limits: AccountLimits) {
     let (name, now) = (account.name(), desk.now());
-    let (credits, models) = (limits.credits, limits.models.len());
+    let (credits, was_out) = (limits.credits, account.is_out(now));
+    tracing::debug!(account = name, credits, "the account says what it may do");
     account.learn(limits, now);
     if credits == Some(0) {
-        if account.expel(now) {
+        account.expel();
+        if !was_out {
             tracing::error!(
                 account = name,
                 "the account has no credits left: no new tasks go to it"
             );
         }
-    } else if account.readmit(now) {
+        return;
+    }
+    account.readmit();
+    if was_out {
         tracing::info!(account = name, credits, "the account is fit again");
         desk.store.changes().nudge(Lane::Dispatch);
-    } else {
-        tracing::debug!(
-            account = name,
-            credits,
-            models,
-            "the account says what it may do"
-        );
     }
 }
 
@@ -152,9 +150,10 @@ fn trouble(desk: &Desk, account: &Account, error: &ProviderError) -> bool {
         tracing::debug!(account = name, kind = ?error.kind, %error, "the account could not be asked about");
         return false;
     }
-    if account.expel(desk.now()) {
+    if !account.is_out(desk.now()) {
         tracing::error!(account = name, %error, "the provider refuses the key: no new tasks go to the account");
     }
+    account.expel();
     true
 }
 

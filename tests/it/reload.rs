@@ -11,7 +11,7 @@ use mediagen::app::{self, Running, Source};
 use mediagen::config::{Access, Config, Environment, Setting};
 use mediagen::domain::model::ProviderKind;
 use mediagen::domain::routing::Routes;
-use mediagen::pb::v1::TaskStatus;
+use mediagen::pb::v1::{self, TaskStatus};
 use mediagen::sandbox::{self, DEFAULT_API_KEY};
 use mediagen::shutdown::Shutdown;
 use secrecy::SecretString;
@@ -464,4 +464,45 @@ async fn the_program_reads_its_configuration_again_on_sighup_and_says_once_what_
     assert_eq!(said(&server), 1);
     server.terminate();
     assert_eq!(server.end().await.code(), Some(0));
+}
+
+/// Why a caller who shows this key is refused; `None`: it is let in.
+async fn turned_away(app: &Followed, key: &str) -> Option<Code> {
+    let request = v1::StatusRequest {
+        task_id: "none".to_owned(),
+    };
+    let mut request = tonic::Request::new(request);
+    let shown = format!("Bearer {key}").parse().unwrap();
+    request.metadata_mut().insert("authorization", shown);
+    let answer = app.client.clone().status(request).await;
+    let code = answer.unwrap_err().code();
+    (code == Code::Unauthenticated).then_some(code)
+}
+
+#[tokio::test]
+async fn a_key_is_taken_back_although_the_rest_is_wrong_and_no_reload_opens_the_door() {
+    let folder = TempDir::new().unwrap();
+    let keys = folder.path().join("keys.yaml");
+    let (one, two) = ("sk-one-of-the-tests", "sk-two-of-the-tests");
+    fs::write(
+        &keys,
+        format!("- {{id: a, key: {one}}}\n- {{id: b, key: {two}}}\n"),
+    )
+    .unwrap();
+    let app = Followed::quick(&format!("keys_file: {}\n", keys.display())).await;
+    for (key, is_known) in [(one, true), (two, true), ("sk-none-of-the-tests", false)] {
+        assert_eq!(turned_away(&app, key).await.is_none(), is_known, "{key}");
+    }
+    app.write("modles: {}\n");
+    app.until_refused(1).await;
+    fs::write(&keys, format!("- {{id: b, key: {two}}}\n")).unwrap();
+    eventually("the key is taken back", || async {
+        turned_away(&app, one).await.ok_or("it is let in")
+    })
+    .await;
+    assert_eq!(turned_away(&app, two).await, None);
+    app.write("{}\n");
+    app.until_refused(2).await;
+    assert_eq!(app.running.reloads.generation(), 1);
+    assert!(turned_away(&app, one).await.is_some());
 }

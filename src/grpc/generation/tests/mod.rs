@@ -21,7 +21,8 @@ use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::archive::{Archive, Key};
-use crate::config::catalog;
+use crate::auth::Auth;
+use crate::config::{Callers, catalog};
 use crate::domain::artifact::Artifact;
 use crate::domain::generation::{Generation, Limits};
 use crate::domain::id::TaskId;
@@ -32,13 +33,13 @@ use crate::domain::task::{
 };
 use crate::domain::time::Timestamp;
 use crate::egress::Origin;
-use crate::grpc::{Health, LimitLayer, MessageLimits, listener, routes};
+use crate::grpc::{GateLayer, Health, LimitLayer, MessageLimits, listener, routes};
 use crate::pb::v1::media_generation_client::MediaGenerationClient;
 use crate::provider::{
     Account, Accounts, CancelAnswer, LiveRoster, Media, Placed, Prepared, Provider, ProviderError,
     ProviderErrorKind, Roster,
 };
-use crate::service::{Parts, Settings};
+use crate::service::{PageKey, Parts, Settings};
 use crate::shutdown::Shutdown;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{TaskStore, update};
@@ -108,7 +109,8 @@ impl Server {
         health.serving().await;
         let face = MediaGeneration::new(service.clone());
         let limits = MessageLimits::default();
-        let router = routes(service, limits, LimitLayer::default(), &health).unwrap();
+        let gate = GateLayer::new(Auth::new(&Callers::default())).unwrap();
+        let router = routes(service, limits, LimitLayer::default(), gate, &health).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", socket.local_addr().unwrap());
         let bounds = listener::Limits::default();
@@ -265,6 +267,7 @@ fn settings(heartbeat: Duration) -> Settings {
         upload_idle: Duration::from_millis(500),
         upload_timeout: Duration::from_mins(1),
         keep_uploads: Duration::from_hours(24),
+        page_key: PageKey::new([7; 32]),
     }
 }
 

@@ -1,0 +1,273 @@
+//! `keys`, `keys_file` and `tenants`: who may call, and how much of everything.
+//!
+//! A key is known by its SHA-256 from here on; its text is forgotten as soon as it is read. The keys
+//! file is read again while the server runs: [`Callers::reread`] is the whole of that.
+
+mod entry;
+mod fields;
+pub mod file;
+mod tenants;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::env::Environment;
+use super::problem::{Problem, Problems, Report};
+use super::section::Section;
+use super::tree::{Node, Origin, Value};
+use crate::domain::caller::{AllowedModels, Callers as Limits, KeyId, KeyLimits, Scope};
+use crate::domain::id::TenantId;
+use crate::domain::money::UsdRate;
+use crate::domain::time::Timestamp;
+
+use entry::{Entry, Reading};
+pub use entry::{MAX_KEY, digest};
+use fields::Fields;
+
+/// Who may call.
+#[derive(Clone, Debug, Default)]
+pub struct Callers {
+    /// Every key of the configuration and of the keys file.
+    pub keys: Vec<Key>,
+    /// The file that `mediagen keys` writes; read again when it changes.
+    pub keys_file: Option<PathBuf>,
+    /// Whether the configuration names the keys file: then a key is needed, be there any or not.
+    pub is_file_named: bool,
+    /// Limits of tenants, and what each key may spend.
+    pub limits: Limits,
+    /// Which of the keys came from the file.
+    from_file: Vec<KeyId>,
+    /// What the file is read with.
+    env: Environment,
+    rate: Option<UsdRate>,
+}
+
+/// One API key, without the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its visible name.
+    pub id: KeyId,
+    /// SHA-256 of the whole key.
+    pub sha256: [u8; 32],
+    /// Whose tasks it sees.
+    pub tenant: TenantId,
+    /// The models it may ask for.
+    pub models: AllowedModels,
+    /// The calls it may make.
+    pub scopes: Vec<Scope>,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    /// How much of everything.
+    pub limits: KeyLimits,
+}
+
+impl Callers {
+    /// Reads `keys`, `keys_file` and `tenants`, and the keys file itself. What the operator should
+    /// know comes with it.
+    pub(super) fn read(
+        root: &Section<'_>,
+        env: &Environment,
+        rate: UsdRate,
+        data_dir: &Path,
+    ) -> (Self, Vec<String>) {
+        let named = root.path("keys_file");
+        let report = Report::default();
+        let (tenants, any_tenant) = root
+            .raw("tenants")
+            .map(|node| tenants::read(node, &report))
+            .unwrap_or_default();
+        let mut found = Found::default();
+        if let Some(node) = root.raw("keys") {
+            found.take_list("keys", node, &report, Reading { env, rate });
+        }
+        let mut callers = Self {
+            is_file_named: named.is_some(),
+            keys_file: Some(named.unwrap_or_else(|| data_dir.join(DEFAULT_FILE))),
+            limits: Limits {
+                tenants,
+                any_tenant,
+                ..Limits::default()
+            },
+            env: env.clone(),
+            rate: Some(rate),
+            ..Self::default()
+        };
+        let has_file = callers.take_file(&mut found, &report);
+        let mut warnings = std::mem::take(&mut found.warnings);
+        if let Some(path) = callers
+            .keys_file
+            .as_ref()
+            .filter(|_| !has_file && callers.is_file_named)
+        {
+            warnings.push(format!(
+                "the keys file {} holds nothing: `mediagen keys create` makes a key",
+                path.display()
+            ));
+        }
+        callers.set_keys(found.keys.into_iter().map(|located| located.key).collect());
+        let problems = report.finish(()).err().map_or(Vec::new(), |all| all.0);
+        problems.into_iter().for_each(|problem| root.tell(problem));
+        (callers, warnings)
+    }
+
+    /// The same with the keys file as it is now.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file. One that went away, or was emptied, is as wrong as a
+    /// broken one if keys came from it.
+    pub fn reread(&self) -> Result<Self, Problems> {
+        let report = Report::default();
+        let mut callers = self.clone();
+        let is_from_file = |key: &&Key| self.from_file.contains(&key.id);
+        let own = self.keys.iter().filter(|key| !is_from_file(key)).cloned();
+        let mut found = Found::of(own);
+        if !callers.take_file(&mut found, &report) && !self.from_file.is_empty() {
+            let path = self.keys_file.clone().unwrap_or_default();
+            let text = "is gone or empty; to take back its keys, revoke them";
+            report.add(Problem::new(&in_file(&path), "", text));
+        }
+        callers.set_keys(found.keys.into_iter().map(|located| located.key).collect());
+        report.finish(callers)
+    }
+
+    /// Whether a key is needed to call.
+    pub fn is_key_needed(&self) -> bool {
+        self.is_file_named || !self.keys.is_empty()
+    }
+
+    /// Lets in whoever reaches the server, and forgets every key.
+    pub fn without_keys(&mut self) {
+        *self = Self {
+            limits: Limits {
+                budgets: BTreeMap::new(),
+                ..std::mem::take(&mut self.limits)
+            },
+            ..Self::default()
+        };
+    }
+
+    /// Takes the keys of the file in; `false` when there is no file, or nothing in it.
+    fn take_file(&mut self, found: &mut Found, report: &Report) -> bool {
+        self.from_file.clear();
+        let Some(path) = &self.keys_file else {
+            return false;
+        };
+        let node = match file::read(path) {
+            Ok(Some(node)) if !matches!(node.value, Value::Null) => node,
+            Ok(_) => return false,
+            Err(problem) => {
+                report.add(problem);
+                return true;
+            }
+        };
+        let reading = Reading {
+            env: &self.env,
+            rate: self.rate.unwrap_or(UsdRate::ONE_CENT),
+        };
+        let before = found.keys.len();
+        let (list, name) = file::entries(&node);
+        found.take_list(name, list, report, reading);
+        let new = found.keys.iter().skip(before);
+        self.from_file = new.map(|located| located.key.id.clone()).collect();
+        true
+    }
+
+    fn set_keys(&mut self, keys: Vec<Key>) {
+        let bounded = keys
+            .iter()
+            .filter(|key| key.limits.budget.is_bounded())
+            .map(|key| (key.id.clone(), key.limits.budget));
+        self.limits.budgets = bounded.collect();
+        self.keys = keys;
+    }
+}
+
+/// Keys as they are found, each with the place where it was written.
+#[derive(Default)]
+struct Found {
+    keys: Vec<Located>,
+    warnings: Vec<String>,
+}
+
+struct Located {
+    key: Key,
+    place: String,
+}
+
+impl Found {
+    fn of(keys: impl IntoIterator<Item = Key>) -> Self {
+        let located = keys.into_iter().map(|key| Located {
+            key,
+            place: "the configuration".to_owned(),
+        });
+        Self {
+            keys: located.collect(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Takes in a list of entries, which problems call `name`.
+    fn take_list(&mut self, name: &str, node: &Node, report: &Report, with: Reading<'_>) {
+        let items = match &node.value {
+            Value::List(items) => items.as_slice(),
+            Value::Null => &[],
+            Value::Text(..) | Value::Map(_) => {
+                report.add(Problem::new(&node.origin, name, "must be a list of keys"));
+                &[]
+            }
+        };
+        if items.len() > MOST_KEYS {
+            let text = format!("holds more than {MOST_KEYS} keys");
+            report.add(Problem::new(&node.origin, name, &text));
+            return;
+        }
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{name}[{index}]");
+            Fields::read(path, item, report, |fields| {
+                let Entry { key, warning } = entry::read(fields, with);
+                self.warnings.extend(warning);
+                self.take(key, fields);
+            });
+        }
+    }
+
+    fn take(&mut self, key: Key, fields: &Fields<'_>) {
+        let place = fields.origin().to_string();
+        for other in &self.keys {
+            let Located { key: old, place } = other;
+            if old.id == key.id && !key.id.as_str().is_empty() {
+                fields.wrong("id", &format!("is the name of another key, at {place}"));
+            }
+            if old.sha256 == key.sha256 && key.sha256 != [0; 32] {
+                let text = format!("is the same key as `{}`, at {place}", old.id);
+                fields.wrong("key", &text);
+            }
+        }
+        self.keys.push(Located { key, place });
+    }
+}
+
+/// A place in a file that has no line.
+fn in_file(path: &Path) -> Origin {
+    Origin::File(path.display().to_string(), 1)
+}
+
+/// The digest of a key that can be guessed would tell the key.
+impl fmt::Debug for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Key")
+            .field("id", &self.id.as_str())
+            .field("tenant", &self.tenant.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys file of a data folder, unless another is named.
+pub const DEFAULT_FILE: &str = "keys.yaml";
+/// Keys in one list.
+const MOST_KEYS: usize = 10_000;
