@@ -2,14 +2,15 @@
 //!
 //! Every key of the configuration has a variable: `MEDIAGEN_` and its path in capitals, joined by
 //! `_`; some have a shorter name too. `RUNWAYML_…` variables are those of Runway's own SDKs. An
-//! empty variable counts as not set.
+//! empty variable counts as not set. Any other variable is read where the configuration names it, as
+//! `os.environ/NAME`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::section::nearest;
 
-/// The variables that begin with `MEDIAGEN_` or `RUNWAYML_`.
+/// Every variable. Most are none of our business, and many are secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -70,11 +71,10 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        let ours = |name: &String| name.starts_with(PREFIX) || name.starts_with("RUNWAYML_");
         let pairs = variables
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
-        Self(pairs.filter(|(name, _)| ours(name)).collect())
+        Self(pairs.collect())
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
+mod access;
 mod callers;
 pub mod catalog;
 mod defaults;
@@ -16,8 +17,10 @@ mod problem;
 pub mod quantity;
 mod routing;
 mod runway;
+mod secret;
 mod section;
 mod server;
+mod shown;
 mod store;
 mod streams;
 mod submit;
@@ -31,13 +34,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use access::{Access, is_loopback};
 pub use callers::{Callers, Key};
 pub use defaults::{Defaults, Log, LogFormat};
 pub use env::Environment;
 pub use problem::{Problem, Problems};
 pub use routing::{Account, Routing};
-pub use runway::{Access, Runway, is_loopback};
+pub use runway::Runway;
 pub use server::{Limits, Server, Tls};
+pub use shown::show;
 pub use store::{Archive, Retention, Store};
 pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
@@ -110,22 +115,26 @@ impl Setting {
 }
 
 impl Config {
-    /// Reads all layers. Tests bring their own environment and settings.
+    /// Reads all layers. Tests bring their own environment and settings. It changes nothing, so
+    /// that a running server can read its configuration again.
     pub fn load(
         file: Option<&Path>,
         env: &Environment,
         settings: &[Setting],
     ) -> Result<Self, Problems> {
-        let report = Report::default();
-        let (tree, keys) = layers(file, env, settings)?;
-        let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
-        config.warnings.extend(env.unread(&keys));
+        check(file, env, settings).0
+    }
+
+    fn of(tree: &Node, keys: &[String], env: &Environment, report: &Report) -> Self {
+        let mut config = Section::root(tree, report, |root| Self::read(root, env));
+        config.warnings.extend(report.warnings());
+        config.warnings.extend(env.unread(keys));
         if config.server.is_open_to_strangers() {
             config
                 .warnings
                 .push("anyone who can reach this address may spend your credits".into());
         }
-        report.finish(config)
+        config
     }
 
     fn read(root: &Section<'_>, env: &Environment) -> Self {
@@ -140,8 +149,11 @@ impl Config {
                 );
                 PathBuf::new()
             });
-        let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
         let (catalog, warnings) = models::load(root);
+        let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
+        let routed = Routing::read(root, (&runway, &own), env, &catalog);
+        let mut callers = Callers::default();
+        callers.keys.extend(routed.master);
         Self {
             server: root.within("server", Server::read),
             store: root.within("store", |section| Store::read(section, &data_dir)),
@@ -152,10 +164,10 @@ impl Config {
             upload: root.within("upload", Upload::read),
             submit: root.within("submit", Submit::read),
             poll: root.within("poll", |section| {
-                Poll::read(section, runway.is_local(), sandbox)
+                Poll::read(section, routed.routing.is_local(), sandbox)
             }),
-            routing: Routing::of_one(&runway),
-            callers: Callers::default(),
+            routing: routed.routing,
+            callers,
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
@@ -164,6 +176,22 @@ impl Config {
             data_dir,
         }
     }
+}
+
+/// The configuration or all that is wrong with it, and what the operator should know either way.
+pub fn check(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> (Result<Config, Problems>, Vec<String>) {
+    let (tree, keys) = match layers(file, env, settings) {
+        Ok(layers) => layers,
+        Err(problems) => return (Err(problems), Vec::new()),
+    };
+    let report = Report::new(env);
+    let config = Config::of(&tree, &keys, env, &report);
+    let warnings = config.warnings.clone();
+    (report.finish(config), warnings)
 }
 
 /// Every layer over the one before, and the dotted paths of all that can be set.

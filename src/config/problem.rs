@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use super::env::Environment;
 use super::tree::Origin;
 
 /// One thing that is wrong.
@@ -21,8 +22,8 @@ impl Problem {
     pub fn new(origin: &Origin, key: &str, text: &str) -> Self {
         Self {
             place: origin.to_string(),
-            key: key.into(),
-            text: text.into(),
+            key: printable(key),
+            text: printable(text),
         }
     }
 }
@@ -36,6 +37,16 @@ impl fmt::Display for Problem {
         }
         out.write_str(&self.text)
     }
+}
+
+/// A text of the file as it may go to a terminal.
+fn printable(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' => letter,
+        letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Everything that is wrong with a configuration. Never empty.
@@ -56,22 +67,67 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Collects problems while the sections are read.
+/// Collects problems and warnings while the sections are read, and knows the variables that they
+/// may name.
 #[derive(Default)]
-pub struct Report(RefCell<Vec<Problem>>);
+pub struct Report {
+    env: Environment,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<String>>,
+}
 
 impl Report {
+    /// Nothing wrong yet, and texts may name these variables.
+    pub fn new(env: &Environment) -> Self {
+        Self {
+            env: env.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The variables that texts may name.
+    pub fn env(&self) -> &Environment {
+        &self.env
+    }
+
     /// Adds a problem; a key's second problem would only follow from its first.
     pub fn add(&self, problem: Problem) {
-        let mut all = self.0.borrow_mut();
-        if problem.key.is_empty() || all.iter().all(|other| other.key != problem.key) {
+        let mut all = self.problems.borrow_mut();
+        if all.len() > MOST {
+            return;
+        }
+        if all.len() == MOST {
+            all.push(Problem {
+                place: String::new(),
+                key: String::new(),
+                text: format!("and more, which are not looked for after {MOST}"),
+            });
+        } else if problem.key.is_empty() || all.iter().all(|other| other.key != problem.key) {
             all.push(problem);
         }
     }
 
+    /// Whether there is no room for further problems, so that none need be looked for.
+    pub fn is_full(&self) -> bool {
+        self.problems.borrow().len() > MOST
+    }
+
+    /// Adds a sentence that the operator should see, once.
+    pub fn warn(&self, warning: String) {
+        let mut all = self.warnings.borrow_mut();
+        if all.len() < MOST && !all.contains(&warning) {
+            all.push(warning);
+        }
+    }
+
+    /// Every warning so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
     /// `value` when nothing was wrong.
     pub fn finish<T>(self, value: T) -> Result<T, Problems> {
-        let problems = self.0.into_inner();
+        let problems = self.problems.into_inner();
         if problems.is_empty() {
             Ok(value)
         } else {
@@ -79,3 +135,6 @@ impl Report {
         }
     }
 }
+
+/// Problems, or warnings, that anybody reads; a hostile file has more.
+const MOST: usize = 100;
