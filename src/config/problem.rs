@@ -26,6 +26,15 @@ impl Problem {
             text: printable(text),
         }
     }
+
+    /// Its line; what has none stands after all that have one.
+    fn line(&self) -> u64 {
+        let line = self
+            .place
+            .rsplit_once(':')
+            .and_then(|(_, line)| line.parse().ok());
+        line.unwrap_or(u64::MAX)
+    }
 }
 
 impl fmt::Display for Problem {
@@ -73,7 +82,7 @@ impl std::error::Error for Problems {}
 pub struct Report {
     env: Environment,
     problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl Report {
@@ -113,26 +122,28 @@ impl Report {
     }
 
     /// Adds a sentence that the operator should see, once.
-    pub fn warn(&self, warning: String) {
+    pub fn warn(&self, warning: Problem) {
         let mut all = self.warnings.borrow_mut();
         if all.len() < MOST && !all.contains(&warning) {
             all.push(warning);
         }
     }
 
-    /// Every warning so far.
+    /// Every warning so far, in the order of the file.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.borrow().clone()
+        let mut all = self.warnings.borrow().clone();
+        all.sort_by_key(Problem::line);
+        all.iter().map(ToString::to_string).collect()
     }
 
-    /// `value` when nothing was wrong.
+    /// `value` when nothing was wrong; else the problems in the order of the file.
     pub fn finish<T>(self, value: T) -> Result<T, Problems> {
-        let problems = self.problems.into_inner();
+        let mut problems = self.problems.into_inner();
         if problems.is_empty() {
-            Ok(value)
-        } else {
-            Err(Problems(problems))
+            return Ok(value);
         }
+        problems.sort_by_key(Problem::line);
+        Err(Problems(problems))
     }
 }
 

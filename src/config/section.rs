@@ -317,8 +317,8 @@ impl<'a> Section<'a> {
 
     /// Warns of a place of its own below this section.
     pub fn warn_at(&self, origin: &Origin, path: &str, text: &str) {
-        let warning = Problem::new(origin, &self.name(path), text);
-        self.report.warn(warning.to_string());
+        self.report
+            .warn(Problem::new(origin, &self.name(path), text));
     }
 
     /// Warns of those of `keys` that are there and say something.

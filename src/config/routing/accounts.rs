@@ -26,6 +26,8 @@ pub struct Book<'o> {
     own: &'o Own,
     env: &'o Environment,
     sandbox: bool,
+    /// Whether an account was left out for a problem that was reported.
+    is_wrong: bool,
 }
 
 struct Known {
@@ -65,12 +67,13 @@ impl<'o> Book<'o> {
             own,
             env,
             sandbox,
+            is_wrong: false,
         }
     }
 
-    /// Whether no account is known.
+    /// Whether no account is known, and none was meant to be.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.known.is_empty() && !self.is_wrong
     }
 
     /// Every account, in the order in which they were met.
@@ -139,6 +142,7 @@ impl<'o> Book<'o> {
             headers: None,
         };
         let Ok(parts) = self.parts(&inline, false) else {
+            self.is_wrong = true;
             return;
         };
         let identity = if self.sandbox {

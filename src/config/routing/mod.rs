@@ -76,7 +76,7 @@ impl Routing {
         let mut book = Book::new(own, env, runway.is_sandbox());
         book.read_named(root, settings.serve_catalog);
         let list = model_list::read(root, &mut book, catalog, runway.usd_per_credit);
-        let alone = book.is_empty() && list.is_empty() && !list.left_any_out();
+        let alone = book.is_empty() && !list.is_wrong;
         book.add_own(root, alone, settings.serve_catalog);
         let mut routes = Routes {
             groups: groups(list.deployments, &settings),

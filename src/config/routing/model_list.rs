@@ -17,8 +17,8 @@ pub struct List {
     pub deployments: BTreeMap<String, Vec<Deployment>>,
     /// Groups all of whose entries are for something that is not made here, or for other providers.
     pub left_out: BTreeSet<String>,
-    /// Whether any entry is there.
-    entries: usize,
+    /// Whether an entry is wrong, so that nothing follows from what is missing.
+    pub is_wrong: bool,
 }
 
 /// A deployment on its way to an id.
@@ -33,25 +33,10 @@ struct Numbered {
     path: String,
 }
 
-impl List {
-    /// Whether there is no entry at all.
-    pub fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
-    /// Whether entries were left out.
-    pub fn left_any_out(&self) -> bool {
-        !self.left_out.is_empty()
-    }
-}
-
 /// Reads `model_list`; accounts that it brings are added to the book.
 pub fn read(root: &Section<'_>, book: &mut Book<'_>, catalog: &Catalog, rate: UsdRate) -> List {
     let items = root.items("model_list");
-    let mut list = List {
-        entries: items.len(),
-        ..List::default()
-    };
+    let mut list = List::default();
     if items.len() > MOST {
         root.wrong("model_list", &format!("holds more than {MOST} entries"));
         return list;
@@ -60,8 +45,10 @@ pub fn read(root: &Section<'_>, book: &mut Book<'_>, catalog: &Catalog, rate: Us
     for (index, node) in items.iter().enumerate() {
         let path = format!("model_list[{index}]");
         let Some((name, said)) = read_entry(root, &path, node, (book, catalog, rate)) else {
+            list.is_wrong = true;
             continue;
         };
+        list.is_wrong |= matches!(said, Said::Wrong);
         match said {
             Said::Deployment { deployment, named } => all.push(Numbered {
                 group: name,
