@@ -152,6 +152,7 @@ impl Config {
         let (catalog, warnings) = models::load(root);
         let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
+        let catalog = routed.routing.name_groups(catalog);
         let mut callers = Callers::default();
         callers.keys.extend(routed.master);
         Self {

@@ -48,14 +48,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of the file as it may go to a terminal.
+/// A text of the file as it may go to a terminal: bounded, whatever a value that it quotes holds.
 fn printable(text: &str) -> String {
     let shown = |letter: char| match letter {
         '\n' => letter,
         letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
         letter => letter,
     };
-    text.chars().map(shown).collect()
+    let mut letters = text.chars().map(shown);
+    let mut printed: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        printed.push('…');
+    }
+    printed
 }
 
 /// Everything that is wrong with a configuration. Never empty.
@@ -147,5 +152,7 @@ impl Report {
     }
 }
 
+/// Letters of the longest sentence.
+const LONGEST: usize = 2_000;
 /// Problems, or warnings, that anybody reads; a hostile file has more.
 const MOST: usize = 100;

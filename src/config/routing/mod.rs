@@ -17,6 +17,7 @@ mod shown;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::HeaderMap;
 
@@ -93,6 +94,23 @@ impl Routing {
             },
             master,
         }
+    }
+
+    /// The catalogue with the names of groups, so that a name means a model wherever only the
+    /// catalogue is asked; of a group of several models, its first.
+    pub(super) fn name_groups(&self, mut catalog: Arc<Catalog>) -> Arc<Catalog> {
+        let groups = self.routes.groups.iter();
+        let aliases = self.routes.aliases.iter();
+        let aliases = aliases.filter_map(|(name, of)| Some((name, self.routes.groups.get(of)?)));
+        for (name, group) in groups.chain(aliases) {
+            let model = group.deployments.first().map(|one| &one.model);
+            if let Some(model) = model.filter(|model| catalog.offer(model).is_some())
+                && catalog.resolve(name).is_err()
+            {
+                Arc::make_mut(&mut catalog).name(name, model);
+            }
+        }
+        catalog
     }
 
     /// Whether every account of RunwayML is on this machine, where its rules do not hold.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::accounts::Book;
 use super::entry::{Entry, Said};
 use crate::config::section::Section;
-use crate::config::tree::{Node, Origin};
+use crate::config::tree::{Node, Origin, Value};
 use crate::domain::model::Catalog;
 use crate::domain::money::UsdRate;
 use crate::domain::routing::Deployment;
@@ -36,9 +36,13 @@ struct Numbered {
 /// Reads `model_list`; accounts that it brings are added to the book.
 pub fn read(root: &Section<'_>, book: &mut Book<'_>, catalog: &Catalog, rate: UsdRate) -> List {
     let items = root.items("model_list");
-    let mut list = List::default();
+    let mut list = List {
+        is_wrong: items.is_empty() != is_empty(root),
+        ..List::default()
+    };
     if items.len() > MOST {
         root.wrong("model_list", &format!("holds more than {MOST} entries"));
+        list.is_wrong = true;
         return list;
     }
     let mut all = Vec::new();
@@ -74,12 +78,24 @@ pub fn read(root: &Section<'_>, book: &mut Book<'_>, catalog: &Catalog, rate: Us
     list
 }
 
+fn is_empty(root: &Section<'_>) -> bool {
+    match root.given("model_list").map(|node| &node.value) {
+        None => true,
+        Some(Value::List(items)) => items.is_empty(),
+        Some(_) => false,
+    }
+}
+
 fn read_entry(
     root: &Section<'_>,
     path: &str,
     node: &Node,
     (book, catalog, rate): (&mut Book<'_>, &Catalog, UsdRate),
 ) -> Option<(String, Said)> {
+    if !matches!(node.value, Value::Map(_)) {
+        root.below(path, node, |_| ()); // says so; nothing follows from it
+        return None;
+    }
     root.below(path, node, |own| {
         own.maybe("litellm_params", |params| {
             own.maybe("model_info", |info| {
