@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::problem::{Problem, Report};
-use super::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
+use super::quantity::{bytes_within, parse_duration, show_duration, within};
 use super::tree::{Node, Origin, Value};
 
 /// A section being read.
@@ -371,13 +371,9 @@ impl<'a> Section<'a> {
     /// The whole path of `key`.
     pub fn name(&self, key: &str) -> String {
         let key = shortened(key);
-        if self.path.is_empty() || key.is_empty() {
-            format!("{}{key}", self.path)
-        } else if key.starts_with('[') {
-            format!("{}{key}", self.path)
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        let is_step = !self.path.is_empty() && !key.is_empty() && !key.starts_with('[');
+        let dot = if is_step { "." } else { "" };
+        format!("{}{dot}{key}", self.path)
     }
 
     fn refuse_unasked(&self) {
@@ -429,29 +425,6 @@ pub fn shortened(name: &str) -> std::borrow::Cow<'_, str> {
         Some((end, _)) => format!("{}…", &name[..end]).into(),
         None => name.into(),
     }
-}
-
-fn bytes_within<T>(text: &str, bounds: &RangeInclusive<T>) -> Result<T, String>
-where
-    T: Copy + PartialOrd + TryFrom<u64> + TryInto<u64>,
-{
-    let bytes = parse_bytes(text)?;
-    let value = T::try_from(bytes).map_err(|_| format!("`{text}` is too large"))?;
-    within(value, bounds, |value| {
-        show_bytes((*value).try_into().unwrap_or(u64::MAX))
-    })
-}
-
-fn within<T: PartialOrd>(
-    value: T,
-    bounds: &RangeInclusive<T>,
-    show: impl Fn(&T) -> String,
-) -> Result<T, String> {
-    if bounds.contains(&value) {
-        return Ok(value);
-    }
-    let (value, least, most) = (show(&value), show(bounds.start()), show(bounds.end()));
-    Err(format!("{value} is out of bounds: {least} to {most}"))
 }
 
 /// How alike two names must be for one to be offered for the other.

@@ -6,26 +6,22 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
-use url::Url;
 
 use super::Account;
 use super::nowhere;
-use crate::config::access::{Access, parse_base_url, read_headers};
+use super::parts::{Inline, Parts, Sources, hash};
+use crate::config::access::{Access, read_headers};
 use crate::config::env::Environment;
 use crate::config::runway::Own;
-use crate::config::secret::{self, Secret, Told};
+use crate::config::secret::Told;
 use crate::config::section::{Section, shortened};
 use crate::domain::model::ProviderKind;
 
 /// The accounts that are known so far.
 pub struct Book<'o> {
     known: Vec<Known>,
-    own: &'o Own,
-    env: &'o Environment,
-    sandbox: bool,
+    sources: Sources<'o>,
     /// Whether an account was left out for a problem that was reported.
     is_wrong: bool,
 }
@@ -39,34 +35,12 @@ struct Known {
     is_open: bool,
 }
 
-/// What an account is made of: where it is, and its key.
-struct Parts {
-    kind: ProviderKind,
-    base: String,
-    key: Secret,
-    access: Access,
-}
-
-/// Where an entry of `model_list` says which account it is of.
-pub struct Inline<'s> {
-    /// Whose API it speaks.
-    pub kind: ProviderKind,
-    /// The section that holds `api_key` and `api_key_file`.
-    pub key: &'s Section<'s>,
-    /// The section and key of the address, when one is given.
-    pub base: Option<(&'s Section<'s>, &'static str)>,
-    /// Its further headers, when some are given.
-    pub headers: Option<HeaderMap>,
-}
-
 impl<'o> Book<'o> {
     /// No account yet. `own` is that of the section `runway`.
     pub fn new(own: &'o Own, env: &'o Environment, sandbox: bool) -> Self {
         Self {
             known: Vec::new(),
-            own,
-            env,
-            sandbox,
+            sources: Sources { own, env, sandbox },
             is_wrong: false,
         }
     }
@@ -141,11 +115,11 @@ impl<'o> Book<'o> {
             base: section.given("base_url").map(|_| (section, "base_url")),
             headers: None,
         };
-        let Ok(parts) = self.parts(&inline, false) else {
+        let Ok(parts) = self.sources.parts(&inline, false) else {
             self.is_wrong = true;
             return;
         };
-        let identity = if self.sandbox {
+        let identity = if self.sources.sandbox {
             hash(&["accounts", name])
         } else {
             parts.identity()
@@ -173,7 +147,7 @@ impl<'o> Book<'o> {
 
     /// The account of an entry, by name; one that is met for the first time is added.
     pub fn inline(&mut self, inline: &Inline<'_>) -> Result<String, Told> {
-        let parts = self.parts(inline, true)?;
+        let parts = self.sources.parts(inline, true)?;
         let identity = parts.identity();
         if let Some(known) = self.known.iter().find(|known| known.identity == identity) {
             if let Some(headers) = &inline.headers
@@ -194,7 +168,7 @@ impl<'o> Book<'o> {
         } else {
             self.name_for(&parts)
         };
-        let own_headers = is_own.then(|| self.own.headers.clone());
+        let own_headers = is_own.then(|| self.sources.own.headers.clone());
         let headers = inline.headers.clone().or(own_headers).unwrap_or_default();
         self.known.push(Known {
             account: Account {
@@ -213,9 +187,10 @@ impl<'o> Book<'o> {
     /// The account of the section `runway`, where it is one: it has a key, and with `alone` it must.
     /// A key of the SDK's variables that some other account is called with is that account's.
     pub fn add_own(&mut self, root: &Section<'_>, alone: bool, serve_catalog: bool) {
-        let Some(parts) = self.own_parts() else {
-            if alone && matches!(self.own.key, Ok(None)) {
+        let Some(parts) = self.sources.own_parts() else {
+            if alone && matches!(self.sources.own.key, Ok(None)) {
                 let note = self
+                    .sources
                     .own
                     .empty
                     .map(|name| format!(" ({name} is set, but empty)"));
@@ -228,12 +203,12 @@ impl<'o> Book<'o> {
         let identity = parts.identity();
         if let Some(known) = self.known.iter_mut().find(|k| k.identity == identity) {
             if known.account.headers.is_empty() {
-                known.account.headers.clone_from(&self.own.headers);
+                known.account.headers.clone_from(&self.sources.own.headers);
             }
             known.is_open |= serve_catalog && known.place.is_none();
             return;
         }
-        if self.own.from_sdk && self.is_used(&parts.key.text) {
+        if self.sources.own.from_sdk && self.is_used(&parts.key.text) {
             return;
         }
         if !self.is_free(self.own_name()) {
@@ -247,7 +222,7 @@ impl<'o> Book<'o> {
                 name: self.own_name().to_owned(),
                 kind: ProviderKind::Runway,
                 access: parts.access,
-                headers: self.own.headers.clone(),
+                headers: self.sources.own.headers.clone(),
             },
             identity,
             place: None,
@@ -256,20 +231,15 @@ impl<'o> Book<'o> {
     }
 
     fn own_name(&self) -> &'static str {
-        if self.sandbox { SANDBOX } else { "runwayml" }
+        if self.sources.sandbox {
+            SANDBOX
+        } else {
+            "runwayml"
+        }
     }
 
     fn own_identity(&self) -> Option<[u8; 32]> {
-        self.own_parts().map(|parts| parts.identity())
-    }
-
-    fn own_parts(&self) -> Option<Parts> {
-        if self.sandbox {
-            return Some(Parts::in_sandbox(ProviderKind::Runway, "", Secret::none()));
-        }
-        let key = self.own.key.as_ref().ok()?.clone()?;
-        let base = self.own.base_url.clone()?;
-        Some(Parts::new(ProviderKind::Runway, base, key))
+        self.sources.own_parts().map(|parts| parts.identity())
     }
 
     fn is_free(&self, name: &str) -> bool {
@@ -290,7 +260,7 @@ impl<'o> Book<'o> {
     fn name_for(&self, parts: &Parts) -> String {
         let provider = parts.kind.as_str();
         let key = parts.key.text.expose_secret();
-        if self.sandbox && key.is_empty() && parts.base.is_empty() {
+        if self.sources.sandbox && key.is_empty() && parts.base.is_empty() {
             return provider.to_owned();
         }
         let Some(variable) = &parts.key.variable else {
@@ -301,128 +271,6 @@ impl<'o> Book<'o> {
             name
         } else {
             format!("{name}-{}", short_hash(&[&parts.base]))
-        }
-    }
-
-    /// What an account is made of; with `defaults` what is not given is that of its provider.
-    fn parts(&self, inline: &Inline<'_>, defaults: bool) -> Result<Parts, Told> {
-        let section = inline.key;
-        if self.sandbox {
-            let key = section.spelled("api_key");
-            let file = section.spelled("api_key_file");
-            let base = inline.base.and_then(|(section, key)| section.spelled(key));
-            let key = Secret {
-                text: key.or(file).unwrap_or_default().into(),
-                variable: section.variable("api_key").map(str::to_owned),
-            };
-            return Ok(Parts::in_sandbox(
-                inline.kind,
-                base.unwrap_or_default(),
-                key,
-            ));
-        }
-        let base = self.base(inline);
-        let key = match secret::read(section, "api_key", "api_key_file")? {
-            Some(key) => key,
-            None if defaults => self.usual_key(inline)?,
-            None => {
-                let text = "is missing: the account's key, or os.environ/NAME, or `api_key_file`";
-                section.wrong("api_key", text);
-                return Err(Told);
-            }
-        };
-        Ok(Parts::new(inline.kind, base?, key))
-    }
-
-    fn usual_key(&self, inline: &Inline<'_>) -> Result<Secret, Told> {
-        let wrong = |variable: &str| {
-            let text = format!(
-                "is missing: the account's key, or os.environ/NAME, or `account` with a name of \
-                 `accounts`, or set {variable}"
-            );
-            inline.key.wrong("api_key", &text);
-            Told
-        };
-        match inline.kind {
-            ProviderKind::Runway => {
-                let key = self.own.key.as_ref().map_err(|told| *told)?;
-                key.clone().ok_or_else(|| wrong("RUNWAYML_API_SECRET"))
-            }
-            ProviderKind::OpenAi => {
-                let text = self.env.get(OPENAI_KEY).ok_or_else(|| wrong(OPENAI_KEY))?;
-                secret::check(text.trim()).map_err(|problem| {
-                    let text = format!("the API key in {OPENAI_KEY} {problem}");
-                    inline.key.wrong("api_key", &text);
-                    Told
-                })?;
-                Ok(Secret {
-                    text: text.trim().into(),
-                    variable: Some(OPENAI_KEY.to_owned()),
-                })
-            }
-        }
-    }
-
-    fn base(&self, inline: &Inline<'_>) -> Result<Url, Told> {
-        if let Some((section, key)) = inline.base {
-            let text = section.optional(key).ok_or(Told)?;
-            return parse_base_url(&text).map_err(|problem| {
-                section.wrong(key, problem);
-                Told
-            });
-        }
-        match inline.kind {
-            ProviderKind::Runway => self.own.base_url.clone().ok_or(Told),
-            ProviderKind::OpenAi => {
-                let variable = OPENAI_BASES
-                    .iter()
-                    .find(|name| self.env.get(name).is_some());
-                let text = variable.and_then(|name| self.env.get(name));
-                parse_base_url(text.unwrap_or(OPENAI_BASE)).map_err(|problem| {
-                    let name = variable.copied().unwrap_or_default();
-                    inline
-                        .key
-                        .wrong("base_url", &format!("the URL in {name} {problem}"));
-                    Told
-                })
-            }
-        }
-    }
-}
-
-impl Parts {
-    fn new(kind: ProviderKind, base_url: Url, key: Secret) -> Self {
-        Self {
-            kind,
-            base: base_url.to_string(),
-            access: Access::Account {
-                api_key: key.text.clone(),
-                base_url,
-            },
-            key,
-        }
-    }
-
-    fn in_sandbox(kind: ProviderKind, base: &str, key: Secret) -> Self {
-        Self {
-            kind,
-            base: base.to_owned(),
-            key,
-            access: Access::Sandbox,
-        }
-    }
-
-    fn identity(&self) -> [u8; 32] {
-        let key = self.key.text.expose_secret();
-        hash(&[self.kind.as_str(), &self.base, key])
-    }
-}
-
-impl Secret {
-    fn none() -> Self {
-        Self {
-            text: SecretString::default(),
-            variable: None,
         }
     }
 }
@@ -448,15 +296,6 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
 
-fn hash(parts: &[&str]) -> [u8; 32] {
-    let mut sum = Sha256::new();
-    for part in parts {
-        sum.update(part.as_bytes());
-        sum.update([0]);
-    }
-    sum.finalize().into()
-}
-
 fn short_hash(parts: &[&str]) -> String {
     hex::encode(&hash(parts)[..4])
 }
@@ -465,9 +304,6 @@ fn short_hash(parts: &[&str]) -> String {
 const MOST: usize = 256;
 /// What the account of a server in the sandbox is called.
 const SANDBOX: &str = "sandbox";
-const OPENAI_KEY: &str = "OPENAI_API_KEY";
-const OPENAI_BASES: [&str; 2] = ["OPENAI_BASE_URL", "OPENAI_API_BASE"];
-const OPENAI_BASE: &str = "https://api.openai.com/v1";
 const NAME_RULE: &str = "is no name for an account: 1 to 64 letters, digits, `.`, `_` and `-`";
 const WAYS_OUT: &str = "set RUNWAYML_API_SECRET to your account's key, or add --sandbox to try \
     mediagen without an account (nothing that the sandbox makes is real)";

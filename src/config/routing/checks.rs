@@ -64,11 +64,10 @@ impl Names<'_> {
     }
 
     fn group(&mut self, said: &GroupSaid) {
-        if let Some(name) = self.own(&said.group) {
-            let group = self.routes.groups.get_mut(&name);
-            group
-                .into_iter()
-                .for_each(|group| said.put_on(&mut group.policy));
+        if let Some(name) = self.own(&said.group)
+            && let Some(group) = self.routes.groups.get_mut(&name)
+        {
+            said.put_on(&mut group.policy);
         }
     }
 

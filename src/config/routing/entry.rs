@@ -2,9 +2,11 @@
 
 use http::HeaderMap;
 
-use super::accounts::{Book, Inline, parse_provider};
+use super::accounts::{Book, parse_provider};
 use super::litellm;
+use super::parts::Inline;
 use super::price::{self, Source};
+use super::target::{self, Target};
 use crate::config::access::read_headers;
 use crate::config::section::{Section, nearest, shortened};
 use crate::domain::model::{Catalog, ProviderKind};
@@ -39,14 +41,6 @@ pub enum Said {
     Wrong,
 }
 
-/// What the entry's `model` means.
-enum Target {
-    Model(ProviderKind, String),
-    All(ProviderKind),
-    Everything,
-    Elsewhere,
-}
-
 type Place<'s> = (&'s Section<'s>, &'static str);
 
 impl<'s> Entry<'s> {
@@ -68,8 +62,8 @@ impl<'s> Entry<'s> {
     /// Reads the entry. Everything that is wrong with it is reported.
     pub fn read(&self, name: &str, book: &mut Book<'_>, catalog: &Catalog, rate: UsdRate) -> Said {
         self.know_keys();
-        let place = self.first(&[(self.own, "model"), (self.params, "model")]);
-        let id = self.first(&[(self.own, "id"), (self.info, "id")]);
+        let place = Self::first(&[(self.own, "model"), (self.params, "model")]);
+        let id = Self::first(&[(self.own, "id"), (self.info, "id")]);
         let id = id.map(|(section, key)| section.parsed(key, parse_id));
         let details = self.details(rate);
         let is_other = self.is_of_another_kind();
@@ -86,7 +80,7 @@ impl<'s> Entry<'s> {
             return Said::LeftOut;
         }
         let kind = self.said_kind(book);
-        let target = match target(model.trim(), kind, catalog) {
+        let target = match target::read(model.trim(), kind, catalog) {
             Ok(target) => target,
             Err(problem) => {
                 section.wrong(key, &problem);
@@ -101,7 +95,7 @@ impl<'s> Entry<'s> {
             Target::Everything => self.everything(name, book),
             Target::All(kind) => self.all_of(name, kind, book),
             Target::Model(kind, model) => {
-                self.pass_through_warning(section, key, &model, catalog);
+                Self::warn_of_pass_through((section, key), &model, catalog);
                 let Some(account) = self.account(kind, book) else {
                     return Said::Wrong;
                 };
@@ -216,7 +210,7 @@ impl<'s> Entry<'s> {
             (self.params, "api_key"),
             (self.params, "api_key_file"),
         ];
-        self.first(&places)
+        Self::first(&places)
     }
 
     fn base_place(&self) -> Option<Place<'s>> {
@@ -225,7 +219,7 @@ impl<'s> Entry<'s> {
             (self.params, "api_base"),
             (self.params, "base_url"),
         ];
-        self.first(&places)
+        Self::first(&places)
     }
 
     fn headers(&self) -> Option<HeaderMap> {
@@ -234,21 +228,21 @@ impl<'s> Entry<'s> {
             (self.params, "extra_headers"),
             (self.params, "headers"),
         ];
-        let (section, key) = self.first(&places)?;
+        let (section, key) = Self::first(&places)?;
         Some(section.maybe(key, read_headers))
     }
 
     /// The provider that is said beside the model.
     fn said_kind(&self, book: &Book<'_>) -> Option<ProviderKind> {
         let places = [(self.own, "provider"), (self.params, "custom_llm_provider")];
-        let said = self.first(&places);
+        let said = Self::first(&places);
         let said = said.and_then(|(section, key)| section.parsed(key, parse_provider));
         let account = self.own.given("account").and(self.own.spelled("account"));
         said.or_else(|| book.kind(account?))
     }
 
     fn details(&self, rate: UsdRate) -> Details {
-        let both = |key| self.first(&[(self.own, key), (self.params, key)]);
+        let both = |key| Self::first(&[(self.own, key), (self.params, key)]);
         let cap = [
             (self.own, "max_in_flight"),
             (self.params, "max_parallel_requests"),
@@ -256,7 +250,7 @@ impl<'s> Entry<'s> {
         let read = |place: Option<Place<'_>>, least| {
             place.and_then(|(section, key)| section.parsed(key, |text| parse_count(text, least)))
         };
-        let cap = self.first(&cap);
+        let cap = Self::first(&cap);
         Details {
             weight: read(both("weight"), 0),
             rpm: read(both("rpm"), 1),
@@ -299,7 +293,7 @@ impl<'s> Entry<'s> {
 
     /// Whether the entry says that it is for something that is not made here.
     fn is_of_another_kind(&self) -> bool {
-        let place = self.first(&[(self.own, "mode"), (self.info, "mode")]);
+        let place = Self::first(&[(self.own, "mode"), (self.info, "mode")]);
         let Some((section, key)) = place else {
             return false;
         };
@@ -311,7 +305,7 @@ impl<'s> Entry<'s> {
         is_other
     }
 
-    fn pass_through_warning(&self, section: &Section<'_>, key: &str, id: &str, catalog: &Catalog) {
+    fn warn_of_pass_through((section, key): Place<'_>, id: &str, catalog: &Catalog) {
         if ProviderKind::of(id) != ProviderKind::Runway || catalog.offer(id).is_some() {
             return;
         }
@@ -323,7 +317,7 @@ impl<'s> Entry<'s> {
     }
 
     /// The first place that says something; a second one is refused.
-    fn first(&self, places: &[Place<'s>]) -> Option<Place<'s>> {
+    fn first(places: &[Place<'s>]) -> Option<Place<'s>> {
         let mut given = places
             .iter()
             .copied()
@@ -357,63 +351,6 @@ impl Details {
             ..deployment
         }
     }
-}
-
-fn target(text: &str, said: Option<ProviderKind>, catalog: &Catalog) -> Result<Target, String> {
-    if text == "*" {
-        return Ok(said.map_or(Target::Everything, Target::All));
-    }
-    if !Catalog::is_id(text) {
-        return Err("is no model's name: 1 to 128 letters without spaces".to_owned());
-    }
-    let (provider, rest) = text.split_once('/').unwrap_or(("", text));
-    let kind = ProviderKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == provider);
-    match kind {
-        Some(kind) if rest == "*" => Ok(Target::All(kind)),
-        Some(_) if rest.contains('*') => Err("a `*` stands for a whole name".to_owned()),
-        Some(ProviderKind::OpenAi) => of_openai(text, catalog),
-        None if said == Some(ProviderKind::OpenAi) => of_openai(&format!("openai/{text}"), catalog),
-        None if litellm::PROVIDERS.contains(&provider) => Ok(Target::Elsewhere),
-        Some(ProviderKind::Runway) | None => of_runway(text, provider, catalog),
-    }
-}
-
-fn of_openai(id: &str, catalog: &Catalog) -> Result<Target, String> {
-    let id = match catalog.resolve(id) {
-        Ok(resolved) => resolved.id,
-        Err(unknown) if unknown.hidden => return Err("is hidden by `models`".to_owned()),
-        Err(_) => id.to_owned(),
-    };
-    Ok(Target::Model(ProviderKind::OpenAi, id))
-}
-
-fn of_runway(text: &str, provider: &str, catalog: &Catalog) -> Result<Target, String> {
-    let unknown = match catalog.resolve(text) {
-        Ok(resolved) => {
-            let kind = ProviderKind::of(&resolved.id);
-            return Ok(Target::Model(kind, resolved.id));
-        }
-        Err(unknown) => unknown,
-    };
-    let text = shortened(text);
-    Err(match nearest(provider, &["runwayml", "openai"]) {
-        _ if unknown.hidden => format!("`{text}` is hidden by `models`"),
-        Some(near) if !provider.is_empty() => {
-            let provider = shortened(provider);
-            format!("`{provider}` is no provider that is spoken to; did you mean `{near}`?")
-        }
-        _ if unknown.nearest.is_empty() => {
-            format!(
-                "`{text}` is no model of the catalogue; write runwayml/<model> or openai/<model>"
-            )
-        }
-        _ => {
-            let near = unknown.nearest.join(", ");
-            format!("`{text}` is no model of the catalogue; near it are {near}")
-        }
-    })
 }
 
 fn parse_id(text: &str) -> Result<String, String> {

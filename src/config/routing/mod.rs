@@ -8,16 +8,22 @@
 mod accounts;
 mod checks;
 mod entry;
+#[cfg(test)]
+mod hostile;
 mod litellm;
+mod litellm_keys;
 mod model_list;
+mod parts;
 mod price;
 mod settings;
 mod shown;
+mod target;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -41,6 +47,8 @@ pub struct Routing {
     pub accounts: Vec<Account>,
     /// Which deployments serve which name. Names only accounts that are above.
     pub routes: Routes,
+    /// How often each account is asked what it may do and has left; sooner while it is out.
+    pub check_accounts: Duration,
 }
 
 /// One account at a provider: what limits, caps and breakers belong to.
@@ -86,11 +94,13 @@ impl Routing {
             breaker: settings.breaker,
             ..Routes::default()
         };
+        let check_accounts = settings.check_accounts;
         checks::apply(root, &mut routes, settings, &list.left_out, catalog);
         Read {
             routing: Self {
                 accounts: book.accounts(),
                 routes,
+                check_accounts,
             },
             master,
         }

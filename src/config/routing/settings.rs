@@ -8,6 +8,7 @@ use super::litellm;
 use crate::config::quantity::{parse_duration, show_duration};
 use crate::config::section::{Section, shortened};
 use crate::config::tree::{Node, Origin, Value};
+use crate::config::{DAY, SECOND};
 use crate::domain::routing::{BreakerSettings, Policy, Strategy};
 
 /// What is said of all groups, and of single ones by name.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub breaker: BreakerSettings,
     /// Whether accounts serve the catalogue by its own names.
     pub serve_catalog: bool,
+    /// How often accounts are asked what they may do.
+    pub check_accounts: Duration,
     /// What serves in whose place.
     pub fallbacks: Vec<Fall>,
     /// Other names.
@@ -160,6 +163,7 @@ impl<'s> Sections<'s> {
                 .own
                 .required("serve_catalog", parse_flag)
                 .unwrap_or(true),
+            check_accounts: self.own.duration("check_accounts", 10 * SECOND..=DAY),
             fallbacks,
             aliases: self.aliases(),
             groups: Vec::new(),
@@ -346,7 +350,7 @@ fn parse_cooldown(text: &str) -> Result<Duration, String> {
     let seconds: Option<f64> = text.parse().ok();
     let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let cooldown = seconds.map_or_else(|| parse_duration(text), Ok)?;
-    if (SHORTEST..=super::super::DAY).contains(&cooldown) {
+    if (SHORTEST..=DAY).contains(&cooldown) {
         Ok(cooldown)
     } else {
         let cooldown = show_duration(cooldown);

@@ -52,6 +52,7 @@ impl Routing {
             "retry_failed_tasks": routes.policy.retry_failed_tasks,
             "allowed_fails": routes.breaker.allowed_fails,
             "cooldown": show_duration(routes.breaker.cooldown),
+            "check_accounts": show_duration(self.check_accounts),
             "serve_catalog": !routes.open.is_empty(),
         })
     }

@@ -24,11 +24,11 @@ fn env(variables: &[(&str, &str)]) -> Environment {
     variables.iter().copied().collect()
 }
 
-fn usual() -> Environment {
+pub fn usual() -> Environment {
     env(&[("KEY_A", "key_aaaa"), ("KEY_B", "key_bbbb"), ("EMPTY", "")])
 }
 
-fn load(text: &str, env: &Environment) -> Result<Config, Problems> {
+pub fn load(text: &str, env: &Environment) -> Result<Config, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     Config::load(Some(file.path()), env, &[])
@@ -337,20 +337,18 @@ fn a_master_key_is_a_key_that_may_do_everything() {
 
 #[test]
 fn what_is_not_honoured_is_named_with_its_line_and_nothing_else() {
-    let text = format!(
-        "runway: {{api_key: key_aaaa}}
-litellm_settings: {{drop_params: true, cache_params: {{password: canary}}}}
+    let text = "runway: {api_key: key_aaaa}
+litellm_settings: {drop_params: true, cache_params: {password: canary}}
 router_settings:
   num_retries: 3
   timeout: 30
-  content_policy_fallbacks: [{{a: [b]}}]
+  content_policy_fallbacks: [{a: [b]}]
   redis_password: os.environ/NOT_THERE
   enable_pre_call_checks: true
-general_settings: {{database_url: 'postgres://canary'}}
-environment_variables: {{SECRET: canary}}
-"
-    );
-    let warnings = good(&text).warnings.join("\n");
+general_settings: {database_url: 'postgres://canary'}
+environment_variables: {SECRET: canary}
+";
+    let warnings = good(text).warnings.join("\n");
     for expected in [
         ":2: litellm_settings.drop_params: is not honoured",
         ":2: litellm_settings.cache_params: is not honoured",
@@ -453,158 +451,4 @@ fn every_mistake_is_refused_with_its_path_and_the_way_out() {
         .map(|(text, expected, told)| format!("{text}\n{expected}\n{told}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-}
-
-#[test]
-fn hostile_files_are_refused_in_under_a_second_and_their_secrets_kept() {
-    let rows =
-        |count: usize, row: &dyn Fn(usize) -> String| -> String { (0..count).map(row).collect() };
-    let entry = "model: gen4.5, api_key: s3cret";
-    let bomb = rows(40, &|level| match level {
-        0 => "a0: &a0 [s3cret, s3cret]\n".to_owned(),
-        level => format!("a{level}: &a{level} [*a{}, *a{}]\n", level - 1, level - 1),
-    });
-    let merges = rows(40, &|level| match level {
-        0 => "m0: &m0 {k: s3cret}\n".to_owned(),
-        level => format!(
-            "m{level}: &m{level} {{<<: *m{}, k{level}: *m{}}}\n",
-            level - 1,
-            level - 1
-        ),
-    });
-    let chain = rows(900, &|n| format!("    g{n}: [g{}]\n", (n + 1) % 900));
-    let groups = rows(900, &|n| format!("  - {{model_name: g{n}, {entry}}}\n"));
-    let many_names = rows(30, &|n| format!("g{n}, "));
-    let table = [
-        ("a bomb of aliases", bomb),
-        ("a bomb of merges", merges),
-        (
-            "a mapping in itself",
-            "model_list: &a [{model_name: x, litellm_params: *a}]".into(),
-        ),
-        (
-            "a merge of itself",
-            "accounts: &a {x: {<<: *a, api_key: s3cret}}".into(),
-        ),
-        (
-            "too deep",
-            format!("model_list: {}s3cret", "[".repeat(5_000)),
-        ),
-        (
-            "deep sections",
-            rows(5_000, &|n| format!("{}a:\n", " ".repeat(n))),
-        ),
-        (
-            "large",
-            format!("model_list: [] #{}", "s3cret".repeat(300_000)),
-        ),
-        ("a long key", format!("{}: s3cret", "k".repeat(900_000))),
-        (
-            "a long name",
-            format!(
-                "model_list: [{{model_name: {}, {entry}}}]",
-                "n".repeat(900_000)
-            ),
-        ),
-        (
-            "a long model",
-            format!(
-                "model_list: [{{model_name: a, model: {}, api_key: s3cret}}]",
-                "n".repeat(900_000)
-            ),
-        ),
-        (
-            "a long number",
-            format!(
-                "model_list: [{{model_name: a, {entry}, weight: {}}}]",
-                "9".repeat(900_000)
-            ),
-        ),
-        (
-            "unknown keys",
-            rows(9_000, &|n| format!("router_settingz{n}: s3cret\n")),
-        ),
-        (
-            "unknown keys inside",
-            format!(
-                "router_settings:\n{}",
-                rows(9_000, &|n| format!("  num_retriez{n}: s3cret\n"))
-            ),
-        ),
-        (
-            "free keys",
-            format!(
-                "model_list:\n  - model_name: a\n    model_info:\n{}",
-                rows(9_000, &|n| format!("      output_cost{n}: s3cret\n"))
-            ),
-        ),
-        (
-            "many entries",
-            format!(
-                "model_list:\n{}",
-                rows(1_001, &|n| format!("  - {{model_name: g{n}, {entry}}}\n"))
-            ),
-        ),
-        (
-            "many accounts",
-            format!(
-                "accounts:\n{}",
-                rows(300, &|n| format!(
-                    "  a{n}: {{provider: runwayml, api_key: s3cret{n}}}\n"
-                ))
-            ),
-        ),
-        (
-            "a long circle",
-            format!("model_list:\n{groups}routing:\n  fallbacks:\n{chain}"),
-        ),
-        (
-            "all to all",
-            format!(
-                "model_list:\n{groups}routing:\n  fallbacks:\n{}",
-                rows(500, &|n| format!("    g{n}: [{many_names}]\n"))
-            ),
-        ),
-        (
-            "nobody",
-            format!(
-                "model_list:\n{groups}routing:\n  fallbacks:\n{}",
-                rows(5_000, &|n| format!("    h{n}: [i{n}]\n"))
-            ),
-        ),
-        (
-            "aliases of aliases",
-            format!(
-                "model_list:\n{groups}routing:\n  aliases:\n{}",
-                rows(5_000, &|n| format!("    h{n}: h{}\n", n + 1))
-            ),
-        ),
-        (
-            "control characters",
-            "\"model\\e[31m_list\": [{model_name: \"a\\e[2J\"}]".into(),
-        ),
-        ("not UTF-8, nearly", "model_list: [\u{0}\u{feff}]".into()),
-        (
-            "two documents",
-            format!("model_list: []\n---\nmodel_list: [{{{entry}}}]"),
-        ),
-        (
-            "a tag",
-            "model_list: !!python/object/apply:os.system [s3cret]".into(),
-        ),
-    ];
-    for (what, text) in table {
-        let tries = (0..5).map(|_| {
-            let begun = std::time::Instant::now();
-            let told = load(&text, &usual()).expect_err(what).to_string();
-            (begun.elapsed(), told)
-        });
-        let second = std::time::Duration::from_secs(1);
-        // Other programs run beside this one: one quick try is proof enough.
-        let quick = tries.into_iter().find(|(took, _)| *took < second);
-        let (_, told) = quick.unwrap_or_else(|| panic!("{what} takes over a second"));
-        assert!(!told.contains("s3cret"), "{what}: {told}");
-        assert!(told.len() < 60_000, "{what}: {} bytes", told.len());
-        assert!(!told.contains('\u{1b}'), "{what}: {told}");
-    }
 }
