@@ -117,6 +117,14 @@ pub async fn start_from(
     })
 }
 
+/// Whether the files that a configuration names can be used; nothing is started.
+///
+/// # Errors
+/// What cannot be used, in the operator's words.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    load_tls(config).map(drop)
+}
+
 /// The drain, in its order: say so, finish the work, then close the doors.
 async fn end(
     shutdown: Shutdown,

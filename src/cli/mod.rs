@@ -11,6 +11,7 @@
 
 mod catalog;
 mod client;
+mod config;
 mod costs;
 mod download;
 mod estimate;
@@ -95,6 +96,9 @@ enum Command {
     /// Makes, lists and revokes the API keys of a server. Needs none to run
     #[command(after_help = KEYS_HELP)]
     Keys(keys::KeysArgs),
+    /// Checks a configuration, or prints what is in force. Needs no server
+    #[command(after_help = CONFIG_HELP)]
+    Config(config::ConfigArgs),
 }
 
 impl Cli {
@@ -127,6 +131,7 @@ impl Cli {
             Command::Models(args) => models::models(args).await,
             Command::Catalog(args) => catalog::run(args, env),
             Command::Keys(args) => keys::run(args, env),
+            Command::Config(args) => config::run(args, env),
             Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
         }
     }
@@ -134,7 +139,7 @@ impl Cli {
     /// Whether the result is for a script, and an error should be too.
     pub fn wants_json(&self) -> bool {
         match &self.command {
-            Command::Serve(_) | Command::Sandbox(_) => false,
+            Command::Serve(_) | Command::Sandbox(_) | Command::Config(_) => false,
             Command::Generate(args) => args.connection.json,
             Command::Upload(args) => args.connection.json,
             Command::Create(args) | Command::Estimate(args) => args.connection.json,
@@ -196,6 +201,15 @@ Examples:
   mediagen catalog update embedded endpoints.json > new.json
   mediagen catalog diff embedded new.json
   mediagen catalog check new.json";
+
+const CONFIG_HELP: &str = "\
+Variables count as they do for `serve`. `check` prints warnings, then everything that is wrong as
+`file:line: key: what to do`, and ends with 78; with 0 when a server would start with it. `show` prints
+accounts, groups and routing in mediagen's own spelling, whatever they were written in.
+
+Examples:
+  mediagen config check mediagen.yaml
+  mediagen config show --config litellm-config.yaml";
 
 const GENERATE_HELP: &str = "\
 Without --server it runs in one process: with --sandbox, or with the key in RUNWAYML_API_SECRET.
@@ -283,6 +297,9 @@ mod command_line {
             "mediagen catalog check new.json",
             "mediagen catalog show --config mediagen.yaml gen4.5",
             "mediagen catalog update embedded endpoints.json",
+            "mediagen config check",
+            "mediagen config check mediagen.yaml",
+            "mediagen config show --config mediagen.yaml",
             "mediagen estimate --model gen4.5 --seconds 5 --json lake",
             "mediagen costs --label team=x --model gen4.5 --since 7d",
             "mediagen costs --by day,model --since 2026-01-01 --until 2026-02-01",

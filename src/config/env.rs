@@ -2,14 +2,15 @@
 //!
 //! Every key of the configuration has a variable: `MEDIAGEN_` and its path in capitals, joined by
 //! `_`; some have a shorter name too. `RUNWAYML_…` variables are those of Runway's own SDKs. An
-//! empty variable counts as not set.
+//! empty variable counts as not set. Any other variable is read where the configuration names it, as
+//! `os.environ/NAME`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::section::nearest;
 
-/// The variables. All of them: a configuration may name any as the home of a secret.
+/// Every variable. Most are none of our business, and many are secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 

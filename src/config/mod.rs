@@ -7,6 +7,7 @@
 //!
 //! Not here: command-line flags themselves (`cli`), and reading certificates (whoever serves them).
 
+mod access;
 pub mod callers;
 pub mod catalog;
 mod defaults;
@@ -17,8 +18,10 @@ pub mod quantity;
 mod queue;
 mod routing;
 mod runway;
+mod secret;
 mod section;
 mod server;
+mod shown;
 mod store;
 mod streams;
 mod submit;
@@ -32,14 +35,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use access::{Access, is_loopback};
 pub use callers::{Callers, Key};
 pub use defaults::{Defaults, Log, LogFormat};
 pub use env::Environment;
 pub use problem::{Problem, Problems};
 pub use queue::Queue;
 pub use routing::{Account, Routing};
-pub use runway::{Access, Runway, is_loopback};
+pub use runway::Runway;
 pub use server::{Limits, Server, Tls};
+pub use shown::show;
 pub use store::{Archive, Retention, Store};
 pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
@@ -115,23 +120,23 @@ impl Setting {
 }
 
 impl Config {
-    /// Reads all layers. Tests bring their own environment and settings.
+    /// Reads all layers. Tests bring their own environment and settings. It changes nothing, so
+    /// that a running server can read its configuration again.
     pub fn load(
         file: Option<&Path>,
         env: &Environment,
         settings: &[Setting],
     ) -> Result<Self, Problems> {
-        let report = Report::default();
-        let (tree, keys) = layers(file, env, settings)?;
-        let mut config = Section::root(&tree, &report, |root| Self::read(root, env));
-        config.warnings.extend(env.unread(&keys));
-        config.files.extend(file.map(Path::to_owned));
+        check(file, env, settings).0
+    }
+
+    fn of(tree: &Node, keys: &[String], env: &Environment, report: &Report) -> Self {
+        let mut config = Section::root(tree, report, |root| Self::read(root, env));
+        config.warnings.extend(report.warnings());
+        config.warnings.extend(env.unread(keys));
         config.files.extend(tree.files());
-        // This one is followed on its own: it may change although the rest is wrong.
-        let keys_file = config.callers.keys_file.clone();
-        config.files.retain(|file| Some(file) != keys_file.as_ref());
         config.warnings.extend(exposure(&config));
-        report.finish(config)
+        config
     }
 
     fn read(root: &Section<'_>, env: &Environment) -> Self {
@@ -146,10 +151,12 @@ impl Config {
                 );
                 PathBuf::new()
             });
-        let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
         let (catalog, mut warnings) = models::load(root);
-        let rate = runway.usd_per_credit;
-        let (callers, of_callers) = Callers::read(root, env, rate, &data_dir);
+        let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
+        let routed = Routing::read(root, (&runway, &own), env, &catalog);
+        let catalog = routed.routing.name_groups(catalog);
+        let (mut callers, of_callers) = Callers::read(root, env, runway.usd_per_credit, &data_dir);
+        callers.keys.extend(routed.master);
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {
@@ -163,9 +170,9 @@ impl Config {
             upload: root.within("upload", Upload::read),
             submit: root.within("submit", Submit::read),
             poll: root.within("poll", |section| {
-                Poll::read(section, runway.is_local(), sandbox)
+                Poll::read(section, routed.routing.is_local(), sandbox)
             }),
-            routing: root.within("routing", |section| Routing::of_one(section, &runway)),
+            routing: routed.routing,
             callers: with_queue(callers, root),
             runway,
             defaults: root.within("defaults", Defaults::read),
@@ -193,7 +200,7 @@ pub fn keys_file(
     env: &Environment,
     settings: &[Setting],
 ) -> Result<PathBuf, Problems> {
-    let report = Report::default();
+    let report = Report::new(env);
     let (tree, _) = layers(file, env, settings)?;
     let path = Section::root(&tree, &report, |root| {
         root.leave_the_rest();
@@ -227,6 +234,26 @@ fn exposure(config: &Config) -> Option<String> {
     } else {
         None
     }
+}
+
+/// The configuration or all that is wrong with it, and what the operator should know either way.
+pub fn check(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> (Result<Config, Problems>, Vec<String>) {
+    let (tree, keys) = match layers(file, env, settings) {
+        Ok(layers) => layers,
+        Err(problems) => return (Err(problems), Vec::new()),
+    };
+    let report = Report::new(env);
+    let mut config = Config::of(&tree, &keys, env, &report);
+    config.files.extend(file.map(Path::to_owned));
+    // This one is followed on its own: it may change although the rest is wrong.
+    let keys_file = config.callers.keys_file.clone();
+    config.files.retain(|file| Some(file) != keys_file.as_ref());
+    let warnings = config.warnings.clone();
+    (report.finish(config), warnings)
 }
 
 /// Every layer over the one before, and the dotted paths of all that can be set.

@@ -32,7 +32,7 @@ pub struct Effective {
 /// The catalogue that a server with this configuration would work with; nothing else of the
 /// configuration is looked at.
 pub fn effective(file: Option<&Path>, env: &Environment) -> Result<Effective, Problems> {
-    let report = Report::default();
+    let report = Report::new(env);
     let (tree, _) = super::layers(file, env, &[])?;
     let effective = Section::root(&tree, &report, |root| {
         root.leave_the_rest();

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use super::env::Environment;
 use super::tree::Origin;
 
 /// One thing that is wrong.
@@ -21,9 +22,18 @@ impl Problem {
     pub fn new(origin: &Origin, key: &str, text: &str) -> Self {
         Self {
             place: origin.to_string(),
-            key: key.into(),
-            text: text.into(),
+            key: printable(key),
+            text: printable(text),
         }
+    }
+
+    /// Its line; what has none stands after all that have one.
+    fn line(&self) -> u64 {
+        let line = self
+            .place
+            .rsplit_once(':')
+            .and_then(|(_, line)| line.parse().ok());
+        line.unwrap_or(u64::MAX)
     }
 }
 
@@ -36,6 +46,21 @@ impl fmt::Display for Problem {
         }
         out.write_str(&self.text)
     }
+}
+
+/// A text of the file as it may go to a terminal: bounded, whatever a value that it quotes holds.
+fn printable(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' => letter,
+        letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    let mut letters = text.chars().map(shown);
+    let mut printed: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        printed.push('…');
+    }
+    printed
 }
 
 /// Everything that is wrong with a configuration. Never empty.
@@ -56,26 +81,78 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Collects problems while the sections are read.
+/// Collects problems and warnings while the sections are read, and knows the variables that they
+/// may name.
 #[derive(Default)]
-pub struct Report(RefCell<Vec<Problem>>);
+pub struct Report {
+    env: Environment,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
 
 impl Report {
+    /// Nothing wrong yet, and texts may name these variables.
+    pub fn new(env: &Environment) -> Self {
+        Self {
+            env: env.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The variables that texts may name.
+    pub fn env(&self) -> &Environment {
+        &self.env
+    }
+
     /// Adds a problem; a key's second problem would only follow from its first.
     pub fn add(&self, problem: Problem) {
-        let mut all = self.0.borrow_mut();
-        if problem.key.is_empty() || all.iter().all(|other| other.key != problem.key) {
+        let mut all = self.problems.borrow_mut();
+        if all.len() > MOST {
+            return;
+        }
+        if all.len() == MOST {
+            all.push(Problem {
+                place: String::new(),
+                key: String::new(),
+                text: format!("and more, which are not looked for after {MOST}"),
+            });
+        } else if problem.key.is_empty() || all.iter().all(|other| other.key != problem.key) {
             all.push(problem);
         }
     }
 
-    /// `value` when nothing was wrong.
-    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
-        let problems = self.0.into_inner();
-        if problems.is_empty() {
-            Ok(value)
-        } else {
-            Err(Problems(problems))
+    /// Whether there is no room for further problems, so that none need be looked for.
+    pub fn is_full(&self) -> bool {
+        self.problems.borrow().len() > MOST
+    }
+
+    /// Adds a sentence that the operator should see, once.
+    pub fn warn(&self, warning: Problem) {
+        let mut all = self.warnings.borrow_mut();
+        if all.len() < MOST && !all.contains(&warning) {
+            all.push(warning);
         }
     }
+
+    /// Every warning so far, in the order of the file.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut all = self.warnings.borrow().clone();
+        all.sort_by_key(Problem::line);
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    /// `value` when nothing was wrong; else the problems in the order of the file.
+    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
+        let mut problems = self.problems.into_inner();
+        if problems.is_empty() {
+            return Ok(value);
+        }
+        problems.sort_by_key(Problem::line);
+        Err(Problems(problems))
+    }
 }
+
+/// Letters of the longest sentence.
+const LONGEST: usize = 2_000;
+/// Problems, or warnings, that anybody reads; a hostile file has more.
+const MOST: usize = 100;

@@ -1,5 +1,6 @@
 //! Durations, sizes and dollars as people write them: `1h30m`, `250ms`, `16MiB`, `0.01`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Parses one or more numbers with units: `ms`, `s`, `m`, `h`, `d`.
@@ -103,6 +104,31 @@ pub fn show_bytes(bytes: u64) -> String {
         }
     }
     format!("{bytes} bytes")
+}
+
+/// Parses a number of bytes within bounds.
+pub fn bytes_within<T>(text: &str, bounds: &RangeInclusive<T>) -> Result<T, String>
+where
+    T: Copy + PartialOrd + TryFrom<u64> + TryInto<u64>,
+{
+    let bytes = parse_bytes(text)?;
+    let value = T::try_from(bytes).map_err(|_| format!("`{text}` is too large"))?;
+    within(value, bounds, |value| {
+        show_bytes((*value).try_into().unwrap_or(u64::MAX))
+    })
+}
+
+/// A value within bounds, or the sentence that says that it is not.
+pub fn within<T: PartialOrd>(
+    value: T,
+    bounds: &RangeInclusive<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<T, String> {
+    if bounds.contains(&value) {
+        return Ok(value);
+    }
+    let (value, least, most) = (show(&value), show(bounds.start()), show(bounds.end()));
+    Err(format!("{value} is out of bounds: {least} to {most}"))
 }
 
 /// The number and unit that `text` begins with, and the rest.

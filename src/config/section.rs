@@ -1,6 +1,9 @@
 //! Reads one section of the merged tree: every key asked for must be there and within its bounds,
 //! and every key that is there must have been asked for.
 //!
+//! A text that is written `os.environ/NAME` is that variable's value, here and nowhere else, so that
+//! what nobody reads need not be set. Such a value may be a secret and is in no problem.
+//!
 //! After a problem the reader goes on with a value that is merely of the right type, so that all
 //! problems are found in one pass. Such a value never leaves `config`: with a problem there is no
 //! configuration.
@@ -13,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::problem::{Problem, Report};
-use super::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
+use super::quantity::{bytes_within, parse_duration, show_duration, within};
 use super::tree::{Node, Origin, Value};
 
 /// A section being read.
@@ -23,12 +26,14 @@ pub struct Section<'a> {
     keys: &'a BTreeMap<String, Node>,
     asked: RefCell<Vec<&'static str>>,
     report: &'a Report,
+    /// Whether every key that is asked for must be there, if only in the embedded defaults.
+    complete: bool,
 }
 
 impl<'a> Section<'a> {
     /// Reads a whole tree with `read`.
     pub fn root<T>(node: &'a Node, report: &'a Report, read: impl FnOnce(&Section<'_>) -> T) -> T {
-        Self::read(String::new(), node, report, read)
+        Self::read(String::new(), node, (report, true), read)
     }
 
     /// Reads the section `key` with `read`.
@@ -38,13 +43,28 @@ impl<'a> Section<'a> {
             value: Value::Null,
         };
         let node = self.node(key).unwrap_or(&missing);
-        Section::read(self.name(key), node, self.report, read)
+        Section::read(self.name(key), node, (self.report, self.complete), read)
+    }
+
+    /// Reads the section `key`, which need not be there and has no defaults.
+    pub fn maybe<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> T {
+        let missing = Node {
+            origin: self.origin.clone(),
+            value: Value::Map(BTreeMap::new()),
+        };
+        let node = self.given(key).unwrap_or(&missing);
+        Section::read(self.name(key), node, (self.report, false), read)
+    }
+
+    /// Reads a section without defaults under a name, or an index as `[0]`, of its own.
+    pub fn below<T>(&self, step: &str, node: &Node, read: impl FnOnce(&Section<'_>) -> T) -> T {
+        Section::read(self.name(step), node, (self.report, false), read)
     }
 
     fn read<T>(
         path: String,
         node: &Node,
-        report: &Report,
+        (report, complete): (&Report, bool),
         read: impl FnOnce(&Section<'_>) -> T,
     ) -> T {
         let empty = BTreeMap::new();
@@ -64,16 +84,17 @@ impl<'a> Section<'a> {
             keys,
             asked: RefCell::default(),
             report,
+            complete,
         };
         let result = read(&section);
         section.refuse_unasked();
         result
     }
 
-    /// The text of `key` as written; `None` when it is null.
+    /// The text of `key`, or of the variable that it names; `None` when it is null or wrong.
     pub fn optional(&self, key: &'static str) -> Option<String> {
         match &self.node(key)?.value {
-            Value::Text(text, _) => Some(text.clone()),
+            Value::Text(text, _) => self.resolved(key, text),
             Value::Null => None,
             Value::List(_) | Value::Map(_) => {
                 self.wrong(key, "takes one value");
@@ -90,8 +111,81 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         let text = self.optional(key)?;
         parse(text.trim())
-            .map_err(|problem| self.wrong(key, &problem))
+            .map_err(|problem| self.wrong(key, &self.discreet(key, text.trim(), problem)))
             .ok()
+    }
+
+    /// The name of the variable that `key` takes its text from, when it does.
+    pub fn variable(&self, key: &str) -> Option<&'a str> {
+        match &self.keys.get(key)?.value {
+            Value::Text(text, _) => named_variable(text),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The text of `key` as written, whether or not the variable that it names is there.
+    pub fn spelled(&self, key: &'static str) -> Option<&'a str> {
+        match &self.given(key)?.value {
+            Value::Text(text, _) => Some(text),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The node of `key`, which need not be there; `None` when it is null.
+    pub fn given(&self, key: &'static str) -> Option<&'a Node> {
+        self.asked.borrow_mut().push(key);
+        let node = self.keys.get(key)?;
+        (!matches!(node.value, Value::Null)).then_some(node)
+    }
+
+    /// What stands in the list `key`; nothing when it is null or not there.
+    pub fn items(&self, key: &'static str) -> &'a [Node] {
+        match self.node(key).map(|node| &node.value) {
+            None | Some(Value::Null) => &[],
+            Some(Value::List(items)) => items,
+            Some(Value::Text(..) | Value::Map(_)) => {
+                self.wrong(key, "takes a list: a line that begins with `-` for each");
+                &[]
+            }
+        }
+    }
+
+    /// Whether `key` is there and holds something.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys
+            .get(key)
+            .is_some_and(|node| !matches!(node.value, Value::Null))
+    }
+
+    fn resolved(&self, key: &str, text: &str) -> Option<String> {
+        let Some(name) = named_variable(text) else {
+            return Some(text.to_owned());
+        };
+        let value = self.report.env().get(name).map(str::to_owned);
+        if value.is_none() {
+            let state = if self.report.env().is_set(name) {
+                "empty"
+            } else {
+                "not set"
+            };
+            let name = shortened(name);
+            let text = format!("the variable {name} is {state}; set it, or name another");
+            self.wrong(key, &text);
+        }
+        value
+    }
+
+    /// A problem with a text that came from a variable, without the text.
+    fn discreet(&self, key: &str, text: &str, problem: String) -> String {
+        let Some(name) = self.variable(key) else {
+            return problem;
+        };
+        let told = problem.replace(&format!("`{text}`"), &format!("the variable {name}"));
+        if text.len() > 3 && told.contains(text) {
+            format!("the variable {name} holds nothing that fits here")
+        } else {
+            told
+        }
     }
 
     /// The same, but null is wrong.
@@ -182,11 +276,9 @@ impl<'a> Section<'a> {
     /// Every entry of a section with free names.
     pub fn entries(&self) -> Vec<(String, String)> {
         let text = |(key, node): (&String, &Node)| match &node.value {
-            Value::Text(text, _) => Some((key.clone(), text.clone())),
+            Value::Text(text, _) => Some((key.clone(), self.resolved(key, text)?)),
             Value::Null | Value::List(_) | Value::Map(_) => {
-                let path = format!("{}.{key}", self.path);
-                self.report
-                    .add(Problem::new(&node.origin, &path, "takes one value"));
+                self.wrong(key, "takes one value");
                 None
             }
         };
@@ -222,6 +314,43 @@ impl<'a> Section<'a> {
         self.report.add(problem);
     }
 
+    /// Warns of `key`, at the place where it was written.
+    pub fn warn(&self, key: &str, text: &str) {
+        let origin = self.keys.get(key).map_or(self.origin, |node| &node.origin);
+        self.warn_at(origin, key, text);
+    }
+
+    /// Warns of a place of its own below this section.
+    pub fn warn_at(&self, origin: &Origin, path: &str, text: &str) {
+        self.report
+            .warn(Problem::new(origin, &self.name(path), text));
+    }
+
+    /// Warns of those of `keys` that are there and say something.
+    pub fn not_honoured(&self, keys: &[&'static str], text: &str) {
+        for key in keys {
+            if self.given(key).is_some() {
+                self.warn(key, text);
+            }
+        }
+    }
+
+    /// Warns of every key that was not asked for, in the place of refusing it.
+    pub fn shrug_at_the_rest(&self, text: &str) {
+        let asked = self.asked.borrow().clone();
+        for key in self.keys.keys() {
+            if self.report.is_full() {
+                break;
+            }
+            if !asked.contains(&key.as_str()) {
+                let hint = nearest(key, &asked).filter(|near| near != key);
+                let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                self.warn(key, &format!("{text}{hint}"));
+            }
+        }
+        self.leave_the_rest();
+    }
+
     /// Whether nobody set `key`.
     pub fn is_default(&self, key: &str) -> bool {
         self.keys
@@ -238,18 +367,18 @@ impl<'a> Section<'a> {
     fn node(&self, key: &'static str) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key);
         let node = self.keys.get(key);
-        if node.is_none() && !self.keys.is_empty() {
+        if node.is_none() && self.complete && !self.keys.is_empty() {
             self.wrong(key, "is missing from the embedded defaults");
         }
         node
     }
 
-    fn name(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.into()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+    /// The whole path of `key`.
+    pub fn name(&self, key: &str) -> String {
+        let key = shortened(key);
+        let is_step = !self.path.is_empty() && !key.is_empty() && !key.starts_with('[');
+        let dot = if is_step { "." } else { "" };
+        format!("{}{dot}{key}", self.path)
     }
 
     fn refuse_unasked(&self) {
@@ -259,8 +388,12 @@ impl<'a> Section<'a> {
             .keys()
             .filter(|key| !asked.contains(&ANY) && !asked.contains(&key.as_str()))
         {
+            if self.report.is_full() {
+                break;
+            }
             let text = match nearest(key, &asked) {
                 Some(near) => format!("is no such key; did you mean `{}`?", self.name(near)),
+                None if asked.len() > LISTED => "is no such key".to_owned(),
                 None => format!("is no such key; here are: {}", asked.join(", ")),
             };
             self.wrong(key, &text);
@@ -270,6 +403,9 @@ impl<'a> Section<'a> {
 
 /// The name that `wrong` was probably meant to be.
 pub fn nearest<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
+    if wrong.len() > LONGEST {
+        return None;
+    }
     let near = |name: &&'n str| {
         (
             strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()),
@@ -283,30 +419,26 @@ pub fn nearest<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
     (best.0 >= NEAR).then_some(best.1)
 }
 
-fn bytes_within<T>(text: &str, bounds: &RangeInclusive<T>) -> Result<T, String>
-where
-    T: Copy + PartialOrd + TryFrom<u64> + TryInto<u64>,
-{
-    let bytes = parse_bytes(text)?;
-    let value = T::try_from(bytes).map_err(|_| format!("`{text}` is too large"))?;
-    within(value, bounds, |value| {
-        show_bytes((*value).try_into().unwrap_or(u64::MAX))
-    })
+/// The variable that a text names.
+fn named_variable(text: &str) -> Option<&str> {
+    text.trim().strip_prefix(VARIABLE).map(str::trim)
 }
 
-fn within<T: PartialOrd>(
-    value: T,
-    bounds: &RangeInclusive<T>,
-    show: impl Fn(&T) -> String,
-) -> Result<T, String> {
-    if bounds.contains(&value) {
-        return Ok(value);
+/// A name as a problem shows it: what is longer than any name was not meant to be read.
+pub fn shortened(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
     }
-    let (value, least, most) = (show(&value), show(bounds.start()), show(bounds.end()));
-    Err(format!("{value} is out of bounds: {least} to {most}"))
 }
 
 /// How alike two names must be for one to be offered for the other.
 const NEAR: f64 = 0.8;
+/// Letters of the longest name that a slip is looked for in.
+const LONGEST: usize = 128;
+/// Keys that are listed for one that is none of them.
+const LISTED: usize = 40;
+/// What stands before a variable's name in the place of a text.
+const VARIABLE: &str = "os.environ/";
 /// Stands for every key of a section with free names.
 const ANY: &str = "*";

@@ -77,8 +77,8 @@ impl Submit {
 }
 
 impl Poll {
-    /// `local` says that the API is on this machine, where Runway's own rule does not hold;
-    /// `sandbox` that it is in this process.
+    /// `local` says that every account of RunwayML is on this machine, where Runway's own rule does
+    /// not hold; `sandbox` that they are in this process.
     pub(super) fn read(section: &Section<'_>, local: bool, sandbox: bool) -> Self {
         let bounds = Duration::from_millis(10)..=HOUR;
         let mut poll = Self {
@@ -92,7 +92,7 @@ impl Poll {
         if poll.interval < RUNWAYS_FLOOR && !local {
             let text = format!(
                 "{} is too often: Runway asks for at least 5s between two reads of a task; less is \
-                 taken only where runway.base_url is on this machine",
+                 taken only where the base URL of every such account is on this machine",
                 show_duration(poll.interval),
             );
             section.wrong("interval", &text);

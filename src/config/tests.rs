@@ -24,6 +24,18 @@ fn load_file(text: &str, env: &Environment) -> Result<Config, Problems> {
     Config::load(Some(file.path()), env, &[])
 }
 
+fn own_account(config: &Config) -> (secrecy::SecretString, url::Url) {
+    match &config.routing.accounts[..] {
+        [
+            Account {
+                access: Access::Account { api_key, base_url },
+                ..
+            },
+        ] => (api_key.clone(), base_url.clone()),
+        other => panic!("one account, not {other:?}"),
+    }
+}
+
 fn problems(text: &str, env: &Environment) -> String {
     load_file(text, env).expect_err(text).to_string()
 }
@@ -38,9 +50,7 @@ fn the_defaults_and_a_key_are_a_whole_configuration() {
     assert_eq!(config.archive.max_bytes, None);
     assert_eq!(config.store.path, config.data_dir.join("mediagen.db"));
     assert_eq!(config.warnings, Vec::<String>::new());
-    let Access::Account { api_key, base_url } = config.runway.access else {
-        panic!("an account")
-    };
+    let (api_key, base_url) = own_account(&config);
     assert_eq!(api_key.expose_secret(), KEY);
     assert_eq!(base_url.as_str(), "https://api.dev.runwayml.com/");
     assert_eq!(config.runway.usd_per_credit, UsdRate(10_000));
@@ -303,15 +313,11 @@ fn key_and_base_come_from_the_first_place_that_has_them() {
         ("RUNWAYML_API_BASE", "http://127.0.0.1:9/v1/"),
     ]);
     let config = load_file("poll: { interval: 10ms }", &env).unwrap();
-    let Access::Account { api_key, base_url } = config.runway.access else {
-        panic!("an account")
-    };
+    let (api_key, base_url) = own_account(&config);
     assert_eq!(api_key.expose_secret(), "first");
     assert_eq!(base_url.as_str(), "http://127.0.0.1:9/");
     let own = "runway: { api_key: zeroth, base_url: 'https://gateway.example/runway/v1' }";
-    let Access::Account { api_key, base_url } = load_file(own, &env).unwrap().runway.access else {
-        panic!("an account")
-    };
+    let (api_key, base_url) = own_account(&load_file(own, &env).unwrap());
     assert_eq!(api_key.expose_secret(), "zeroth");
     assert_eq!(base_url.as_str(), "https://gateway.example/runway");
 }

@@ -334,6 +334,9 @@ fn options() -> serde_saphyr::Options {
             max_aliases: 100,
             max_documents: 1,
         },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 20_000,
+        },
     }
 }
 

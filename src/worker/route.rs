@@ -56,7 +56,7 @@ impl<'a> Scene<'a> {
     /// An account that takes new tasks.
     pub(super) fn live(&self, name: &str) -> Option<Arc<Account>> {
         let accounts = &self.roster.accounts;
-        accounts.get(name).filter(|_| accounts.is_live(name))
+        accounts.live(name).cloned()
     }
 
     /// How often the task may be made again after a failure at a provider.

@@ -18,6 +18,8 @@ mod cancel;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod costs;
 #[cfg(test)]
 mod download;

@@ -122,6 +122,25 @@ impl TestApp {
         client::connect(self.address)
     }
 
+    /// A server with a file that `text` writes, given its upstream's address, and these variables.
+    pub async fn of_file(text: impl FnOnce(&str) -> String, variables: &[(&str, &str)]) -> Self {
+        let upstream = Upstream::quick().await;
+        let data = TempDir::new().unwrap();
+        let file = data.path().join("config.yaml");
+        std::fs::write(&file, text(&upstream.sandbox.base_url())).unwrap();
+        let environment: Environment = variables.iter().copied().collect();
+        let settings = short_waits(data.path(), &[]);
+        let config = Config::load(Some(&file), &environment, &settings).unwrap();
+        let (address, shutdown) = start(config).await;
+        Self {
+            client: client::connect(address),
+            address,
+            upstream,
+            shutdown,
+            data,
+        }
+    }
+
     /// Creates a task and returns it.
     pub async fn create(&self, request: v1::CreateRequest) -> v1::Task {
         create(&self.client, request).await.unwrap()
@@ -213,19 +232,21 @@ pub fn config<K: Into<String>, V: Into<String>>(
     environment: impl IntoIterator<Item = (K, V)>,
     settings: &[(&str, &str)],
 ) -> Result<Config, mediagen::config::Problems> {
+    let environment: Environment = environment.into_iter().collect();
+    Config::load(None, &environment, &short_waits(data, settings))
+}
+
+/// A free port and short waits, and what a test adds, as `key`, `value`.
+fn short_waits(data: &Path, settings: &[(&str, &str)]) -> Vec<Setting> {
     let data = data.display().to_string();
     let ours = [
         ("data_dir", data.as_str()),
         ("server.listen", "127.0.0.1:0"),
         ("poll.interval", POLL_INTERVAL),
     ];
-    let all: Vec<Setting> = ours
-        .iter()
-        .chain(settings)
-        .map(|(key, value)| Setting::new(key, key, *value))
-        .collect();
-    let environment: Environment = environment.into_iter().collect();
-    Config::load(None, &environment, &all)
+    let all = ours.iter().chain(settings);
+    all.map(|(key, value)| Setting::new(key, key, *value))
+        .collect()
 }
 
 /// Between two reads of a task at the upstream.
