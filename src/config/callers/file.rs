@@ -72,8 +72,8 @@ pub fn revoke(path: &Path, id: &str, when: &str) -> Result<(), KeysFileError> {
     let mark = |document: &mut Vec<Json>| {
         let is_it = |entry: &&mut Map<String, Json>| match entry.get("id") {
             Some(Json::String(own)) => own == id,
-            Some(other) => other.to_string() == id,
-            None => false,
+            Some(Json::Number(own)) => own.to_string() == id,
+            _ => false,
         };
         let mut entries = document.iter_mut().filter_map(Json::as_object_mut);
         let Some(entry) = entries.find(is_it) else {
@@ -227,15 +227,15 @@ fn to_yaml(whole: &Map<String, Json>) -> String {
     for (name, value) in whole {
         let name = Json::from(name.as_str());
         let Json::Array(entries) = value else {
-            text.push_str(&format!("{name}: {value}\n"));
+            line(&mut text, "", &format!("{name}: {value}"));
             continue;
         };
-        text.push_str(&format!("{name}:\n"));
+        line(&mut text, "", &format!("{name}:"));
         for entry in entries {
             push_entry(&mut text, entry);
         }
         if entries.is_empty() {
-            text.push_str("  []\n");
+            line(&mut text, "  ", "[]");
         }
     }
     text
@@ -243,7 +243,7 @@ fn to_yaml(whole: &Map<String, Json>) -> String {
 
 fn push_entry(text: &mut String, entry: &Json) {
     let Some(entry) = entry.as_object().filter(|entry| !entry.is_empty()) else {
-        return text.push_str(&format!("  - {entry}\n"));
+        return line(text, "  - ", &entry.to_string());
     };
     let known = ORDER.iter().filter_map(|name| entry.get_key_value(*name));
     let other = entry
@@ -252,8 +252,12 @@ fn push_entry(text: &mut String, entry: &Json) {
     for (index, (name, value)) in known.chain(other).enumerate() {
         let lead = if index == 0 { "  - " } else { "    " };
         let name = Json::from(name.as_str());
-        text.push_str(&format!("{lead}{name}: {value}\n"));
+        line(text, lead, &format!("{name}: {value}"));
     }
+}
+
+fn line(text: &mut String, lead: &str, rest: &str) {
+    text.extend([lead, rest, "\n"]);
 }
 
 const HEAD: &str = "# Written by `mediagen keys`, which keeps every entry and no comment.\n";

@@ -111,7 +111,9 @@ impl Callers {
         }
         callers.set_keys(found.keys.into_iter().map(|located| located.key).collect());
         let problems = report.finish(()).err().map_or(Vec::new(), |all| all.0);
-        problems.into_iter().for_each(|problem| root.tell(problem));
+        for problem in problems {
+            root.tell(problem);
+        }
         (callers, warnings)
     }
 
