@@ -139,7 +139,7 @@ impl Config {
         let runway = root.within("runway", |section| Runway::read(section, env, sandbox));
         let (catalog, mut warnings) = models::load(root);
         let rate = runway.usd_per_credit;
-        let (callers, of_callers) = Callers::read(root, env, rate, &data_dir);
+        let (callers, of_callers) = Callers::read(root, env, rate, &data_dir, None);
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {

@@ -91,8 +91,9 @@ impl Sign {
     }
 }
 
-const SIGNS: [Sign; 6] = [
+const SIGNS: [Sign; 7] = [
     Sign("key_", |c| c.is_ascii_hexdigit(), 32),
+    Sign("mg_", |c| c.is_ascii_alphanumeric() || c == '_', 40),
     Sign("_jwt=", in_query, 1),
     Sign("X-Amz-Signature=", in_query, 1),
     Sign("X-Amz-Credential=", in_query, 1),

@@ -109,10 +109,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Node>, Problem> {
     let read = file.take(MAX_FILE + 1).read_to_end(&mut text);
     read.map_err(|error| problem(&format!("cannot be read: {error}")))?;
     if text.len() as u64 > MAX_FILE {
-        return Err(problem("is larger than 1MiB"));
+        return Err(problem("is larger than 4MiB"));
     }
     let text = String::from_utf8(text).map_err(|_| problem("is not UTF-8"))?;
-    Node::parse(&path.display().to_string(), &text).map(Some)
+    Node::parse_long(&path.display().to_string(), &text).map(Some)
 }
 
 /// The list of a file, and what problems call it.
@@ -165,7 +165,7 @@ fn change(
     } else {
         to_yaml(&whole)
     };
-    let new = Node::parse(&path.display().to_string(), &text);
+    let new = Node::parse_long(&path.display().to_string(), &text);
     check(&new.map_err(|problem| Problems(vec![problem]))?)?;
     replace(&real, &text).map_err(io)
 }
@@ -265,4 +265,4 @@ const HEAD: &str = "# Written by `mediagen keys`, which keeps every entry and no
 const ORDER: [&str; 9] = [
     "id", "sha256", "tenant", "models", "scopes", "expires", "limits", "created", "revoked",
 ];
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 4 << 20;

@@ -425,6 +425,23 @@ fn the_keys_file_is_read_in_all_its_forms_and_again_when_asked() {
     assert_eq!(ids(&callers.reread().unwrap()), ["own"]);
 }
 
+#[test]
+fn ten_thousand_keys_are_read_and_no_more() {
+    let (folder, env) = (Folder::new(), Environment::default());
+    let many = |count: usize| {
+        let one = |number: usize| {
+            let mut one = entry(&format!("key-number-{number}"));
+            one.insert("tenant".to_owned(), format!("tenant-{number}").into());
+            serde_json::Value::Object(one)
+        };
+        let keys: Vec<_> = (0..count).map(one).collect();
+        folder.write("keys.json", &json!({ "keys": keys }).to_string())
+    };
+    assert_eq!(file::list(&many(10_000), &env).unwrap().len(), 10_000);
+    let told = file::list(&many(10_001), &env).unwrap_err().to_string();
+    assert!(told.contains("more than 10000 keys"), "{told}");
+}
+
 fn entry(id: &str) -> serde_json::Map<String, serde_json::Value> {
     let sha256 = hex::encode(digest(id));
     json!({"id": id, "sha256": sha256, "limits": {"streams": 5}, "models": ["a", "b"]})
