@@ -125,6 +125,7 @@ mod tests {
                 "authorization: bearer abcdefgh12 end".into(),
                 "authorization: Bearer *** end",
             ),
+            (format!("mg_abc012345678_{}", "z".repeat(42)), "mg_***"),
             ("a key_press is no key".into(), "a key_press is no key"),
             ("Bearer of news".into(), "Bearer of news"),
             ("é_jwt=ü".into(), "é_jwt=ü"),
