@@ -98,13 +98,13 @@ pub async fn start_from(
     let faces = shutdown.later();
     let auth = start_auth(&reloader, &faces.group());
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
-    let router = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
+    let routes = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
         .context("the compiled-in descriptors are broken")?;
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }
     let limits = listener_limits(&config);
-    faces.spawn(listener::serve(tcp, router, limits, tls, faces.clone()));
+    faces.spawn(listener::serve(tcp, routes, limits, tls, faces.clone()));
     health.serving().await;
     let downloads = config.server.download_drain;
     shutdown.spawn(Arc::clone(&reloader).follow(shutdown.clone()));

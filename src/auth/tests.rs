@@ -218,10 +218,12 @@ fn streams_are_counted_and_given_back() {
     visitor.open_stream().unwrap();
 }
 
+/// What happens to the callers.
+type Change = Box<dyn Fn(&mut Callers)>;
+
 #[test]
 fn streams_end_with_their_key_and_only_then() {
     let now = Timestamp(Clock.now_ms());
-    type Change = Box<dyn Fn(&mut Callers)>;
     let table: [(Change, Option<Refused>); 9] = [
         (Box::new(|_| {}), None),
         (Box::new(|all| all.keys.push(key("b"))), None),

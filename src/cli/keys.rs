@@ -254,11 +254,11 @@ fn list(args: &ListKeysArgs, env: &Environment) -> Result<(), Failure> {
     let head = ["ID", "TENANT", "SCOPES", "MODELS", "EXPIRES", "STATE"].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(keys.iter().map(row)).collect();
     for row in &rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
+        let cell = |(column, cell): (usize, &String)| {
             let width = rows.iter().map(|row| row[column].chars().count()).max();
-            line.push_str(&format!("{cell:<width$}  ", width = width.unwrap_or(0)));
-        }
+            format!("{cell:<width$}  ", width = width.unwrap_or(0))
+        };
+        let line: String = row.iter().enumerate().map(cell).collect();
         show::line(line.trim_end())?;
     }
     Ok(())
@@ -276,10 +276,10 @@ fn revoke(args: &RevokeKeyArgs, env: &Environment) -> Result<(), Failure> {
 fn row(key: &Key) -> [String; 6] {
     let models = match &key.models {
         AllowedModels::All => "all".to_owned(),
-        AllowedModels::Only(names) => show::shorten(
-            &Vec::from_iter(names.iter().map(String::as_str)).join(","),
-            40,
-        ),
+        AllowedModels::Only(names) => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            show::shorten(&names.join(","), 40)
+        }
     };
     [
         key.id.to_string(),
@@ -294,7 +294,7 @@ fn row(key: &Key) -> [String; 6] {
 fn to_json(key: &Key) -> Json {
     let models = match &key.models {
         AllowedModels::All => Json::Null,
-        AllowedModels::Only(names) => Json::from_iter(names.iter().map(String::as_str)),
+        AllowedModels::Only(names) => names.iter().map(String::as_str).collect(),
     };
     json!({
         "id": key.id.as_str(),

@@ -155,8 +155,7 @@ impl Config {
         let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
         let catalog = routed.routing.name_groups(catalog);
-        let (mut callers, of_callers) = Callers::read(root, env, runway.usd_per_credit, &data_dir);
-        callers.keys.extend(routed.master);
+        let (callers, of_callers) = Callers::read(root, env, runway.usd_per_credit, &data_dir, routed.master);
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {

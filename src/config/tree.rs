@@ -66,8 +66,21 @@ pub enum Scalar {
 impl Node {
     /// Reads a YAML document. `name` is what problems call it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problem> {
+        Self::parse_within(name, text, options())
+    }
+
+    /// Reads a YAML document that may hold a long list of small entries, as a keys file does.
+    pub fn parse_long(name: &str, text: &str) -> Result<Self, Problem> {
+        Self::parse_within(name, text, long_options())
+    }
+
+    fn parse_within(
+        name: &str,
+        text: &str,
+        options: serde_saphyr::Options,
+    ) -> Result<Self, Problem> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let parsed: Result<Option<Raw>, _> = serde_saphyr::from_str_with_options(text, options());
+        let parsed: Result<Option<Raw>, _> = serde_saphyr::from_str_with_options(text, options);
         match parsed {
             Ok(Some(raw)) => Ok(raw.named(name)),
             Ok(None) => Ok(Self {
@@ -320,6 +333,20 @@ impl<'de> Visitor<'de> for RawVisitor {
             }
         }
         Ok(RawValue::Map(keys))
+    }
+}
+
+/// Limits for data of some thousand entries, of which none refers to another.
+fn long_options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: 16,
+            max_nodes: 500_000,
+            max_events: 1_000_000,
+            max_aliases: 0,
+            max_documents: 1,
+        },
     }
 }
 

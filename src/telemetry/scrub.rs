@@ -91,8 +91,9 @@ impl Sign {
     }
 }
 
-const SIGNS: [Sign; 6] = [
+const SIGNS: [Sign; 7] = [
     Sign("key_", |c| c.is_ascii_hexdigit(), 32),
+    Sign("mg_", |c| c.is_ascii_alphanumeric() || c == '_', 40),
     Sign("_jwt=", in_query, 1),
     Sign("X-Amz-Signature=", in_query, 1),
     Sign("X-Amz-Credential=", in_query, 1),
@@ -124,6 +125,7 @@ mod tests {
                 "authorization: bearer abcdefgh12 end".into(),
                 "authorization: Bearer *** end",
             ),
+            (format!("mg_abc012345678_{}", "z".repeat(42)), "mg_***"),
             ("a key_press is no key".into(), "a key_press is no key"),
             ("Bearer of news".into(), "Bearer of news"),
             ("é_jwt=ü".into(), "é_jwt=ü"),

@@ -72,8 +72,8 @@ pub fn revoke(path: &Path, id: &str, when: &str) -> Result<(), KeysFileError> {
     let mark = |document: &mut Vec<Json>| {
         let is_it = |entry: &&mut Map<String, Json>| match entry.get("id") {
             Some(Json::String(own)) => own == id,
-            Some(other) => other.to_string() == id,
-            None => false,
+            Some(Json::Number(own)) => own.to_string() == id,
+            _ => false,
         };
         let mut entries = document.iter_mut().filter_map(Json::as_object_mut);
         let Some(entry) = entries.find(is_it) else {
@@ -109,10 +109,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Node>, Problem> {
     let read = file.take(MAX_FILE + 1).read_to_end(&mut text);
     read.map_err(|error| problem(&format!("cannot be read: {error}")))?;
     if text.len() as u64 > MAX_FILE {
-        return Err(problem("is larger than 1MiB"));
+        return Err(problem("is larger than 4MiB"));
     }
     let text = String::from_utf8(text).map_err(|_| problem("is not UTF-8"))?;
-    Node::parse(&path.display().to_string(), &text).map(Some)
+    Node::parse_long(&path.display().to_string(), &text).map(Some)
 }
 
 /// The list of a file, and what problems call it.
@@ -165,7 +165,7 @@ fn change(
     } else {
         to_yaml(&whole)
     };
-    let new = Node::parse(&path.display().to_string(), &text);
+    let new = Node::parse_long(&path.display().to_string(), &text);
     check(&new.map_err(|problem| Problems(vec![problem]))?)?;
     replace(&real, &text).map_err(io)
 }
@@ -227,15 +227,15 @@ fn to_yaml(whole: &Map<String, Json>) -> String {
     for (name, value) in whole {
         let name = Json::from(name.as_str());
         let Json::Array(entries) = value else {
-            text.push_str(&format!("{name}: {value}\n"));
+            line(&mut text, "", &format!("{name}: {value}"));
             continue;
         };
-        text.push_str(&format!("{name}:\n"));
+        line(&mut text, "", &format!("{name}:"));
         for entry in entries {
             push_entry(&mut text, entry);
         }
         if entries.is_empty() {
-            text.push_str("  []\n");
+            line(&mut text, "  ", "[]");
         }
     }
     text
@@ -243,7 +243,7 @@ fn to_yaml(whole: &Map<String, Json>) -> String {
 
 fn push_entry(text: &mut String, entry: &Json) {
     let Some(entry) = entry.as_object().filter(|entry| !entry.is_empty()) else {
-        return text.push_str(&format!("  - {entry}\n"));
+        return line(text, "  - ", &entry.to_string());
     };
     let known = ORDER.iter().filter_map(|name| entry.get_key_value(*name));
     let other = entry
@@ -252,8 +252,12 @@ fn push_entry(text: &mut String, entry: &Json) {
     for (index, (name, value)) in known.chain(other).enumerate() {
         let lead = if index == 0 { "  - " } else { "    " };
         let name = Json::from(name.as_str());
-        text.push_str(&format!("{lead}{name}: {value}\n"));
+        line(text, lead, &format!("{name}: {value}"));
     }
+}
+
+fn line(text: &mut String, lead: &str, rest: &str) {
+    text.extend([lead, rest, "\n"]);
 }
 
 const HEAD: &str = "# Written by `mediagen keys`, which keeps every entry and no comment.\n";
@@ -261,4 +265,4 @@ const HEAD: &str = "# Written by `mediagen keys`, which keeps every entry and no
 const ORDER: [&str; 9] = [
     "id", "sha256", "tenant", "models", "scopes", "expires", "limits", "created", "revoked",
 ];
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 4 << 20;

@@ -10,7 +10,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -67,13 +67,14 @@ pub struct Key {
 }
 
 impl Callers {
-    /// Reads `keys`, `keys_file` and `tenants`, and the keys file itself. What the operator should
-    /// know comes with it.
+    /// Reads `keys`, `keys_file` and `tenants`, and the keys file itself; `further` is a key that stands
+    /// elsewhere in the configuration. What the operator should know comes with it.
     pub(super) fn read(
         root: &Section<'_>,
         env: &Environment,
         rate: UsdRate,
         data_dir: &Path,
+        further: Option<Key>,
     ) -> (Self, Vec<String>) {
         let named = root.path("keys_file");
         let report = Report::default();
@@ -81,7 +82,7 @@ impl Callers {
             .raw("tenants")
             .map(|node| tenants::read(node, &report))
             .unwrap_or_default();
-        let mut found = Found::default();
+        let mut found = Found::of(further);
         if let Some(node) = root.raw("keys") {
             found.take_list("keys", node, &report, Reading { env, rate });
         }
@@ -111,7 +112,9 @@ impl Callers {
         }
         callers.set_keys(found.keys.into_iter().map(|located| located.key).collect());
         let problems = report.finish(()).err().map_or(Vec::new(), |all| all.0);
-        problems.into_iter().for_each(|problem| root.tell(problem));
+        for problem in problems {
+            root.tell(problem);
+        }
         (callers, warnings)
     }
 
@@ -191,6 +194,9 @@ impl Callers {
 #[derive(Default)]
 struct Found {
     keys: Vec<Located>,
+    /// Which of them has a name, or a digest.
+    ids: HashMap<KeyId, usize>,
+    digests: HashMap<[u8; 32], usize>,
     warnings: Vec<String>,
 }
 
@@ -201,14 +207,14 @@ struct Located {
 
 impl Found {
     fn of(keys: impl IntoIterator<Item = Key>) -> Self {
-        let located = keys.into_iter().map(|key| Located {
-            key,
-            place: "the configuration".to_owned(),
-        });
-        Self {
-            keys: located.collect(),
-            warnings: Vec::new(),
+        let mut found = Self::default();
+        for (index, key) in keys.into_iter().enumerate() {
+            found.ids.insert(key.id.clone(), index);
+            found.digests.insert(key.sha256, index);
+            let place = "the configuration".to_owned();
+            found.keys.push(Located { key, place });
         }
+        found
     }
 
     /// Takes in a list of entries, which problems call `name`.
@@ -238,15 +244,22 @@ impl Found {
 
     fn take(&mut self, key: Key, fields: &Fields<'_>) {
         let place = fields.origin().to_string();
-        for other in &self.keys {
-            let Located { key: old, place } = other;
-            if old.id == key.id && !key.id.as_str().is_empty() {
-                fields.wrong("id", &format!("is the name of another key, at {place}"));
-            }
-            if old.sha256 == key.sha256 && key.sha256 != [0; 32] {
-                let text = format!("is the same key as `{}`, at {place}", old.id);
-                fields.wrong("key", &text);
-            }
+        let index = self.keys.len();
+        // What is empty was wrong, and is told already.
+        if !key.id.as_str().is_empty()
+            && let Some(old) = self.ids.insert(key.id.clone(), index)
+        {
+            let place = &self.keys[old].place;
+            fields.wrong("id", &format!("is the name of another key, at {place}"));
+        }
+        if key.sha256 != [0; 32]
+            && let Some(old) = self.digests.insert(key.sha256, index)
+        {
+            let Located { key: old, place } = &self.keys[old];
+            fields.wrong(
+                "key",
+                &format!("is the same key as `{}`, at {place}", old.id),
+            );
         }
         self.keys.push(Located { key, place });
     }

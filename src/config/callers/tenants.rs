@@ -14,14 +14,14 @@ pub(super) fn read(
     node: &Node,
     report: &Report,
 ) -> (BTreeMap<TenantId, TenantLimits>, TenantLimits) {
-    let none = BTreeMap::new();
+    let nobody = BTreeMap::new();
     let named = match &node.value {
         Value::Map(named) => named,
-        Value::Null => &none,
+        Value::Null => &nobody,
         Value::Text(..) | Value::List(_) => {
             let text = "must hold the names of tenants, each with its limits";
             report.add(Problem::new(&node.origin, "tenants", text));
-            &none
+            &nobody
         }
     };
     let limits = |name: &str, base: &TenantLimits| {
@@ -47,9 +47,12 @@ pub(super) fn read(
 
 /// What a tenant does not say is as it is for any other; null is no limit.
 fn read_limits(fields: &Fields<'_>, base: &TenantLimits) -> TenantLimits {
-    let limit = |key, base| match fields.is_given(key) {
-        true => fields.count(key, 1..=MOST),
-        false => base,
+    let limit = |key, base| {
+        if fields.is_given(key) {
+            fields.count(key, 1..=MOST)
+        } else {
+            base
+        }
     };
     TenantLimits {
         max_in_flight: limit("max_in_flight", base.max_in_flight),

@@ -156,122 +156,125 @@ fn a_dollar_that_no_whole_credit_makes_is_rounded_down() {
     assert_eq!(key.limits.budget.day, Some(Millicredits(33_333)));
 }
 
+/// An entry, what of it is wrong, and a word of what is said about it.
+const BAD_ENTRIES: &[(&str, &str, &str)] = &[
+    ("id: a", "keys[0].key", "is missing"),
+    ("key: KEY", "keys[0].id", "is missing"),
+    ("id: a b, key: KEY", "keys[0].id", "1 to 64 letters"),
+    ("id: 12, key: KEY", "keys[0].id", "quotes"),
+    ("id: a, key: KEY, sha256: x", "keys[0].key", "only one"),
+    ("id: a, key: 12345678", "keys[0].key", "quotes"),
+    ("id: a, key: ''", "keys[0].key", "is empty"),
+    ("id: a, key: 'x KEY'", "keys[0].key", "spaces"),
+    ("id: a, key: [KEY]", "keys[0].key", "one value"),
+    (
+        "id: a, key: os.environ/NONE",
+        "keys[0].key",
+        "NONE is not set",
+    ),
+    (
+        "id: a, key: os.environ/EMPTY",
+        "keys[0].key",
+        "EMPTY is not set",
+    ),
+    (
+        "id: a, key_file: /none/such",
+        "keys[0].key_file",
+        "cannot be read",
+    ),
+    ("id: a, sha256: KEY", "keys[0].sha256", "64 hex digits"),
+    ("id: a, key: KEY, tenant: ''", "keys[0].tenant", "1 to 64"),
+    (
+        "id: a, key: KEY, tennant: x",
+        "keys[0].tennant",
+        "`keys[0].tenant`",
+    ),
+    (
+        "id: a, key: KEY, models: []",
+        "keys[0].models",
+        "not be empty",
+    ),
+    (
+        "id: a, key: KEY, models: [{a: b}]",
+        "keys[0].models",
+        "list",
+    ),
+    (
+        "id: a, key: KEY, scopes: [admin]",
+        "keys[0].scopes",
+        "create, read, operate",
+    ),
+    (
+        "id: a, key: KEY, expires: soon",
+        "keys[0].expires",
+        "2026-12-31",
+    ),
+    (
+        "id: a, key: KEY, expires: 2026-02-30",
+        "keys[0].expires",
+        "2026-12-31",
+    ),
+    (
+        "id: a, key: KEY, limits: 5",
+        "keys[0].limits",
+        "keys of its own",
+    ),
+    (
+        "id: a, key: KEY, limits: {rpm: 5}",
+        "keys[0].limits.rpm",
+        "no such key",
+    ),
+    (
+        "id: a, key: KEY, limits: {streams: 0}",
+        "keys[0].limits.streams",
+        "from 1 to",
+    ),
+    (
+        "id: a, key: KEY, limits: {streams: -1}",
+        "keys[0].limits.streams",
+        "from 1 to",
+    ),
+    (
+        "id: a, key: KEY, limits: {usd_per_day: -1}",
+        "keys[0].limits.usd_per_day",
+        "dollars",
+    ),
+    (
+        "id: a, key: KEY, limits: {usd_per_day: 99999999}",
+        "keys[0].limits.usd_per_day",
+        "at most",
+    ),
+    (
+        "id: a, key: KEY, limits: {usd_per_day: 1, credits_per_day: 1}",
+        "keys[0].limits.credits_per_day",
+        "give one",
+    ),
+    (
+        "id: a, key: KEY, rpm_limit: 1, limits: {requests_per_minute: 1}",
+        "keys[0].rpm_limit",
+        "give one",
+    ),
+    (
+        "id: a, key: KEY, max_budget: 1",
+        "keys[0].budget_duration",
+        "1d",
+    ),
+    (
+        "id: a, key: KEY, max_budget: 1, budget_duration: 7d",
+        "keys[0].budget_duration",
+        "1d",
+    ),
+    (
+        "id: a, key: KEY, budget_duration: 1d",
+        "keys[0].budget_duration",
+        "max_budget",
+    ),
+];
+
 #[test]
 fn every_bad_entry_is_named_and_no_secret_is_shown() {
     let folder = Folder::new();
-    for (entry, field, says) in [
-        ("id: a", "keys[0].key", "is missing"),
-        ("key: KEY", "keys[0].id", "is missing"),
-        ("id: a b, key: KEY", "keys[0].id", "1 to 64 letters"),
-        ("id: 12, key: KEY", "keys[0].id", "quotes"),
-        ("id: a, key: KEY, sha256: x", "keys[0].key", "only one"),
-        ("id: a, key: 12345678", "keys[0].key", "quotes"),
-        ("id: a, key: ''", "keys[0].key", "is empty"),
-        ("id: a, key: 'x KEY'", "keys[0].key", "spaces"),
-        ("id: a, key: [KEY]", "keys[0].key", "one value"),
-        (
-            "id: a, key: os.environ/NONE",
-            "keys[0].key",
-            "NONE is not set",
-        ),
-        (
-            "id: a, key: os.environ/EMPTY",
-            "keys[0].key",
-            "EMPTY is not set",
-        ),
-        (
-            "id: a, key_file: /none/such",
-            "keys[0].key_file",
-            "cannot be read",
-        ),
-        ("id: a, sha256: KEY", "keys[0].sha256", "64 hex digits"),
-        ("id: a, key: KEY, tenant: ''", "keys[0].tenant", "1 to 64"),
-        (
-            "id: a, key: KEY, tennant: x",
-            "keys[0].tennant",
-            "`keys[0].tenant`",
-        ),
-        (
-            "id: a, key: KEY, models: []",
-            "keys[0].models",
-            "not be empty",
-        ),
-        (
-            "id: a, key: KEY, models: [{a: b}]",
-            "keys[0].models",
-            "list",
-        ),
-        (
-            "id: a, key: KEY, scopes: [admin]",
-            "keys[0].scopes",
-            "create, read, operate",
-        ),
-        (
-            "id: a, key: KEY, expires: soon",
-            "keys[0].expires",
-            "2026-12-31",
-        ),
-        (
-            "id: a, key: KEY, expires: 2026-02-30",
-            "keys[0].expires",
-            "2026-12-31",
-        ),
-        (
-            "id: a, key: KEY, limits: 5",
-            "keys[0].limits",
-            "keys of its own",
-        ),
-        (
-            "id: a, key: KEY, limits: {rpm: 5}",
-            "keys[0].limits.rpm",
-            "no such key",
-        ),
-        (
-            "id: a, key: KEY, limits: {streams: 0}",
-            "keys[0].limits.streams",
-            "from 1 to",
-        ),
-        (
-            "id: a, key: KEY, limits: {streams: -1}",
-            "keys[0].limits.streams",
-            "from 1 to",
-        ),
-        (
-            "id: a, key: KEY, limits: {usd_per_day: -1}",
-            "keys[0].limits.usd_per_day",
-            "dollars",
-        ),
-        (
-            "id: a, key: KEY, limits: {usd_per_day: 99999999}",
-            "keys[0].limits.usd_per_day",
-            "at most",
-        ),
-        (
-            "id: a, key: KEY, limits: {usd_per_day: 1, credits_per_day: 1}",
-            "keys[0].limits.credits_per_day",
-            "give one",
-        ),
-        (
-            "id: a, key: KEY, rpm_limit: 1, limits: {requests_per_minute: 1}",
-            "keys[0].rpm_limit",
-            "give one",
-        ),
-        (
-            "id: a, key: KEY, max_budget: 1",
-            "keys[0].budget_duration",
-            "1d",
-        ),
-        (
-            "id: a, key: KEY, max_budget: 1, budget_duration: 7d",
-            "keys[0].budget_duration",
-            "1d",
-        ),
-        (
-            "id: a, key: KEY, budget_duration: 1d",
-            "keys[0].budget_duration",
-            "max_budget",
-        ),
-    ] {
+    for (entry, field, says) in BAD_ENTRIES {
         let entry = entry.replace("KEY", SECRET);
         let told = folder.problems(&format!("keys:\n  - {{{entry}}}\n"));
         let line = format!("mediagen.yaml:2: {field}: ");
@@ -420,6 +423,23 @@ fn the_keys_file_is_read_in_all_its_forms_and_again_when_asked() {
     );
     std::fs::write(&file, "[]").unwrap();
     assert_eq!(ids(&callers.reread().unwrap()), ["own"]);
+}
+
+#[test]
+fn ten_thousand_keys_are_read_and_no_more() {
+    let (folder, env) = (Folder::new(), Environment::default());
+    let many = |count: usize| {
+        let one = |number: usize| {
+            let mut one = entry(&format!("key-number-{number}"));
+            one.insert("tenant".to_owned(), format!("tenant-{number}").into());
+            serde_json::Value::Object(one)
+        };
+        let keys: Vec<_> = (0..count).map(one).collect();
+        folder.write("keys.json", &json!({ "keys": keys }).to_string())
+    };
+    assert_eq!(file::list(&many(10_000), &env).unwrap().len(), 10_000);
+    let told = file::list(&many(10_001), &env).unwrap_err().to_string();
+    assert!(told.contains("more than 10000 keys"), "{told}");
 }
 
 fn entry(id: &str) -> serde_json::Map<String, serde_json::Value> {

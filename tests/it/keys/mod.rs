@@ -15,8 +15,11 @@ use mediagen::domain::id::TenantId;
 use mediagen::domain::time::Timestamp;
 use mediagen::pb::v1::download_content_response::Part;
 use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
-use mediagen::pb::v1::{DownloadContentRequest, WatchTaskRequest};
+use mediagen::pb::v1::{
+    DownloadContentRequest, UploadInputRequest, WatchTaskRequest, upload_input_request,
+};
 use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -190,6 +193,52 @@ async fn a_key_that_is_revoked_ends_its_watch_and_its_download_within_five_secon
     assert_eq!(status.unwrap().into_inner().tasks.len(), 2);
     let next = tokio::time::timeout(Duration::from_millis(100), kept.message()).await;
     assert!(!matches!(next, Ok(Err(_) | Ok(None))), "{next:?}");
+}
+
+#[tokio::test]
+async fn an_upload_and_a_watch_end_when_their_key_expires() {
+    let end = jiff::Timestamp::now().as_millisecond() + 2_000;
+    let app = TestApp::tuned(|config| {
+        config.callers.keys = vec![Key {
+            expires: Some(Timestamp(end)),
+            ..key("brief", "t")
+        }];
+    })
+    .await;
+    let mut client = keyed(channel(app.address), &text("brief"));
+    let endless = client
+        .create(sound("a bell [sandbox:seconds=600]"))
+        .await
+        .unwrap();
+    let watched = WatchTaskRequest {
+        task_id: endless.into_inner().task.unwrap().id,
+        ..Default::default()
+    };
+    let mut events = client.watch_task(watched).await.unwrap().into_inner();
+    let watch = async {
+        loop {
+            match events.message().await {
+                Ok(event) => assert!(event.is_some(), "it ended well"),
+                Err(end) => return end,
+            }
+        }
+    };
+    let metadata = UploadInputRequest {
+        part: Some(upload_input_request::Part::Metadata(Default::default())),
+    };
+    let parts = tokio_stream::once(metadata).chain(tokio_stream::pending());
+    let mut other = client.clone();
+    let upload = other.upload_input(parts);
+    let (watch, upload) = within("both ends", async { tokio::join!(watch, upload) }).await;
+    for status in [watch, upload.unwrap_err()] {
+        let refused = refused(Err::<(), _>(status));
+        assert!(
+            refused.is(Code::Unauthenticated, "API_KEY_EXPIRED"),
+            "{refused:?}"
+        );
+    }
+    let late = jiff::Timestamp::now().as_millisecond() - end;
+    assert!((0..5_000).contains(&late), "{late} ms");
 }
 
 /// A task whose output is larger than all that is on its way at once.
