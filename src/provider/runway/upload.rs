@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::client::{Answer, Client};
-use super::loose::is_shallow;
-use super::{translate, wire};
+use super::client::Client;
+use super::translate;
 use crate::domain::task::{Rejection, RejectionKind};
 use crate::egress::{Egress, EgressError};
+use crate::provider::http::{Answer, is_shallow};
 use crate::provider::redact::clean;
 use crate::provider::{Media, Placed, ProviderErrorKind};
 
@@ -115,7 +115,7 @@ impl Slot {
 
 /// Nothing was created, so every failure is a rejection; its kind says what to do next.
 fn refused_slot(answer: &Answer) -> Rejection {
-    let error = wire::failed(answer);
+    let error = answer.failed();
     let kind = match error.kind {
         ProviderErrorKind::RateLimited => RejectionKind::Quota,
         ProviderErrorKind::Unavailable => RejectionKind::Unavailable,

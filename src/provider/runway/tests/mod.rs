@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::domain::model::Offer;
 use crate::domain::money::Millicredits;
-use crate::domain::task::UpstreamStatus;
+use crate::domain::task::{RejectionKind, UpstreamStatus};
 
 /// What the server does with a connection once it has read the request.
 #[derive(Clone)]
@@ -137,6 +137,7 @@ fn prepared() -> Prepared {
     let body = Bytes::from_static(b"{\"model\":\"gen4.5\",\"promptText\":\"a lake\"}");
     Prepared {
         endpoint: "/v1/text_to_video".to_owned(),
+        content_type: "application/json".to_owned(),
         body,
     }
 }
