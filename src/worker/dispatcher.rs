@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::made;
 use super::placing::{self, Turn, Unplaced};
 use crate::archive::ArchiveError;
 use crate::domain::follow::BOOKING;
@@ -200,7 +201,17 @@ async fn submit(desk: &Desk, account: &Account, task: &Task, room: &mut Room) {
         }
         Ok(prepared) => provider.submit(prepared).await,
     };
+    let made = match &outcome {
+        SubmitOutcome::Accepted { finished, .. } => finished.clone(),
+        _ => None,
+    };
+    if let Some(made) = &made {
+        made::keep(desk, task.id, made).await;
+    }
     settle(desk, account, &claimed, outcome, reused.as_deref()).await;
+    if let Some(made) = made {
+        made::announce(desk, task.id, made.seen).await;
+    }
 }
 
 /// Gives up the room for placing for that of a create. False when the create must not be made now.
@@ -254,6 +265,7 @@ async fn settle(
         SubmitOutcome::Accepted {
             upstream_id,
             estimated,
+            ..
         } => {
             tracing::info!(task = %task.id, attempt, upstream_id, "the provider accepted the create");
             account.accepted(model);

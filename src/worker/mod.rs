@@ -9,6 +9,7 @@ mod archiver;
 mod cleaner;
 pub mod copy;
 mod dispatcher;
+mod made;
 mod placing;
 mod poller;
 mod rescuer;

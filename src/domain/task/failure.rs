@@ -1,6 +1,11 @@
 //! Why a task failed, as a caller sees it, and what a provider's answer to a create means.
 
+use std::fmt;
 use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::event::Observation;
 
 /// The reason of a terminal failure. The names are part of the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +182,26 @@ impl Rejection {
     }
 }
 
+/// What came in the very answer to a create.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What a question would say now.
+    pub seen: Observation,
+    /// The bytes of outputs, in order, that came with it; empty where there are addresses instead.
+    pub outputs: Vec<Bytes>,
+}
+
+/// Shows no media.
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lengths: Vec<usize> = self.outputs.iter().map(Bytes::len).collect();
+        f.debug_struct("Finished")
+            .field("status", &self.seen.status)
+            .field("outputs", &lengths)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The three outcomes of one create call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitOutcome {
@@ -186,6 +211,8 @@ pub enum SubmitOutcome {
         upstream_id: String,
         /// The price the provider named.
         estimated: Option<crate::domain::money::Millicredits>,
+        /// What was made already, of a provider that generates while it is asked; `None`: ask.
+        finished: Option<Box<Finished>>,
     },
     /// Proved: no task exists.
     Rejected(Rejection),
