@@ -108,7 +108,7 @@ async fn start_work(
     let accounts = Arc::new(open_accounts(config, &catalog, shutdown).await?);
     let egress = Arc::new(open_egress(&accounts)?);
     let roster = LiveRoster::new(Roster {
-        catalog,
+        catalog: Arc::new(offered(config)),
         accounts,
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
@@ -191,6 +191,13 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
         }
     });
     Ok(archive)
+}
+
+/// The models that some account can generate.
+fn offered(config: &Config) -> Catalog {
+    let accounts = config.routing.accounts.iter();
+    let kinds: Vec<ProviderKind> = accounts.map(|account| account.kind).collect();
+    config.catalog.served_by(&kinds)
 }
 
 /// Every configured account; those of the sandbox share one.

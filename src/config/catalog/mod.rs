@@ -1,4 +1,4 @@
-//! The catalogue of RunwayML's models: from its JSON text to `domain::model` values.
+//! The catalogues of RunwayML's and OpenAI's models: from their JSON text to `domain::model` values.
 //!
 //! The file is data: a new model is a row. `endpoints` keeps the layout in which Runway's SDK is
 //! extracted; which of Runway's names stands for which field of ours is said by `typed` and
@@ -36,6 +36,9 @@ pub use update::update;
 
 /// The catalogue that is compiled in.
 pub const EMBEDDED: &str = include_str!("../../../config/runway_catalog.json");
+
+/// What is compiled in of `OpenAI`'s models.
+pub const OPENAI: &str = include_str!("../../../config/openai_catalog.json");
 
 /// One thing that is wrong with a catalogue, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,13 @@ impl std::error::Error for CatalogErrors {}
 /// Parses a catalogue.
 pub fn parse(text: &str) -> Result<Catalog, CatalogErrors> {
     read(&document(text)?.to_json())
+}
+
+/// The catalogues that are compiled in, as one.
+pub fn embedded() -> Result<Catalog, CatalogErrors> {
+    let mut catalog = parse(EMBEDDED)?;
+    catalog.join(parse(OPENAI)?);
+    Ok(catalog)
 }
 
 /// Reads the text of a catalogue file, as far as it is JSON.
@@ -157,7 +167,7 @@ impl Found {
             return self.errors.push(wrong(path, "is no known operation"));
         };
         for (model, fields) in &endpoint.models {
-            if let Some(problem) = unfit_id(model, &file.prefix) {
+            if let Some(problem) = unfit_id(model, &file.prefix, file.qualified) {
                 self.note(wrong(model, &problem).under(path));
             }
             match row::spec(file, operation, fields) {
@@ -190,9 +200,13 @@ impl Found {
 }
 
 /// Why a text cannot be a model's id.
-pub(super) fn unfit_id(id: &str, prefix: &str) -> Option<String> {
+pub(super) fn unfit_id(id: &str, prefix: &str, qualified: bool) -> Option<String> {
     if !Catalog::is_id(id) {
         return Some("is no model id: those are 1 to 128 visible ASCII characters".into());
+    }
+    if qualified {
+        let fits = id.len() > prefix.len() && id.starts_with(prefix);
+        return (!fits).then(|| format!("is written with the prefix, as `{prefix}{id}`"));
     }
     let bare = id.strip_prefix(prefix)?;
     Some(format!("is written without the prefix, as `{bare}`"))

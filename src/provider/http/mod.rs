@@ -3,7 +3,9 @@
 
 mod answer;
 mod client;
+mod fields;
 mod loose;
+mod media;
 mod retry_after;
 
 pub(super) use answer::{Answer, MAX_CODE, MAX_MESSAGE, NoAnswer};
@@ -11,7 +13,9 @@ pub(super) use client::{
     CONNECT_TIMEOUT, Client, Line, MAX_CREATE_BODY, MAX_ERROR_BODY, MAX_POLL_BODY, create_limit,
     exchange,
 };
+pub(super) use fields::{to_json, write_typed};
 pub(super) use loose::{Loose, apart, is_shallow};
+pub(super) use media::{data_uri, extension, not_sent, rejection};
 pub(super) use retry_after::retry_after;
 
 /// Why settings cannot be used. Never holds a secret.
