@@ -18,6 +18,7 @@ use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, Health, LimitLayer, MessageLimits};
+use crate::provider::openai::{OpenAi, Settings as OpenAiSettings};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, LiveRoster, Provider, Roster};
 use crate::sandbox::{self, Sandbox};
@@ -216,7 +217,13 @@ async fn open_accounts(
     for account in &config.routing.accounts {
         let (base_url, key) = match (&account.access, &sandbox) {
             (Access::Account { api_key, base_url }, _) => (base_url.to_string(), api_key.clone()),
-            (Access::Sandbox, Some(sandbox)) => sandbox.clone(),
+            (Access::Sandbox, Some(sandbox)) => {
+                let base_url = match account.kind {
+                    ProviderKind::Runway => sandbox.base_url(),
+                    ProviderKind::OpenAi => sandbox.openai_url(),
+                };
+                (base_url, SecretString::from(sandbox::DEFAULT_API_KEY))
+            }
             (Access::Sandbox, None) => continue,
         };
         let provider = open_provider(config, account, base_url, key, catalog);
@@ -244,7 +251,14 @@ fn open_provider(
             settings.extra_headers = extra_headers(&account.headers);
             Ok(Arc::new(Runway::new(settings, Arc::clone(catalog))?))
         }
-        ProviderKind::OpenAi => anyhow::bail!("this provider cannot be called yet"),
+        ProviderKind::OpenAi => {
+            let mut settings = OpenAiSettings::new(&account.name, base_url, key);
+            settings.create_timeout = config.submit.timeout;
+            settings.image_timeout = config.submit.image_timeout;
+            settings.extra_headers = extra_headers(&account.headers);
+            settings.usd_rate = config.runway.usd_per_credit;
+            Ok(Arc::new(OpenAi::new(settings, Arc::clone(catalog))?))
+        }
     }
 }
 
@@ -258,10 +272,7 @@ fn extra_headers(headers: &HeaderMap) -> Vec<(String, SecretString)> {
 
 /// A sandbox outlives the service's drain: submits still run to a recorded outcome. It takes the
 /// models that the configuration adds as well.
-async fn start_sandbox(
-    catalog: &Catalog,
-    shutdown: &Shutdown,
-) -> anyhow::Result<(String, SecretString)> {
+async fn start_sandbox(catalog: &Catalog, shutdown: &Shutdown) -> anyhow::Result<Sandbox> {
     let life = Shutdown::new();
     let offers = catalog
         .ids()
@@ -283,10 +294,7 @@ async fn start_sandbox(
         service.finished().await;
         own.stop();
     });
-    Ok((
-        sandbox.base_url(),
-        SecretString::from(sandbox::DEFAULT_API_KEY),
-    ))
+    Ok(sandbox)
 }
 
 fn open_egress(accounts: &Accounts) -> anyhow::Result<Egress> {
@@ -367,7 +375,15 @@ fn worker_settings(config: &Config) -> worker::Settings {
 
 /// How long a create may still arrive after its intent.
 fn quarantine(config: &Config) -> Duration {
-    config.submit.window + config.submit.timeout + QUARANTINE_SLACK
+    let submit = &config.submit;
+    let mut accounts = config.routing.accounts.iter();
+    let held_open = accounts.any(|account| account.kind == ProviderKind::OpenAi);
+    let longest = if held_open {
+        submit.timeout.max(submit.image_timeout)
+    } else {
+        submit.timeout
+    };
+    submit.window + longest + QUARANTINE_SLACK
 }
 
 fn listener_limits(config: &Config) -> Limits {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod http;
+pub mod openai;
 pub mod redact;
 mod roster;
 pub mod runway;

@@ -41,7 +41,7 @@ impl Health {
                 }
             }
             RejectionKind::Quota => self.cool(model, rejection, now),
-            RejectionKind::Caller => self.faults = 0,
+            RejectionKind::Caller | RejectionKind::Moderated => self.faults = 0,
             RejectionKind::Unavailable | RejectionKind::NotSent => {}
         }
     }

@@ -125,6 +125,9 @@ impl Failure {
 pub enum RejectionKind {
     /// The request itself: no other deployment of the model would take it.
     Caller,
+    /// The request's content, as moderation judged it before anything was made: not to be sent
+    /// anywhere else.
+    Moderated,
     /// The account: its key, its credits, its rights, or our configuration of it.
     Account,
     /// The account's quota: it must cool down.
@@ -137,8 +140,9 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Caller,
+        Self::Moderated,
         Self::Account,
         Self::Quota,
         Self::Unavailable,
@@ -149,6 +153,7 @@ impl RejectionKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "CALLER",
+            Self::Moderated => "MODERATED",
             Self::Account => "ACCOUNT",
             Self::Quota => "QUOTA",
             Self::Unavailable => "UNAVAILABLE",

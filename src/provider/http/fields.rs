@@ -7,7 +7,11 @@ use crate::domain::model::{Param, Spec};
 use crate::domain::value::Value;
 
 /// Writes the fields that a request names itself.
-pub(in crate::provider) fn write_typed(generation: &Generation, spec: &Spec, body: &mut Map<String, Json>) {
+pub(in crate::provider) fn write_typed(
+    generation: &Generation,
+    spec: &Spec,
+    body: &mut Map<String, Json>,
+) {
     let typed = &spec.typed;
     let text = |text: &String| (!text.is_empty()).then(|| json!(text));
     let mut write = |param: Option<&Param>, value: Option<Json>| {

@@ -194,6 +194,7 @@ fn kind(outcome: &SubmitOutcome) -> &'static str {
         SubmitOutcome::Unknown { .. } => "unknown",
         SubmitOutcome::Rejected(rejection) => match rejection.kind {
             RejectionKind::Caller => "caller",
+            RejectionKind::Moderated => "moderated",
             RejectionKind::Account => "account",
             RejectionKind::Quota => "quota",
             RejectionKind::Unavailable => "unavailable",
