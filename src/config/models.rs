@@ -755,6 +755,42 @@ mod tests {
     }
 
     #[test]
+    fn models_of_another_provider_are_configured_like_any_other() {
+        let text = "models:\n  openai/wan: {text_to_video: {like: openai/sora-2, seconds: {enum: [5]}, \
+                    size: {enum: ['832:480']}, _price: {parts: [{unit: output_second, credits: 2}]}}}\n  \
+                    openai/dall-e-3: hidden\n  dream: {alias: openai/sora-2-pro}\n";
+        let config = load(text).unwrap();
+        let catalog = &config.catalog;
+        let spec = catalog.spec("openai/wan", Operation::TextToVideo).unwrap();
+        assert_eq!(spec.sizes(), ["832:480"]);
+        assert!(spec.price.is_some() && spec.typed.prompt.is_some());
+        assert!(catalog.resolve("openai/dall-e-3").is_err());
+        assert_eq!(catalog.resolve("dream").unwrap().id, "openai/sora-2-pro");
+        assert_eq!(catalog.resolve("openai/other").unwrap().offer.len(), 3);
+        for (text, expected) in [
+            (
+                "models: {openai/x: {text_to_video: {like: gen4.5}}}",
+                "models.openai/x.text_to_video.like",
+            ),
+            (
+                "models: {openai/x: {text_to_video: {like: openai/sora-3}}}",
+                "did you mean `openai/sora-2`?",
+            ),
+            (
+                "models: {openai/x: {text_to_video: {seconds: {typ: integer}}}}",
+                "did you mean `type`?",
+            ),
+            (
+                "models: {openai/: {text_to_video: {like: openai/sora-2}}}",
+                "models.openai/",
+            ),
+        ] {
+            let told = problems(text);
+            assert!(told.contains(expected), "{text}\n{told}");
+        }
+    }
+
+    #[test]
     fn the_effective_catalogue_needs_no_key_and_can_be_used_as_a_file() {
         let text = "poll: {interval: nonsense}\nmodels:\n  act_two: hidden\n  gen5: {text_to_video: {like: gen4.5}}\n";
         let effective = effective(Some(file(text).path()), &Environment::default()).unwrap();

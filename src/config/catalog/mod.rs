@@ -277,8 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn the_second_catalogue_has_qualified_ids_and_known_prices_but_one() {
+        let catalog = parse(OPENAI).unwrap();
+        for id in catalog.ids() {
+            assert!(id.starts_with("openai/"), "{id}");
+            for (operation, spec) in catalog.offer(id).unwrap() {
+                let known = id != "openai/gpt-image-2";
+                assert_eq!(spec.price.is_some(), known, "{id} {operation}");
+            }
+        }
+        let embedded = embedded().unwrap();
+        let ids = parse(EMBEDDED).unwrap().ids().count() + catalog.ids().count();
+        assert_eq!(embedded.ids().count(), ids);
+        let bare = OPENAI.replacen("\"openai/sora-2\": {", "\"sora-2\": {", 1);
+        let told = parse(&bare).unwrap_err().to_string();
+        assert!(
+            told.contains("is written with the prefix, as `openai/sora-2`"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn required_sizes_and_durations_have_fallbacks_that_the_model_takes() {
-        let catalog = parse(EMBEDDED).unwrap();
+        let catalog = embedded().unwrap();
         for id in catalog.ids() {
             for (operation, spec) in catalog.offer(id).unwrap() {
                 let typed = spec.typed.sizes.iter().chain(&spec.typed.seconds);

@@ -7,6 +7,8 @@ mod fields;
 mod loose;
 mod media;
 mod retry_after;
+#[cfg(test)]
+pub(super) mod scripted;
 
 pub(super) use answer::{Answer, MAX_CODE, MAX_MESSAGE, NoAnswer};
 pub(super) use client::{

@@ -58,12 +58,13 @@ fn fields(generation: &Generation, catalog: &Catalog) -> Map<String, Json> {
 }
 
 /// Asks for the image itself and not for an address, which dies soon and would have to be fetched
-/// after the one answer. Some models know nothing else and refuse to be asked.
+/// after the one answer. Some models know nothing else and refuse to be asked. A caller's own word
+/// goes before, and an empty one asks for nothing.
 fn ask_for_bytes(fields: &mut Map<String, Json>) {
     let model = fields.get("model").and_then(Json::as_str);
     let always = model.is_some_and(|model| BYTES_ALWAYS.iter().any(|known| model.contains(known)));
     match fields.get(FORMAT) {
-        Some(Json::Null) => drop(fields.remove(FORMAT)),
+        Some(Json::String(none)) if none.is_empty() => drop(fields.remove(FORMAT)),
         None if !always => drop(fields.insert(FORMAT.to_owned(), json!("b64_json"))),
         Some(_) | None => {}
     }
@@ -156,6 +157,6 @@ const INPUT: &str = "input_reference";
 const SECONDS: &str = "seconds";
 const FORMAT: &str = "response_format";
 /// Options that would change the form of the answer.
-const REFUSED: [&str; 4] = ["model", "stream", "partial_images", "stream_format"];
+const REFUSED: [&str; 3] = ["stream", "stream_format", "partial_images"];
 /// Models that answer with bytes whatever is asked, and refuse to be asked.
 const BYTES_ALWAYS: [&str; 2] = ["gpt-image", "chatgpt-image"];
