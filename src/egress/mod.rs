@@ -216,7 +216,7 @@ pub async fn fetch(
     if answer.status().is_redirection() {
         let to = answer.headers().get(header::LOCATION);
         let to = to.and_then(|to| answer.url().join(to.to_str().ok()?).ok());
-        let to = to.ok_or(EgressError::Refused("the server redirects to nowhere"))?;
+        let to = to.ok_or(EgressError::Refused("the server redirects"))?;
         return Ok(Reply::Elsewhere(to.into()));
     }
     check_coding(&answer)?;

@@ -246,7 +246,7 @@ async fn content_that_is_not_there_or_encoded_is_an_error() {
         ),
         (
             http("302 Found", "", ""),
-            EgressError::Refused("the server redirects to nowhere"),
+            EgressError::Refused("the server redirects"),
         ),
     ] {
         bench.next(Act::Say(answer));
