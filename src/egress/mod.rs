@@ -60,7 +60,7 @@ pub struct Fetched {
 #[derive(Debug)]
 pub enum Reply {
     /// Here it is.
-    Body(Fetched),
+    Body(Box<Fetched>),
     /// It is at this address; secret, as every address here.
     Elsewhere(String),
 }
@@ -164,7 +164,7 @@ impl Egress {
     pub async fn get(&self, url: &str, resume: Option<Resume<'_>>) -> Result<Fetched, EgressError> {
         let (client, url) = self.route(url)?;
         match fetch(client.get(url), resume).await? {
-            Reply::Body(fetched) => Ok(fetched),
+            Reply::Body(fetched) => Ok(*fetched),
             Reply::Elsewhere(_) => Err(EgressError::Refused("the server redirects")),
         }
     }
@@ -222,7 +222,7 @@ pub async fn fetch(
     check_coding(&answer)?;
     let fetched = Fetched::from(answer);
     match fetched.status {
-        200 | 206 => Ok(Reply::Body(fetched)),
+        200 | 206 => Ok(Reply::Body(Box::new(fetched))),
         status => Err(EgressError::Http(status)),
     }
 }

@@ -110,7 +110,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub enum Opened {
     /// Here: the provider gave it to the account.
-    Body(Fetched),
+    Body(Box<Fetched>),
     /// At this address, which is signed and needs no key.
     At(String),
 }
@@ -210,6 +210,6 @@ impl fmt::Debug for Prepared {
         f.debug_struct("Prepared")
             .field("endpoint", &self.endpoint)
             .field("bytes", &bytes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -38,9 +38,8 @@ fn kind(answer: &Answer) -> Option<RejectionKind> {
             Some(RejectionKind::Account)
         }
         (400 | 413 | 415 | 422, Some(_)) => Some(RejectionKind::Caller),
-        (401..=405, Some(_)) => Some(RejectionKind::Account),
         // Where a redirect leads was not followed. A 303 would be the answer of a server that took it.
-        (301 | 302 | 307 | 308, _) => Some(RejectionKind::Account),
+        (401..=405, Some(_)) | (301 | 302 | 307 | 308, _) => Some(RejectionKind::Account),
         (429, _) => Some(RejectionKind::Quota),
         _ => None,
     }

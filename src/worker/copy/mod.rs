@@ -109,7 +109,7 @@ impl Source<'_> {
             return self.egress.get(output, resume).await;
         };
         match provider.open_output(output, resume).await? {
-            Opened::Body(fetched) => Ok(fetched),
+            Opened::Body(fetched) => Ok(*fetched),
             Opened::At(url) => self.egress.get(&url, resume).await,
         }
     }

@@ -27,22 +27,23 @@ pub async fn read(request: Request) -> Result<Sent, Box<Response>> {
         return read_form(request).await;
     }
     let body = Bytes::from_request(request, &()).await;
-    let body = body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"))?;
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(fields)) => Ok(Sent {
-            fields,
-            has_file: false,
-            is_form: false,
-        }),
-        _ => Err(refuse(
-            StatusCode::BAD_REQUEST,
-            "We could not parse the JSON body of your request.",
-        )),
-    }
+    let body = body.map_err(|_| {
+        let problem = "The body is too large";
+        Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, problem))
+    })?;
+    let Ok(Value::Object(fields)) = serde_json::from_slice(&body) else {
+        let problem = "We could not parse the JSON body of your request.";
+        return Err(Box::new(refuse(StatusCode::BAD_REQUEST, problem)));
+    };
+    Ok(Sent {
+        fields,
+        has_file: false,
+        is_form: false,
+    })
 }
 
 async fn read_form(request: Request) -> Result<Sent, Box<Response>> {
-    let broken = || refuse(StatusCode::BAD_REQUEST, "The form is malformed");
+    let broken = || Box::new(refuse(StatusCode::BAD_REQUEST, "The form is malformed"));
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|_| broken())?;
     let mut sent = Sent {
@@ -58,7 +59,8 @@ async fn read_form(request: Request) -> Result<Sent, Box<Response>> {
                 .is_some_and(|kind| kind.starts_with("image/"));
             let bytes = field.bytes().await.map_err(|_| broken())?;
             if name != "input_reference" || !image || bytes.is_empty() {
-                return Err(refuse(StatusCode::BAD_REQUEST, "The file is no image"));
+                let problem = "The file is no image";
+                return Err(Box::new(refuse(StatusCode::BAD_REQUEST, problem)));
             }
             sent.has_file = true;
         } else {
@@ -72,8 +74,8 @@ async fn read_form(request: Request) -> Result<Sent, Box<Response>> {
     Ok(sent)
 }
 
-fn refuse(status: StatusCode, message: &str) -> Box<Response> {
-    Box::new(answer::error(status, message, "", None))
+fn refuse(status: StatusCode, message: &str) -> Response {
+    answer::error(status, message, "", None)
 }
 
 const MAX_FIELDS: usize = 64;

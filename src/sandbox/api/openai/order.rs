@@ -31,17 +31,14 @@ pub fn video(state: &State, sent: &Sent) -> Result<Order, Refusal> {
         Some(text) => match text.parse() {
             Ok(seconds @ (4 | 8 | 12)) => seconds,
             Ok(seconds @ 1..=60) if known.is_none() => seconds,
-            _ => return Err(wrong("seconds", "Invalid value: supported are 4, 8 and 12")),
+            _ => return wrong("seconds", "Invalid value: supported are 4, 8 and 12"),
         },
     };
     let size = size(sent, known, (720, 1280))?;
     let reference = sent.fields.get("input_reference");
     let by_address = reference.and_then(|reference| reference.get("image_url")?.as_str());
     if reference.is_some() && (sent.has_file || by_address.is_none()) {
-        return Err(wrong(
-            "input_reference",
-            "Invalid type for 'input_reference'",
-        ));
+        return wrong("input_reference", "Invalid type for 'input_reference'");
     }
     let dear = if size.0 * size.1 > 1_000_000 { 20 } else { 0 };
     let price = known.map_or(1, |model| model.price) + if name == "sora-2-pro" { dear } else { 0 };
@@ -67,17 +64,17 @@ pub fn images(state: &State, sent: &Sent) -> Result<(Order, bool), Refusal> {
     let count = match sent.fields.get("n").map(Value::as_u64) {
         None => 1,
         Some(Some(count @ 1..=10)) => u32::try_from(count).unwrap_or(1),
-        Some(_) => return Err(wrong("n", "Invalid 'n': integer between 1 and 10")),
+        Some(_) => return wrong("n", "Invalid 'n': integer between 1 and 10"),
     };
     let bytes_always = known.is_some_and(|model| model.bytes_always);
     let bytes = match text(sent, "response_format")? {
         Some(_) if bytes_always => {
             let message = "Unknown parameter: 'response_format'.";
-            return Err(wrong("response_format", message));
+            return wrong("response_format", message);
         }
         Some("b64_json") => true,
         Some("url") => false,
-        Some(_) => return Err(wrong("response_format", "Invalid value")),
+        Some(_) => return wrong("response_format", "Invalid value"),
         None => bytes_always,
     };
     let credits = known.map_or(1, |model| model.price).saturating_mul(count);
@@ -98,7 +95,7 @@ pub fn images(state: &State, sent: &Sent) -> Result<(Order, bool), Refusal> {
 /// The model that is meant: a known one, or one that the sandbox was told of.
 fn model(state: &State, sent: &Sent, known: &[Model], path: &str) -> Result<String, Refusal> {
     let Some(name) = text(sent, "model")? else {
-        return Err(wrong("model", "you must provide a model parameter"));
+        return wrong("model", "you must provide a model parameter");
     };
     let told = |(told, model): &(String, String)| {
         told == path && model.strip_prefix("openai/") == Some(name)
@@ -118,7 +115,10 @@ fn model(state: &State, sent: &Sent, known: &[Model], path: &str) -> Result<Stri
 
 fn prompt(sent: &Sent) -> Result<&str, Refusal> {
     let prompt = text(sent, "prompt")?.filter(|prompt| !prompt.is_empty());
-    prompt.ok_or_else(|| wrong("prompt", "Missing required parameter: 'prompt'."))
+    prompt.map_or_else(
+        || wrong("prompt", "Missing required parameter: 'prompt'."),
+        Ok,
+    )
 }
 
 fn size(sent: &Sent, known: Option<&Model>, usual: (u32, u32)) -> Result<(u32, u32), Refusal> {
@@ -133,7 +133,7 @@ fn size(sent: &Sent, known: Option<&Model>, usual: (u32, u32)) -> Result<(u32, u
         .filter(|(width, height)| {
             listed && (16..=4096).contains(width) && (16..=4096).contains(height)
         })
-        .ok_or_else(|| wrong("size", "Invalid value for 'size'"))
+        .map_or_else(|| wrong("size", "Invalid value for 'size'"), Ok)
 }
 
 /// A field that must be text, also where it is a number.
@@ -143,14 +143,19 @@ fn text<'a>(sent: &'a Sent, name: &str) -> Result<Option<&'a str>, Refusal> {
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => {
             let message = format!("Invalid type for '{name}': expected a string");
-            Err(wrong(name, &message))
+            wrong(name, &message)
         }
     }
 }
 
-fn wrong(param: &str, message: &str) -> Refusal {
+fn wrong<T>(param: &str, message: &str) -> Result<T, Refusal> {
     let status = StatusCode::BAD_REQUEST;
-    Box::new(answer::error(status, message, "invalid_value", Some(param)))
+    Err(Box::new(answer::error(
+        status,
+        message,
+        "invalid_value",
+        Some(param),
+    )))
 }
 
 const fn video_model(name: &'static str, sizes: &'static [&'static str], price: u32) -> Model {

@@ -211,7 +211,7 @@ fn object(task: &Task, now_ms: i64) -> Value {
         "id": format!("video_{}", task.id.simple()),
         "object": "video",
         "status": status,
-        "progress": progress.round() as i64,
+        "progress": percent(progress),
         "created_at": task.accepted_ms / 1000,
         "completed_at": over.then_some(task.end_ms / 1000),
         "expires_at": null,
@@ -228,6 +228,11 @@ fn object(task: &Task, now_ms: i64) -> Value {
             "cost_is_estimate": !over,
         },
     })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is between 0 and 100")]
+fn percent(progress: f64) -> i64 {
+    progress.round() as i64
 }
 
 /// The record behind a video's id.
