@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{Access, Account as AccountConfig, Config};
 use crate::domain::model::{Catalog, ProviderKind};
+use crate::domain::money::UsdRate;
 use crate::egress::Origin;
+use crate::provider::openai::{OpenAi, Settings as OpenAiSettings};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
 use crate::provider::{Account, Accounts, Provider};
 use crate::sandbox::{self, Sandbox};
@@ -24,6 +26,8 @@ pub(super) struct Opener {
     sandbox: Option<Sandbox>,
     /// These numbers are others' too, so that they are what they were at the start.
     create_timeout: Duration,
+    image_timeout: Duration,
+    usd_rate: UsdRate,
     trust_503: bool,
     creates: usize,
     polls: usize,
@@ -70,6 +74,8 @@ impl Opener {
         Ok(Self {
             sandbox,
             create_timeout: config.submit.timeout,
+            image_timeout: config.submit.image_timeout,
+            usd_rate: config.runway.usd_per_credit,
             trust_503: config.submit.trust_503,
             creates: config.submit.concurrency,
             polls: config.poll.concurrency,
@@ -145,10 +151,13 @@ impl Opener {
         let account = &terms.account;
         let (base_url, key) = match (&account.access, &self.sandbox) {
             (Access::Account { api_key, base_url }, _) => (base_url.to_string(), api_key.clone()),
-            (Access::Sandbox, Some(sandbox)) => (
-                sandbox.base_url(),
-                SecretString::from(sandbox::DEFAULT_API_KEY),
-            ),
+            (Access::Sandbox, Some(sandbox)) => {
+                let base_url = match account.kind {
+                    ProviderKind::Runway => sandbox.base_url(),
+                    ProviderKind::OpenAi => sandbox.openai_url(),
+                };
+                (base_url, SecretString::from(sandbox::DEFAULT_API_KEY))
+            }
             (Access::Sandbox, None) => anyhow::bail!("the sandbox takes a restart"),
         };
         let provider = self.speak(terms, base_url, key);
@@ -171,7 +180,14 @@ impl Opener {
                 settings.extra_headers = extra_headers(&account.headers);
                 Ok(Arc::new(Runway::new(settings, Arc::clone(&terms.catalog))?))
             }
-            ProviderKind::OpenAi => anyhow::bail!("this provider cannot be called yet"),
+            ProviderKind::OpenAi => {
+                let mut settings = OpenAiSettings::new(&account.name, base_url, key);
+                settings.create_timeout = self.create_timeout;
+                settings.image_timeout = self.image_timeout;
+                settings.extra_headers = extra_headers(&account.headers);
+                settings.usd_rate = self.usd_rate;
+                Ok(Arc::new(OpenAi::new(settings, Arc::clone(&terms.catalog))?))
+            }
         }
     }
 }

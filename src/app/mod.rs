@@ -168,7 +168,7 @@ async fn start_work(
     let egress = Egress::new(accounts::origins(&accounts));
     let egress = Arc::new(egress.context("the guarded client cannot be made")?);
     let roster = LiveRoster::new(Roster {
-        catalog,
+        catalog: Arc::new(offered(config)),
         accounts,
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
@@ -297,6 +297,13 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
     Ok(archive)
 }
 
+/// The models that some account can generate.
+fn offered(config: &Config) -> Catalog {
+    let accounts = config.routing.accounts.iter();
+    let kinds: Vec<ProviderKind> = accounts.map(|account| account.kind).collect();
+    config.catalog.served_by(&kinds)
+}
+
 /// Whose tasks the data folder holds.
 fn owner(config: &Config) -> &'static str {
     let is_sandbox = |account: &Account| matches!(account.access, Access::Sandbox);
@@ -371,7 +378,15 @@ fn worker_settings(config: &Config) -> worker::Settings {
 
 /// How long a create may still arrive after its intent.
 fn quarantine(config: &Config) -> Duration {
-    config.submit.window + config.submit.timeout + QUARANTINE_SLACK
+    let submit = &config.submit;
+    let mut accounts = config.routing.accounts.iter();
+    let held_open = accounts.any(|account| account.kind == ProviderKind::OpenAi);
+    let longest = if held_open {
+        submit.timeout.max(submit.image_timeout)
+    } else {
+        submit.timeout
+    };
+    submit.window + longest + QUARANTINE_SLACK
 }
 
 fn listener_limits(config: &Config) -> Limits {

@@ -246,7 +246,7 @@ impl Force {
         }
         live.egress.allow(origins(&accounts));
         live.roster.replace(Roster {
-            catalog: Arc::clone(&config.catalog),
+            catalog: Arc::new(super::offered(config)),
             routes: Arc::new(config.routing.routes.clone()),
             callers: Arc::new(config.callers.limits.clone()),
             accounts,

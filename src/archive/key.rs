@@ -13,6 +13,7 @@ pub struct Key(Place);
 enum Place {
     Output(TaskId, u32),
     Input(TaskId, u32),
+    Made(TaskId, u32),
     Upload(SpoolId),
 }
 
@@ -27,6 +28,11 @@ impl Key {
         Self(Place::Input(task, n))
     }
 
+    /// An output that came with the acceptance of its create: `<task_id>/made-<n>`.
+    pub const fn made(task: TaskId, n: u32) -> Self {
+        Self(Place::Made(task, n))
+    }
+
     /// What a caller uploaded: `<spool id>/0`.
     pub const fn upload(spool: SpoolId) -> Self {
         Self(Place::Upload(spool))
@@ -35,7 +41,9 @@ impl Key {
     /// The folder of everything that lives and dies with it.
     pub(super) fn folder(&self) -> String {
         match self.0 {
-            Place::Output(task, _) | Place::Input(task, _) => task.to_string(),
+            Place::Output(task, _) | Place::Input(task, _) | Place::Made(task, _) => {
+                task.to_string()
+            }
             Place::Upload(spool) => spool.to_string(),
         }
     }
@@ -45,6 +53,7 @@ impl Key {
         match self.0 {
             Place::Output(_, index) => index.to_string(),
             Place::Input(_, n) => format!("{INPUT}{n}"),
+            Place::Made(_, n) => format!("{MADE}{n}"),
             Place::Upload(_) => "0".to_owned(),
         }
     }
@@ -60,9 +69,15 @@ impl Key {
     }
 }
 
-/// Whether a name within a task is of an input, or of its sums.
-pub(super) fn is_input(name: &str) -> bool {
-    name.starts_with(INPUT)
+/// Whether a name within a task is of something that is of no use after its end, or of its sums.
+pub(super) fn is_spooled(name: &str) -> bool {
+    name.starts_with(INPUT) || is_made(name)
+}
+
+/// Whether a name within a task is of an output as it came, or of its sums.
+pub(super) fn is_made(name: &str) -> bool {
+    name.starts_with(MADE)
 }
 
 const INPUT: &str = "input-";
+const MADE: &str = "made-";

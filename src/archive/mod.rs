@@ -1,7 +1,7 @@
 //! Where finished content and spooled inputs are kept: write once, hash, read ranges.
 //!
-//! An object is `<task_id>/<index>` (an output), `<task_id>/input-<n>` or `<spool id>/0` (an upload);
-//! beside each stands `….sums` with a checksum of every 64 KiB, so that a range is proved intact
+//! An object is `<task_id>/<index>` (an output), `<task_id>/input-<n>`, `<task_id>/made-<n>` (an output
+//! as it came with the acceptance of its create) or `<spool id>/0` (an upload); beside each stands `….sums` with a checksum of every 64 KiB, so that a range is proved intact
 //! without reading the whole. Names are made of ids and integers only. An upload is given to a task as
 //! an input of its own, which on one disk is a second name of the same file: either may go without
 //! the other. Nothing else is shared. Which object belongs to which record, and how long it is kept,
@@ -55,7 +55,7 @@ pub struct Stored {
     pub sha256: [u8; 32],
 }
 
-/// A spooled input that is there.
+/// An object that is there.
 #[derive(Clone, Debug)]
 pub struct Spooled {
     archive: Archive,
@@ -175,7 +175,11 @@ impl Archive {
 
     /// A spooled input that is there.
     pub async fn input(&self, task: TaskId, n: u32) -> Result<Spooled, ArchiveError> {
-        let key = Key::input(task, n);
+        self.kept(Key::input(task, n)).await
+    }
+
+    /// An object that is there.
+    pub async fn kept(&self, key: Key) -> Result<Spooled, ArchiveError> {
         let size_bytes = self.inner.store.head(&key.object()).await?.size;
         Ok(Spooled {
             archive: self.clone(),
@@ -189,9 +193,15 @@ impl Archive {
         self.remove_all(task.to_string()).await
     }
 
-    /// Removes a task's spooled inputs. Removing what is not there is no error.
+    /// Removes a task's outputs as they came; the outputs themselves stay. Removing what is not there
+    /// is no error.
+    pub async fn remove_made(&self, task: TaskId) -> Result<(), ArchiveError> {
+        self.remove(&task.to_string(), key::is_made).await
+    }
+
+    /// Removes a task's spooled inputs, and its outputs as they came. Removing what is not there is no error.
     pub async fn remove_inputs(&self, task: TaskId) -> Result<(), ArchiveError> {
-        self.remove(&task.to_string(), key::is_input).await
+        self.remove(&task.to_string(), key::is_spooled).await
     }
 
     /// Removes an upload; tasks keep what they were given of it. Removing what is not there is no

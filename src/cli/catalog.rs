@@ -139,7 +139,9 @@ fn print(args: &ShowArgs, env: &Environment) -> Result<(), Failure> {
         .into_iter()
         .filter_map(|operation| {
             let path = format!("/v1/{operation}");
-            let row = effective.file["endpoints"][&path]["models"].get(&resolved.id)?;
+            let mut files = [&effective.file, &effective.joined].into_iter();
+            let row =
+                files.find_map(|file| file["endpoints"][&path]["models"].get(&resolved.id))?;
             Some((path, json!({ "models": { (resolved.id.as_str()): row } })))
         })
         .collect();

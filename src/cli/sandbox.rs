@@ -91,6 +91,12 @@ pub async fn run(args: &SandboxArgs, filter: &str) -> Result<(), Failure> {
         sandbox.base_url()
     ))?;
     show::line(&format!("  export RUNWAYML_API_SECRET={key}"))?;
+    show::line("and what it offers of OpenAI's API, under the same key:")?;
+    show::line(&format!(
+        "  export OPENAI_BASE_URL={}",
+        sandbox.openai_url()
+    ))?;
+    show::line(&format!("  export OPENAI_API_KEY={key}"))?;
     let _ = signals.next().await;
     shutdown.drain();
     tokio::select! {

@@ -11,20 +11,22 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::catalog::overlay::{Overlay, Patch};
-use super::catalog::{self, CatalogError, CatalogErrors, EMBEDDED, ENDPOINT, MAX_MODELS};
+use super::catalog::{self, CatalogError, CatalogErrors, EMBEDDED, ENDPOINT, MAX_MODELS, OPENAI};
 use super::env::Environment;
 use super::problem::{Problem, Problems, Report};
 use super::section::{Section, nearest};
 use super::tree::{Node, Value};
 use crate::domain::generation::Operation;
-use crate::domain::model::Catalog;
+use crate::domain::model::{Catalog, ProviderKind};
 
 /// The catalogue with the configuration over it, for whoever wants to look at it.
 pub struct Effective {
     /// What it means.
     pub catalog: Catalog,
-    /// The file that would say the same, hidden rows left out.
+    /// The file that would say the same of RunwayML's models, hidden rows left out.
     pub file: Json,
+    /// The same for the models of `OpenAI`.
+    pub joined: Json,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -55,36 +57,33 @@ fn read(root: &Section<'_>) -> Option<Effective> {
     let path = root.within("catalog", |section| section.path("file"));
     let mut said = root.within("models", read_models);
     let mut file = base(root, path.as_ref())?;
+    let mut joined = embedded(root, OPENAI)?;
     said.check_ids(root, &file);
-    for baseless in said.overlay.apply(&mut file) {
-        let steps = [&baseless.model, baseless.operation.as_str(), "like"].map(str::to_owned);
-        said.tell(root, &steps, &baseless.problem);
-    }
     let mut warnings = Vec::new();
-    let mut parsed = catalog::read(&file);
-    while let Err(errors) = &parsed
-        && said.fit_prices(&mut file, errors, &mut warnings)
-    {
-        parsed = catalog::read(&file);
-    }
-    let mut catalog = match parsed {
-        Ok(catalog) => catalog,
-        Err(errors) => {
-            let source = path.map_or("the embedded catalogue".into(), |path| {
-                path.display().to_string()
-            });
-            for error in errors.0 {
-                said.tell_of_row(root, &source, &error);
-            }
-            return None;
+    let source = path.map(|path| path.display().to_string());
+    let source = source.unwrap_or_else(|| "the embedded catalogue".to_owned());
+    let mut read = |kind, file: &mut Json, source: &str| {
+        for baseless in said.overlay.of(kind).apply(file) {
+            let steps = [&baseless.model, baseless.operation.as_str(), "like"].map(str::to_owned);
+            said.tell(root, &steps, &baseless.problem);
         }
+        said.parse(root, file, source, &mut warnings)
     };
-    warnings.extend(said.hide(&mut catalog, &mut file));
+    let catalog = read(ProviderKind::Runway, &mut file, &source);
+    let others = read(
+        ProviderKind::OpenAi,
+        &mut joined,
+        "the embedded OpenAI catalogue",
+    );
+    let (mut catalog, others) = catalog.zip(others)?;
+    catalog.join(others);
+    warnings.extend(said.hide(&mut catalog, [&mut file, &mut joined]));
     said.name(root, &mut catalog);
     set_defaults(root, &mut catalog);
     Some(Effective {
         catalog,
         file,
+        joined,
         warnings,
     })
 }
@@ -92,10 +91,7 @@ fn read(root: &Section<'_>) -> Option<Effective> {
 /// The catalogue file, as far as it is JSON.
 fn base(root: &Section<'_>, path: Option<&PathBuf>) -> Option<Json> {
     let Some(path) = path else {
-        return catalog::document(EMBEDDED)
-            .map(|document| document.to_json())
-            .map_err(|bug| root.wrong("catalog", &bug.to_string()))
-            .ok();
+        return embedded(root, EMBEDDED);
     };
     let read = catalog::read_file(path)
         .and_then(|text| catalog::document(&text).map_err(|errors| errors.0[0].to_string()));
@@ -110,6 +106,13 @@ fn base(root: &Section<'_>, path: Option<&PathBuf>) -> Option<Json> {
             None
         }
     }
+}
+
+fn embedded(root: &Section<'_>, text: &str) -> Option<Json> {
+    catalog::document(text)
+        .map(|document| document.to_json())
+        .map_err(|bug| root.wrong("catalog", &bug.to_string()))
+        .ok()
 }
 
 fn set_defaults(root: &Section<'_>, catalog: &mut Catalog) {
@@ -246,6 +249,28 @@ impl Said {
         });
     }
 
+    /// The meaning of a file with what was said in it; `None`: problems were told.
+    fn parse(
+        &self,
+        root: &Section<'_>,
+        file: &mut Json,
+        source: &str,
+        warnings: &mut Vec<String>,
+    ) -> Option<Catalog> {
+        let mut parsed = catalog::read(file);
+        while let Err(errors) = &parsed
+            && self.fit_prices(file, errors, warnings)
+        {
+            parsed = catalog::read(file);
+        }
+        let tell = |errors: CatalogErrors| {
+            for error in &errors.0 {
+                self.tell_of_row(root, source, error);
+            }
+        };
+        parsed.map_err(tell).ok()
+    }
+
     /// Fits a catalogue's price to rows that were changed: what is for values that a field does not
     /// take any more goes. Where it does not fit at all, such as after removing a field that it
     /// depends on, what the row costs is not known. Says whether anything was done.
@@ -294,7 +319,12 @@ impl Said {
     fn check_ids(&mut self, root: &Section<'_>, file: &Json) {
         let prefix = file.get("prefix").and_then(Json::as_str);
         let unfit = |model: &String| {
-            let problem = catalog::unfit_id(model, prefix.unwrap_or_default())?;
+            let problem = match ProviderKind::of(model) {
+                ProviderKind::Runway => {
+                    catalog::unfit_id(model, prefix.unwrap_or_default(), false)?
+                }
+                ProviderKind::OpenAi => catalog::unfit_id(model, "openai/", true)?,
+            };
             Some((model.clone(), problem))
         };
         let unfit: Vec<(String, String)> = self.nodes.keys().filter_map(unfit).collect();
@@ -305,7 +335,7 @@ impl Said {
     }
 
     /// Hides what is to be hidden; what was not there is worth a warning, for it may be a slip.
-    fn hide(&self, catalog: &mut Catalog, file: &mut Json) -> Vec<String> {
+    fn hide(&self, catalog: &mut Catalog, mut files: [&mut Json; 2]) -> Vec<String> {
         let mut warnings = Vec::new();
         for (model, operation) in &self.hidden {
             let known: Vec<String> = catalog.ids().map(str::to_owned).collect();
@@ -326,7 +356,9 @@ impl Said {
             }
             for known in Operation::ALL {
                 if operation.is_none_or(|operation| operation == known) {
-                    remove(file, model, known);
+                    for file in &mut files {
+                        remove(file, model, known);
+                    }
                 }
             }
         }
@@ -412,7 +444,7 @@ mod tests {
     #[test]
     fn without_a_word_the_catalogue_is_the_compiled_in_one() {
         let config = load("").unwrap();
-        let mut embedded = catalog::parse(EMBEDDED).unwrap();
+        let mut embedded = catalog::embedded().unwrap();
         embedded
             .default_model
             .clone_from(&config.defaults.video_model);
@@ -723,11 +755,49 @@ mod tests {
     }
 
     #[test]
+    fn models_of_another_provider_are_configured_like_any_other() {
+        let text = "models:\n  openai/wan: {text_to_video: {like: openai/sora-2, seconds: {enum: [5]}, \
+                    size: {enum: ['832:480']}, _price: {parts: [{unit: output_second, credits: 2}]}}}\n  \
+                    openai/dall-e-3: hidden\n  dream: {alias: openai/sora-2-pro}\n";
+        let config = load(text).unwrap();
+        let catalog = &config.catalog;
+        let spec = catalog.spec("openai/wan", Operation::TextToVideo).unwrap();
+        assert_eq!(spec.sizes(), ["832:480"]);
+        assert!(spec.price.is_some() && spec.typed.prompt.is_some());
+        assert!(catalog.resolve("openai/dall-e-3").is_err());
+        assert_eq!(catalog.resolve("dream").unwrap().id, "openai/sora-2-pro");
+        assert_eq!(catalog.resolve("openai/other").unwrap().offer.len(), 3);
+        for (text, expected) in [
+            (
+                "models: {openai/x: {text_to_video: {like: gen4.5}}}",
+                "models.openai/x.text_to_video.like",
+            ),
+            (
+                "models: {openai/x: {text_to_video: {like: openai/sora-3}}}",
+                "did you mean `openai/sora-2`?",
+            ),
+            (
+                "models: {openai/x: {text_to_video: {seconds: {typ: integer}}}}",
+                "did you mean `type`?",
+            ),
+            (
+                "models: {openai/: {text_to_video: {like: openai/sora-2}}}",
+                "models.openai/",
+            ),
+        ] {
+            let told = problems(text);
+            assert!(told.contains(expected), "{text}\n{told}");
+        }
+    }
+
+    #[test]
     fn the_effective_catalogue_needs_no_key_and_can_be_used_as_a_file() {
         let text = "poll: {interval: nonsense}\nmodels:\n  act_two: hidden\n  gen5: {text_to_video: {like: gen4.5}}\n";
         let effective = effective(Some(file(text).path()), &Environment::default()).unwrap();
         let again = catalog::read(&effective.file).unwrap();
         assert!(again.offer("gen5").is_some() && again.offer("act_two").is_none());
+        let mut again = again;
+        again.join(catalog::read(&effective.joined).unwrap());
         let rows = |catalog: &Catalog| {
             catalog
                 .ids()

@@ -15,6 +15,8 @@ pub struct Submit {
     pub window: Duration,
     /// How long the provider may take to answer.
     pub timeout: Duration,
+    /// How long a provider may take that answers when it has finished, as `OpenAI` does for images.
+    pub image_timeout: Duration,
     /// When an unknown outcome is given up; at least `window` + `timeout` + 60 s.
     pub unknown_deadline: Duration,
     /// What then happens.
@@ -53,6 +55,7 @@ impl Submit {
             concurrency: section.count("concurrency", 1..=256),
             window: section.duration("window", SECOND..=MINUTE),
             timeout: section.duration("timeout", SECOND..=5 * MINUTE),
+            image_timeout: section.duration("image_timeout", SECOND..=HOUR),
             unknown_deadline: section.duration("unknown_deadline", SECOND..=DAY),
             on_unknown_outcome: section.choice(
                 "on_unknown_outcome",

@@ -58,6 +58,15 @@ pub struct Fetched {
     response: Response,
 }
 
+/// What a server says to a request for a file.
+#[derive(Debug)]
+pub enum Reply {
+    /// Here it is.
+    Body(Box<Fetched>),
+    /// It is at this address; secret, as every address here.
+    Elsewhere(String),
+}
+
 /// A `Content-Range` of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentRange {
@@ -161,18 +170,9 @@ impl Egress {
     /// A server that no longer has what the tag names answers with the whole (200).
     pub async fn get(&self, url: &str, resume: Option<Resume<'_>>) -> Result<Fetched, EgressError> {
         let (client, url) = self.route(url)?;
-        let mut request = client.get(url).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(resume) = resume {
-            let tag = HeaderValue::from_str(resume.etag)
-                .map_err(|_| EgressError::Refused("the entity tag is malformed"))?;
-            request = request
-                .header(header::RANGE, format!("bytes={}-", resume.from))
-                .header(header::IF_RANGE, tag);
-        }
-        let fetched = Fetched::from(self.send(request).await?);
-        match fetched.status {
-            200 | 206 => Ok(fetched),
-            status => Err(EgressError::Http(status)),
+        match fetch(client.get(url), resume).await? {
+            Reply::Body(fetched) => Ok(*fetched),
+            Reply::Elsewhere(_) => Err(EgressError::Refused("the server redirects")),
         }
     }
 
@@ -184,9 +184,12 @@ impl Egress {
         timeout: Duration,
     ) -> Result<(), EgressError> {
         let (client, url) = self.route(url)?;
-        let answer = self
-            .send(client.post(url).timeout(timeout).multipart(form))
-            .await?;
+        let request = client.post(url).timeout(timeout).multipart(form);
+        let answer = request.send().await.map_err(transport)?;
+        if answer.status().is_redirection() {
+            return Err(EgressError::Refused("the server redirects"));
+        }
+        check_coding(&answer)?;
         if answer.status().is_success() {
             return Ok(());
         }
@@ -199,18 +202,44 @@ impl Egress {
             Target::Loopback(url) => (&self.loopback, url),
         })
     }
+}
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, EgressError> {
-        let answer = request.send().await.map_err(transport)?;
-        if answer.status().is_redirection() {
-            return Err(EgressError::Refused("the server redirects"));
-        }
-        let coding = answer.headers().get(header::CONTENT_ENCODING);
-        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(EgressError::Refused("the body is encoded"));
-        }
-        Ok(answer)
+/// Asks for a file with a client of the caller's own, from the start or from where an earlier body
+/// broke. The client must not follow redirects: where one leads is told, for [`Egress::get`], so
+/// that a key never goes to another origin.
+pub async fn fetch(
+    request: RequestBuilder,
+    resume: Option<Resume<'_>>,
+) -> Result<Reply, EgressError> {
+    let mut request = request.header(header::ACCEPT_ENCODING, "identity");
+    if let Some(resume) = resume {
+        let tag = HeaderValue::from_str(resume.etag)
+            .map_err(|_| EgressError::Refused("the entity tag is malformed"))?;
+        request = request
+            .header(header::RANGE, format!("bytes={}-", resume.from))
+            .header(header::IF_RANGE, tag);
     }
+    let answer = request.send().await.map_err(transport)?;
+    if answer.status().is_redirection() {
+        let to = answer.headers().get(header::LOCATION);
+        let to = to.and_then(|to| answer.url().join(to.to_str().ok()?).ok());
+        let to = to.ok_or(EgressError::Refused("the server redirects"))?;
+        return Ok(Reply::Elsewhere(to.into()));
+    }
+    check_coding(&answer)?;
+    let fetched = Fetched::from(answer);
+    match fetched.status {
+        200 | 206 => Ok(Reply::Body(Box::new(fetched))),
+        status => Err(EgressError::Http(status)),
+    }
+}
+
+fn check_coding(answer: &Response) -> Result<(), EgressError> {
+    let coding = answer.headers().get(header::CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(EgressError::Refused("the body is encoded"));
+    }
+    Ok(())
 }
 
 impl Fetched {

@@ -40,7 +40,7 @@ async fn a_name_that_resolves_to_loopback_is_refused_without_connecting() {
     let egress = Egress::with_lookup([], &to_loopback(), READ_TIMEOUT).unwrap();
     // Past the judge of the text, straight to the client: only the resolver stands in between.
     let url = format!("https://media.example.com:{port}/");
-    let error = egress.send(egress.public.get(url)).await.unwrap_err();
+    let error = fetch(egress.public.get(url), None).await.unwrap_err();
     assert!(matches!(error, EgressError::Refused(_)), "{error}");
     assert!(matches!(
         egress

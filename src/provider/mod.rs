@@ -5,6 +5,8 @@
 //! method here makes at most one attempt.
 
 mod accounts;
+mod http;
+pub mod openai;
 pub mod redact;
 mod roster;
 pub mod runway;
@@ -24,7 +26,7 @@ pub use roster::{LiveRoster, Roster};
 use crate::domain::generation::Generation;
 use crate::domain::routing::AccountLimits;
 use crate::domain::task::{Observation, Rejection, SubmitOutcome};
-use crate::egress::Origin;
+use crate::egress::{EgressError, Fetched, Origin, Resume};
 
 /// One account at one provider.
 #[async_trait]
@@ -64,6 +66,25 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// call. After an error it may or may not have been cancelled; [`Provider::observe`] decides.
     async fn cancel(&self, upstream_id: &str) -> Result<CancelAnswer, ProviderError>;
 
+    /// Whether an output that [`Provider::observe`] names came with the acceptance of its create, and
+    /// so was kept in the archive then. There is no other copy of it.
+    fn came_with_acceptance(&self, _output: &str) -> bool {
+        false
+    }
+
+    /// Begins to fetch an output that [`Provider::observe`] names, from the start or from where an
+    /// earlier body broke. Free, may be repeated at will.
+    ///
+    /// The account's key goes to the account's own base alone: an output that is anywhere else is
+    /// answered with its address, for the guarded client.
+    async fn open_output(
+        &self,
+        output: &str,
+        _resume: Option<Resume<'_>>,
+    ) -> Result<Opened, EgressError> {
+        Ok(Opened::At(output.to_owned()))
+    }
+
     /// Asks once what the account may do and has left. Free, may be repeated at will. `None`: the
     /// provider does not tell.
     async fn limits(&self) -> Result<Option<AccountLimits>, ProviderError> {
@@ -79,8 +100,19 @@ pub trait Provider: Send + Sync + fmt::Debug {
 pub struct Prepared {
     /// The provider's path of the operation.
     pub endpoint: String,
+    /// The media type of the body.
+    pub content_type: String,
     /// The request's body.
     pub body: Bytes,
+}
+
+/// Where an output is.
+#[derive(Debug)]
+pub enum Opened {
+    /// Here: the provider gave it to the account.
+    Body(Box<Fetched>),
+    /// At this address, which is signed and needs no key.
+    At(String),
 }
 
 /// An address of media at a provider.
@@ -178,6 +210,6 @@ impl fmt::Debug for Prepared {
         f.debug_struct("Prepared")
             .field("endpoint", &self.endpoint)
             .field("bytes", &bytes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -51,8 +51,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Open connections; more wait in the listener's backlog. Default 4,096.
     pub max_connections: usize,
-    /// Models beside those of the catalogue: an endpoint's path and an id. What they take is not
-    /// checked. Default: none.
+    /// Models beside those that are known: an endpoint's path on Runway's face and an id, which
+    /// begins with `openai/` for the other face. What they take is not checked. Default: none.
     pub extra_models: Vec<(String, String)>,
     /// A file to which each accepted create is appended, as one JSON line, before it is answered.
     /// Default: none.

@@ -1,10 +1,11 @@
-//! A local stand-in for Runway's HTTP API, for trying things and for tests.
+//! A local stand-in for Runway's HTTP API, and for `OpenAI`'s of videos and images, for trying things
+//! and for tests.
 //!
 //! Nothing it makes is a real generation: it renders a card that says so, with the prompt, the
 //! size and the length that were asked for, as real MP4, PNG or WAV files. It costs nothing and
 //! needs no network.
 //!
-//! It is built from the description of Runway's API alone and shares no code with the provider
+//! It is built from the descriptions of these APIs alone and shares no code with the provider
 //! adapter, so that a misreading there is not repeated here: it parses its own copy of the
 //! catalogue and states the prose rules itself.
 //!
@@ -26,6 +27,9 @@
 //! | `[sandbox:output=html]` | an HTML page with status 200 in place of the file |
 //! | `[sandbox:output=truncated]` | each download breaks at half of what it announced |
 //! | `[sandbox:output=empty]`, `gone` | zero bytes with status 200; 404 |
+//!
+//! On `OpenAI`'s face (`/openai/v1`) the same markers hold; the create of images is held open for as
+//! long as a task would take, and fails with the code that `fail` names.
 //!
 //! # Control endpoints
 //!
@@ -108,6 +112,11 @@ impl Sandbox {
     /// What a client takes for Runway's base URL, without `/v1`.
     pub fn base_url(&self) -> String {
         self.state.base_url.clone()
+    }
+
+    /// What a client takes for the base URL of `OpenAI`'s API, with its `/v1`.
+    pub fn openai_url(&self) -> String {
+        format!("{}{}", self.state.base_url, api::openai::ROOT)
     }
 
     /// Every accepted create that is still on record, oldest first.

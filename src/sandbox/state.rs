@@ -46,7 +46,8 @@ impl State {
     /// The memory of a sandbox that listens on `address`.
     pub fn new(config: Config, address: SocketAddr) -> io::Result<Self> {
         let mut catalogue = Catalogue::embedded().map_err(io::Error::other)?;
-        for (path, model) in &config.extra_models {
+        let own = |(_, model): &&(String, String)| !model.starts_with("openai/");
+        for (path, model) in config.extra_models.iter().filter(own) {
             catalogue.add(path, model);
         }
         Ok(Self {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Desk;
 use super::line::{Line, Moved};
 use super::load::Place;
+use super::made;
 use super::placing::{self, Turn, Unplaced};
 use super::route::Scene;
 use crate::archive::ArchiveError;
@@ -229,7 +230,17 @@ async fn submit(
         }
         Ok(prepared) => provider.submit(prepared).await,
     };
+    let made = match &outcome {
+        SubmitOutcome::Accepted { finished, .. } => finished.clone(),
+        _ => None,
+    };
+    if let Some(made) = &made {
+        made::keep(desk, task.id, made).await;
+    }
     settle(desk, account, &claimed, outcome, reused.as_deref()).await;
+    if let Some(made) = made {
+        made::announce(desk, task.id, made.seen).await;
+    }
     true
 }
 
@@ -285,6 +296,7 @@ async fn settle(
         SubmitOutcome::Accepted {
             upstream_id,
             estimated,
+            ..
         } => {
             tracing::info!(task = %task.id, attempt, upstream_id, "the provider accepted the create");
             account.accepted(model);

@@ -11,6 +11,7 @@ pub mod copy;
 mod dispatcher;
 mod line;
 mod load;
+mod made;
 mod placing;
 mod poller;
 mod rescuer;

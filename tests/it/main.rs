@@ -40,6 +40,8 @@ mod models;
 #[cfg(test)]
 mod moderation;
 #[cfg(test)]
+mod openai;
+#[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod policy;

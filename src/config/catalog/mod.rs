@@ -1,4 +1,4 @@
-//! The catalogue of RunwayML's models: from its JSON text to `domain::model` values.
+//! The catalogues of RunwayML's and OpenAI's models: from their JSON text to `domain::model` values.
 //!
 //! The file is data: a new model is a row. `endpoints` keeps the layout in which Runway's SDK is
 //! extracted; which of Runway's names stands for which field of ours is said by `typed` and
@@ -36,6 +36,9 @@ pub use update::update;
 
 /// The catalogue that is compiled in.
 pub const EMBEDDED: &str = include_str!("../../../config/runway_catalog.json");
+
+/// What is compiled in of `OpenAI`'s models.
+pub const OPENAI: &str = include_str!("../../../config/openai_catalog.json");
 
 /// One thing that is wrong with a catalogue, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,13 @@ impl std::error::Error for CatalogErrors {}
 /// Parses a catalogue.
 pub fn parse(text: &str) -> Result<Catalog, CatalogErrors> {
     read(&document(text)?.to_json())
+}
+
+/// The catalogues that are compiled in, as one.
+pub fn embedded() -> Result<Catalog, CatalogErrors> {
+    let mut catalog = parse(EMBEDDED)?;
+    catalog.join(parse(OPENAI)?);
+    Ok(catalog)
 }
 
 /// Reads the text of a catalogue file, as far as it is JSON.
@@ -157,7 +167,7 @@ impl Found {
             return self.errors.push(wrong(path, "is no known operation"));
         };
         for (model, fields) in &endpoint.models {
-            if let Some(problem) = unfit_id(model, &file.prefix) {
+            if let Some(problem) = unfit_id(model, &file.prefix, file.qualified) {
                 self.note(wrong(model, &problem).under(path));
             }
             match row::spec(file, operation, fields) {
@@ -190,9 +200,13 @@ impl Found {
 }
 
 /// Why a text cannot be a model's id.
-pub(super) fn unfit_id(id: &str, prefix: &str) -> Option<String> {
+pub(super) fn unfit_id(id: &str, prefix: &str, qualified: bool) -> Option<String> {
     if !Catalog::is_id(id) {
         return Some("is no model id: those are 1 to 128 visible ASCII characters".into());
+    }
+    if qualified {
+        let fits = id.len() > prefix.len() && id.starts_with(prefix);
+        return (!fits).then(|| format!("is written with the prefix, as `{prefix}{id}`"));
     }
     let bare = id.strip_prefix(prefix)?;
     Some(format!("is written without the prefix, as `{bare}`"))
@@ -263,8 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn the_second_catalogue_has_qualified_ids_and_known_prices_but_one() {
+        let catalog = parse(OPENAI).unwrap();
+        for id in catalog.ids() {
+            assert!(id.starts_with("openai/"), "{id}");
+            for (operation, spec) in catalog.offer(id).unwrap() {
+                let known = id != "openai/gpt-image-2";
+                assert_eq!(spec.price.is_some(), known, "{id} {operation}");
+            }
+        }
+        let embedded = embedded().unwrap();
+        let ids = parse(EMBEDDED).unwrap().ids().count() + catalog.ids().count();
+        assert_eq!(embedded.ids().count(), ids);
+        let bare = OPENAI.replacen("\"openai/sora-2\": {", "\"sora-2\": {", 1);
+        let told = parse(&bare).unwrap_err().to_string();
+        assert!(
+            told.contains("is written with the prefix, as `openai/sora-2`"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn required_sizes_and_durations_have_fallbacks_that_the_model_takes() {
-        let catalog = parse(EMBEDDED).unwrap();
+        let catalog = embedded().unwrap();
         for id in catalog.ids() {
             for (operation, spec) in catalog.offer(id).unwrap() {
                 let typed = spec.typed.sizes.iter().chain(&spec.typed.seconds);

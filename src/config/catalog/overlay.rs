@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::ENDPOINT;
 use crate::config::section::nearest;
 use crate::domain::generation::Operation;
+use crate::domain::model::ProviderKind;
 
 /// Rows over rows, by model and operation.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub struct Overlay {
 }
 
 /// What is said of one row.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Patch {
     /// The model whose row of the same operation is meant to begin with; `None`: the model's own,
     /// if it has one.
@@ -43,6 +44,18 @@ impl Overlay {
     /// Adds what is said of a row.
     pub fn add(&mut self, model: &str, operation: Operation, patch: Patch) {
         self.rows.insert((model.to_owned(), operation), patch);
+    }
+
+    /// What is said of the models of one provider.
+    #[must_use]
+    pub fn of(&self, provider: ProviderKind) -> Self {
+        let rows = self.rows.iter();
+        let own = rows.filter(|((model, _), _)| ProviderKind::of(model) == provider);
+        Self {
+            rows: own
+                .map(|(row, patch)| (row.clone(), patch.clone()))
+                .collect(),
+        }
     }
 
     /// Leaves out what is said of a model.

@@ -11,6 +11,8 @@ use super::{CatalogError, wrong};
 
 pub(super) struct File {
     pub prefix: String,
+    /// Whether its ids are written with the prefix, and meet those of other files so.
+    pub qualified: bool,
     pub defaults: Defaults,
     pub typed: TypedNames,
     pub inputs: Vec<Position>,
@@ -62,25 +64,31 @@ impl File {
         }
         let mut errors = Vec::new();
         let prefix = kept(section(file, "prefix"), &mut errors);
+        let qualified = file.get("qualified").map(|_| section(file, "qualified"));
+        let qualified = kept(qualified.unwrap_or(Ok(false)), &mut errors);
         let defaults = kept(section(file, "defaults"), &mut errors);
         let typed = kept(section(file, "typed"), &mut errors);
         let inputs = kept(section(file, "inputs"), &mut errors);
         let tariffs = file.get("tariffs").map(|_| section(file, "tariffs"));
         let tariffs = kept(tariffs.unwrap_or_else(|| Ok(BTreeMap::new())), &mut errors);
         let endpoints = endpoints(file, &mut errors);
-        match (prefix, defaults, typed, inputs, tariffs) {
-            (Some(prefix), Some(defaults), Some(typed), Some(inputs), Some(tariffs))
-                if errors.is_empty() =>
-            {
-                Ok(Self {
-                    prefix,
-                    defaults,
-                    typed,
-                    inputs,
-                    tariffs,
-                    endpoints,
-                })
-            }
+        match (prefix, qualified, defaults, typed, inputs, tariffs) {
+            (
+                Some(prefix),
+                Some(qualified),
+                Some(defaults),
+                Some(typed),
+                Some(inputs),
+                Some(tariffs),
+            ) if errors.is_empty() => Ok(Self {
+                prefix,
+                qualified,
+                defaults,
+                typed,
+                inputs,
+                tariffs,
+                endpoints,
+            }),
             _ => Err(errors),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Spec;
 use super::near::distance;
+use super::{ProviderKind, Spec};
 use crate::domain::generation::Operation;
 
 /// What one model does: its operations with what each takes.
@@ -23,6 +23,11 @@ pub struct Catalog {
     hidden: BTreeMap<String, Offer>,
     pass_through: Offer,
     names: BTreeMap<String, String>,
+    /// Of providers whose ids stand here qualified: how their ids begin, and how to ask models that
+    /// the catalogue lacks.
+    joined: BTreeMap<String, Offer>,
+    /// Whose models are not offered at all.
+    unserved: Vec<ProviderKind>,
 }
 
 /// The model that a name means.
@@ -54,6 +59,30 @@ impl Catalog {
             pass_through,
             ..Self::default()
         }
+    }
+
+    /// Adds the catalogue of another provider, whose ids all begin with its prefix. Its defaults are
+    /// left out.
+    pub fn join(&mut self, other: Self) {
+        self.offers.extend(other.offers);
+        self.joined.insert(other.prefix, other.pass_through);
+    }
+
+    /// The same without the models of providers that are not among `served`: they are not offered
+    /// and not passed through, but what they take is still known.
+    #[must_use]
+    pub fn served_by(&self, served: &[ProviderKind]) -> Self {
+        let mut rest = self.clone();
+        let is_away = |id: &str| !served.contains(&ProviderKind::of(id));
+        for id in self.offers.keys().filter(|id| is_away(id)) {
+            rest.hide(id);
+        }
+        rest.names.retain(|_, id| !is_away(id));
+        rest.unserved = ProviderKind::ALL
+            .into_iter()
+            .filter(|kind| !served.contains(kind))
+            .collect();
+        rest
     }
 
     /// Lets callers ask for a model by another name; the id may be one that the catalogue lacks.
@@ -115,7 +144,7 @@ impl Catalog {
 
     /// What a model does; one that the catalogue lacks may do anything.
     pub fn offer_or_pass_through(&self, id: &str) -> &Offer {
-        self.offers.get(id).unwrap_or(&self.pass_through)
+        self.offers.get(id).unwrap_or_else(|| self.pass_through(id))
     }
 
     /// What a model takes for an operation, hidden or not; one that the catalogue lacks takes
@@ -125,7 +154,7 @@ impl Catalog {
         let hidden = self.hidden.get(id).and_then(|offer| offer.get(&operation));
         known
             .or(hidden)
-            .or_else(|| self.pass_through.get(&operation))
+            .or_else(|| self.pass_through(id).get(&operation))
     }
 
     /// The model that a caller's name means: a configured name first, then a bare id, then a
@@ -135,28 +164,49 @@ impl Catalog {
             return Ok(self.resolved(id));
         }
         let bare = name.strip_prefix(&self.prefix);
-        let id = bare.unwrap_or(name);
-        let passed_through = bare.is_some() && Self::is_id(id) && !self.hidden.contains_key(id);
+        let id = bare
+            .filter(|bare| self.joined(bare).is_none())
+            .unwrap_or(name);
+        let joined = self.joined(id);
+        let qualified = id != name || joined.is_some_and(|(prefix, _)| id != prefix);
+        let away = self.unserved.contains(&ProviderKind::of(id));
+        let passed_through = qualified && Self::is_id(id) && !self.hidden.contains_key(id) && !away;
         if self.offers.contains_key(id) || passed_through {
             return Ok(self.resolved(id));
         }
         Err(UnknownModel {
             nearest: self.nearest(id),
-            hidden: self.hidden.contains_key(id),
+            hidden: self.hidden.contains_key(id) || (away && qualified),
         })
     }
 
-    /// The two ways to write one name: bare, and with the provider's prefix.
+    /// The two ways to write one name: bare, and with the provider's prefix. A name that stands here
+    /// qualified has one way.
     pub fn spellings(&self, name: &str) -> [String; 2] {
+        if self.joined(name).is_some() {
+            return [name.to_owned(), name.to_owned()];
+        }
         let bare = name.strip_prefix(&self.prefix).unwrap_or(name);
         [bare.to_owned(), format!("{}{bare}", self.prefix)]
+    }
+
+    /// The other provider that an id names.
+    fn joined(&self, id: &str) -> Option<(&String, &Offer)> {
+        let mut others = self.joined.iter();
+        others.find(|(prefix, _)| id.starts_with(*prefix))
+    }
+
+    /// What models of the id's provider may do that the catalogue lacks.
+    fn pass_through(&self, id: &str) -> &Offer {
+        self.joined(id)
+            .map_or(&self.pass_through, |(_, pass_through)| pass_through)
     }
 
     fn resolved(&self, id: &str) -> Resolved<'_> {
         let known = self.offers.get(id);
         Resolved {
             id: id.to_owned(),
-            offer: known.unwrap_or(&self.pass_through),
+            offer: known.unwrap_or_else(|| self.pass_through(id)),
             known: known.is_some(),
         }
     }
@@ -164,12 +214,14 @@ impl Catalog {
     fn nearest(&self, name: &str) -> Vec<String> {
         let name: Vec<char> = name.to_lowercase().chars().take(LONGEST_ID).collect();
         let known = self.names.keys().chain(self.offers.keys());
+        let letters = |known: &str| -> Vec<char> { known.to_lowercase().chars().collect() };
         let mut near: Vec<(usize, &String)> = known
             .map(|known| {
-                (
-                    distance(&name, &known.to_lowercase().chars().collect::<Vec<_>>()),
-                    known,
-                )
+                // Who leaves the provider out means the model all the same.
+                let bare = self.joined(known);
+                let bare = bare.and_then(|(prefix, _)| known.strip_prefix(prefix.as_str()));
+                let bare = bare.map_or(usize::MAX, |bare| distance(&name, &letters(bare)));
+                (distance(&name, &letters(known)).min(bare), known)
             })
             .filter(|(distance, known)| *distance <= FARTHEST.max(known.len() / 3))
             .collect();
@@ -253,6 +305,64 @@ mod tests {
             rules: Vec::new(),
             price: None,
         }
+    }
+
+    fn joined() -> Catalog {
+        let mut catalog = catalog();
+        let offers = [("openai/sora-2".to_owned(), Offer::new())];
+        let any = Offer::from([(Operation::TextToVideo, spec())]);
+        catalog.join(Catalog::new("openai/", offers.into(), any));
+        catalog
+    }
+
+    #[test]
+    fn a_joined_catalogue_is_asked_by_qualified_names_alone() {
+        let catalog = joined();
+        for (name, known) in [("openai/sora-2", true), ("openai/wan-9", false)] {
+            let resolved = catalog.resolve(name).expect(name);
+            assert_eq!((&*resolved.id, resolved.known), (name, known));
+        }
+        assert_eq!(catalog.resolve("openai/wan-9").unwrap().offer.len(), 1);
+        assert!(
+            catalog
+                .spec("openai/wan-9", Operation::TextToVideo)
+                .is_some()
+        );
+        assert!(catalog.spec("gen9", Operation::TextToVideo).is_none());
+        let nearest = |name| catalog.resolve(name).expect_err(name).nearest;
+        assert_eq!(nearest("sora-2"), ["openai/sora-2"]);
+        assert_eq!(nearest("sora2"), ["openai/sora-2"]);
+        for name in ["openai/", "runwayml/openai/sora-9", "openai/a b"] {
+            assert!(catalog.resolve(name).is_err(), "{name}");
+        }
+        let name = "openai/sora-2".to_owned();
+        assert_eq!(catalog.spellings(&name), [name.clone(), name]);
+    }
+
+    #[test]
+    fn what_nobody_serves_is_not_offered_but_still_understood() {
+        let mut catalog = joined();
+        catalog.offers.insert(
+            "openai/sora-2".into(),
+            Offer::from([(Operation::TextToVideo, spec())]),
+        );
+        catalog.name("dream", "openai/sora-2");
+        let runway = catalog.served_by(&[ProviderKind::Runway]);
+        for name in ["openai/sora-2", "openai/wan-9", "dream"] {
+            let unknown = runway.resolve(name).expect_err(name);
+            assert_eq!(unknown.hidden, name != "dream", "{name}");
+            assert!(!unknown.nearest.iter().any(|near| near.contains("openai")));
+        }
+        assert!(runway.ids().all(|id| !id.contains('/')));
+        assert!(
+            runway
+                .spec("openai/sora-2", Operation::TextToVideo)
+                .is_some()
+        );
+        let openai = catalog.served_by(&[ProviderKind::OpenAi]);
+        assert!(openai.resolve("dream").is_ok() && openai.resolve("openai/wan-9").is_ok());
+        assert!(openai.resolve("gen4.5").is_err() && openai.resolve("runwayml/gen9").is_err());
+        assert_eq!(catalog.served_by(&ProviderKind::ALL), catalog);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Health {
             RejectionKind::Unavailable => health.provider.fault(breaker, now, judging.random),
             RejectionKind::NotSent => health.own.fault(breaker, now, judging.random),
             // It answers, and judges what it is sent.
-            RejectionKind::Caller => {
+            RejectionKind::Caller | RejectionKind::Moderated => {
                 health.own.close();
                 health.provider.close();
                 self.faults = 0;

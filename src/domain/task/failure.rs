@@ -1,6 +1,11 @@
 //! Why a task failed, as a caller sees it, and what a provider's answer to a create means.
 
+use std::fmt;
 use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::event::Observation;
 
 /// The reason of a terminal failure. The names are part of the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,6 +152,9 @@ const PROVIDERS_FAULTS: [&str; 3] = ["INTERNAL", "THIRD_PARTY.UNAVAILABLE", "SER
 pub enum RejectionKind {
     /// The request itself: no other deployment of the model would take it.
     Caller,
+    /// The request's content, as moderation judged it before anything was made: not to be sent
+    /// anywhere else.
+    Moderated,
     /// The account: its key, its credits, its rights, or our configuration of it.
     Account,
     /// The account's quota: it must cool down.
@@ -159,8 +167,9 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Caller,
+        Self::Moderated,
         Self::Account,
         Self::Quota,
         Self::Unavailable,
@@ -171,6 +180,7 @@ impl RejectionKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "CALLER",
+            Self::Moderated => "MODERATED",
             Self::Account => "ACCOUNT",
             Self::Quota => "QUOTA",
             Self::Unavailable => "UNAVAILABLE",
@@ -204,6 +214,26 @@ impl Rejection {
     }
 }
 
+/// What came in the very answer to a create.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What a question would say now.
+    pub seen: Observation,
+    /// The bytes of outputs, in order, that came with it; empty where there are addresses instead.
+    pub outputs: Vec<Bytes>,
+}
+
+/// Shows no media.
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lengths: Vec<usize> = self.outputs.iter().map(Bytes::len).collect();
+        f.debug_struct("Finished")
+            .field("status", &self.seen.status)
+            .field("outputs", &lengths)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The three outcomes of one create call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitOutcome {
@@ -213,6 +243,8 @@ pub enum SubmitOutcome {
         upstream_id: String,
         /// The price the provider named.
         estimated: Option<crate::domain::money::Millicredits>,
+        /// What was made already, of a provider that generates while it is asked; `None`: ask.
+        finished: Option<Box<Finished>>,
     },
     /// Proved: no task exists.
     Rejected(Rejection),

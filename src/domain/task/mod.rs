@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use attempt::{Attempt, AttemptOutcome};
 pub use event::{Event, Observation, Progress, Resolution, UnknownPolicy, UpstreamStatus, Verdict};
-pub use failure::{Failure, FailureReason, Rejection, RejectionKind, SubmitOutcome};
+pub use failure::{Failure, FailureReason, Finished, Rejection, RejectionKind, SubmitOutcome};
 pub use lane::Lane;
 pub use remake::remake;
 pub use standing::{Place, Standing};

@@ -45,6 +45,9 @@ pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random
             }
             Duration::ZERO
         }
+        RejectionKind::Moderated => {
+            return fail(rejection, FailureReason::ModeratedInput, MODERATED);
+        }
         _ if used_up => {
             return fail(rejection, FailureReason::NoDeploymentAvailable, EXHAUSTED);
         }
@@ -110,6 +113,7 @@ const ACCOUNT_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_sec
 /// What a provider may ask for in a `Retry-After`.
 const LONGEST_WISH: Duration = Duration::from_hours(1);
 const REFUSED: &str = "the provider refused the request";
+const MODERATED: &str = "the provider's moderation refused the request; nothing was generated";
 const ACCOUNTS: &str = "no provider account could take the task";
 const EXHAUSTED: &str = "no provider took the task in as many attempts as are allowed";
 

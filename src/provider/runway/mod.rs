@@ -5,9 +5,7 @@
 //! the project's notes on the API, version 2024-11-06.
 
 mod client;
-mod loose;
 mod organization;
-mod retry_after;
 pub mod translate;
 mod upload;
 mod verdict;
@@ -29,13 +27,15 @@ use secrecy::SecretString;
 use crate::domain::generation::Generation;
 use crate::domain::model::Catalog;
 use crate::domain::routing::AccountLimits;
-use crate::domain::task::{Observation, Rejection, RejectionKind, SubmitOutcome};
+use crate::domain::task::{Observation, Rejection, SubmitOutcome};
 use crate::egress::{Egress, Origin};
+use crate::provider::http::CONNECT_TIMEOUT;
+pub use crate::provider::http::InvalidSettings;
 use crate::provider::{
     CancelAnswer, Media, Placed, Prepared, Provider, ProviderError, ProviderErrorKind,
 };
 
-use client::{Client, NoAnswer};
+use client::Client;
 use upload::Uploader;
 
 /// One account at Runway, and how to talk to it.
@@ -61,11 +61,6 @@ pub struct Settings {
     pub trust_503: bool,
 }
 
-/// Why settings cannot be used. Never holds a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot be used: {0}")]
-pub struct InvalidSettings(&'static str);
-
 /// One account at Runway.
 #[derive(Debug)]
 pub struct Runway {
@@ -85,7 +80,7 @@ impl Settings {
             key,
             version: "2024-11-06".to_owned(),
             create_timeout: Duration::from_secs(30),
-            connect_timeout: client::CONNECT_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
             poll_timeout: Duration::from_secs(20),
             extra_headers: Vec::new(),
             trust_503: true,
@@ -138,6 +133,7 @@ impl Provider for Runway {
         let body = translate::body(generation, uris, &self.catalog).to_string();
         Prepared {
             endpoint: translate::endpoint(generation.operation).to_owned(),
+            content_type: "application/json".to_owned(),
             body: Bytes::from(body),
         }
     }
@@ -145,42 +141,23 @@ impl Provider for Runway {
     async fn submit(&self, prepared: Prepared) -> SubmitOutcome {
         match self.client.create(&prepared.endpoint, prepared.body).await {
             Ok(answer) => verdict::judge(&answer, self.trust_503),
-            Err(NoAnswer {
-                not_sent: true,
-                words,
-            }) => SubmitOutcome::Rejected(Rejection {
-                kind: RejectionKind::NotSent,
-                message: format!("not sent: {words}"),
-                code: String::new(),
-                retry_after: None,
-            }),
-            Err(NoAnswer { words, .. }) => SubmitOutcome::Unknown {
-                evidence: format!("no answer to the create: {words}"),
-            },
+            Err(none) => none.outcome(),
         }
     }
 
     async fn observe(&self, upstream_id: &str) -> Result<Observation, ProviderError> {
         check(upstream_id)?;
-        let answer = self
-            .client
-            .task(Method::GET, upstream_id)
-            .await
-            .map_err(unreachable)?;
+        let answer = self.client.task(Method::GET, upstream_id).await?;
         wire::observation(&answer, upstream_id)
     }
 
     async fn cancel(&self, upstream_id: &str) -> Result<CancelAnswer, ProviderError> {
         check(upstream_id)?;
-        let answer = self
-            .client
-            .task(Method::DELETE, upstream_id)
-            .await
-            .map_err(unreachable)?;
+        let answer = self.client.task(Method::DELETE, upstream_id).await?;
         match answer.status {
             200..=299 => Ok(CancelAnswer::Done),
             404 => Ok(CancelAnswer::NotFound),
-            _ => Err(wire::failed(&answer)),
+            _ => Err(answer.failed()),
         }
     }
 
@@ -205,12 +182,4 @@ fn check(id: &str) -> Result<(), ProviderError> {
         retry_after: None,
         message,
     })
-}
-
-fn unreachable(none: NoAnswer) -> ProviderError {
-    ProviderError {
-        kind: ProviderErrorKind::Unavailable,
-        retry_after: None,
-        message: none.words,
-    }
 }

@@ -7,21 +7,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::client::{Answer, Client};
-use super::loose::is_shallow;
-use super::{translate, wire};
+use super::client::Client;
+use super::translate;
 use crate::domain::task::{Rejection, RejectionKind};
 use crate::egress::{Egress, EgressError};
+use crate::provider::http::{Answer, data_uri, extension, is_shallow, not_sent, rejection};
 use crate::provider::redact::clean;
 use crate::provider::{Media, Placed, ProviderErrorKind};
 
@@ -51,8 +48,7 @@ impl Uploader<'_> {
     /// A URI of the media.
     pub(super) async fn place(&self, media: &Media) -> Result<Placed, Rejection> {
         if self.embeds(&media.content_type, media.size_bytes) {
-            let prefix = format!("data:{};base64,", media.content_type);
-            let uri = data_uri(prefix, media).await?;
+            let uri = data_uri(media).await?;
             return Ok(Placed { uri, lasts: None });
         }
         if media.size_bytes > MAX_UPLOAD {
@@ -115,7 +111,7 @@ impl Slot {
 
 /// Nothing was created, so every failure is a rejection; its kind says what to do next.
 fn refused_slot(answer: &Answer) -> Rejection {
-    let error = wire::failed(answer);
+    let error = answer.failed();
     let kind = match error.kind {
         ProviderErrorKind::RateLimited => RejectionKind::Quota,
         ProviderErrorKind::Unavailable => RejectionKind::Unavailable,
@@ -157,59 +153,6 @@ fn form(fields: BTreeMap<String, String>, media: &Media, name: String) -> Result
             )
         })?;
     Ok(form.part("file", file))
-}
-
-async fn data_uri(prefix: String, media: &Media) -> Result<String, Rejection> {
-    let size = usize::try_from(media.size_bytes).unwrap_or(usize::MAX);
-    let mut bytes = Vec::with_capacity(size);
-    let mut stream = media.open();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| not_sent("a spooled input cannot be read"))?;
-        if chunk.len() > size - bytes.len() {
-            return Err(not_sent("a spooled input is longer than it was"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    if bytes.len() < size {
-        return Err(not_sent("a spooled input is shorter than it was"));
-    }
-    let mut uri = prefix;
-    BASE64_STANDARD.encode_string(&bytes, &mut uri);
-    Ok(uri)
-}
-
-fn not_sent(message: &str) -> Rejection {
-    rejection(RejectionKind::NotSent, "", message)
-}
-
-fn rejection(kind: RejectionKind, code: &str, message: &str) -> Rejection {
-    Rejection {
-        kind,
-        message: message.to_owned(),
-        code: code.to_owned(),
-        retry_after: None,
-    }
-}
-
-/// The ending that Runway expects of a file's name.
-fn extension(content_type: &str) -> &'static str {
-    match content_type {
-        "image/jpeg" => "jpg",
-        "image/png" => "png",
-        "image/webp" => "webp",
-        "video/mp4" => "mp4",
-        "video/quicktime" => "mov",
-        "video/webm" => "webm",
-        "video/x-matroska" => "mkv",
-        "video/3gpp" => "3gp",
-        "audio/mpeg" => "mp3",
-        "audio/wav" | "audio/x-wav" => "wav",
-        "audio/flac" => "flac",
-        "audio/mp4" => "m4a",
-        "audio/aac" => "aac",
-        "audio/ogg" | "video/ogg" => "ogg",
-        _ => "bin",
-    }
 }
 
 /// Largest upload that Runway takes, in bytes.

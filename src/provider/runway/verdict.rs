@@ -6,43 +6,26 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::client::Answer;
-use super::loose::{Loose, apart, is_shallow};
-use super::retry_after::retry_after;
 use crate::domain::task::{Rejection, RejectionKind, SubmitOutcome};
+use crate::provider::http::{Answer, Loose, MAX_CODE, MAX_MESSAGE, apart, is_shallow, retry_after};
 use crate::provider::redact::clean;
 
 /// Classifies a whole answer to a create.
 pub(super) fn judge(answer: &Answer, trust_503: bool) -> SubmitOutcome {
     match answer.status {
-        200..=299 => accepted(answer).unwrap_or_else(|| unknown(answer)),
+        200..=299 => accepted(answer).unwrap_or_else(|| answer.unknown()),
         400 | 413 | 415 | 422 => match Refusal::read(&answer.body) {
             Some(refusal) if answer.status == 400 && refusal.is_about_credits() => {
                 rejected(RejectionKind::Account, answer)
             }
             Some(_) => rejected(RejectionKind::Caller, answer),
-            None => unknown(answer),
+            None => answer.unknown(),
         },
         401..=405 | 300..=399 => rejected(RejectionKind::Account, answer),
         429 => rejected(RejectionKind::Quota, answer),
         503 if trust_503 => rejected(RejectionKind::Unavailable, answer),
-        _ => unknown(answer),
+        _ => answer.unknown(),
     }
-}
-
-/// The text by which people and logs know an answer: status, kind and a cleaned excerpt.
-pub(super) fn describe(answer: &Answer) -> String {
-    let kind = answer.content_type().unwrap_or("no content type");
-    let cut = answer
-        .cut
-        .as_deref()
-        .map(|why| format!(", {why}"))
-        .unwrap_or_default();
-    let excerpt = String::from_utf8_lossy(&answer.body);
-    clean(
-        &format!("status {} ({kind}{cut}): {excerpt}", answer.status),
-        MAX_EVIDENCE,
-    )
 }
 
 /// Whether a provider's task id is one that we put into a path.
@@ -142,10 +125,7 @@ fn step(step: &serde_json::Value) -> String {
 }
 
 fn accepted(answer: &Answer) -> Option<SubmitOutcome> {
-    let foreign = answer
-        .content_type()
-        .is_some_and(|kind| !kind.to_ascii_lowercase().contains("json"));
-    if foreign || answer.overlong || !is_shallow(&answer.body) {
+    if answer.is_foreign() || answer.overlong || !is_shallow(&answer.body) {
         return None;
     }
     // A body that was cut counts only if what came is a whole document: then the id is whole too.
@@ -154,6 +134,7 @@ fn accepted(answer: &Answer) -> Option<SubmitOutcome> {
     Some(SubmitOutcome::Accepted {
         upstream_id: id.to_owned(),
         estimated: created.estimated_cost.millicredits(),
+        finished: None,
     })
 }
 
@@ -161,7 +142,7 @@ fn rejected(kind: RejectionKind, answer: &Answer) -> SubmitOutcome {
     let refusal = Refusal::read(&answer.body);
     let message = match &refusal {
         Some(refusal) => clean(&refusal.words(), MAX_MESSAGE),
-        None => clean(&describe(answer), MAX_MESSAGE),
+        None => clean(&answer.describe(), MAX_MESSAGE),
     };
     let code = refusal
         .as_ref()
@@ -175,19 +156,7 @@ fn rejected(kind: RejectionKind, answer: &Answer) -> SubmitOutcome {
     })
 }
 
-fn unknown(answer: &Answer) -> SubmitOutcome {
-    SubmitOutcome::Unknown {
-        evidence: describe(answer),
-    }
-}
-
 /// Longest provider task id.
 const MAX_ID: usize = 200;
-/// Longest evidence, in characters.
-const MAX_EVIDENCE: usize = 1000;
-/// Longest message, in characters.
-pub(super) const MAX_MESSAGE: usize = 500;
-/// Longest provider code, in characters.
-pub(super) const MAX_CODE: usize = 200;
 /// Most issues of a refusal that are named.
 const MAX_ISSUES: usize = 8;

@@ -5,13 +5,10 @@
 
 use serde::Deserialize;
 
-use super::client::Answer;
-use super::loose::{Loose, apart, is_shallow};
-use super::retry_after::retry_after;
-use super::verdict::{MAX_CODE, MAX_MESSAGE, describe};
 use crate::domain::task::{Failure, FailureReason, Observation, Progress, UpstreamStatus};
+use crate::provider::ProviderError;
+use crate::provider::http::{Answer, Loose, MAX_CODE, MAX_MESSAGE, apart, is_shallow};
 use crate::provider::redact::clean;
-use crate::provider::{ProviderError, ProviderErrorKind};
 
 #[derive(Deserialize)]
 struct TaskBody {
@@ -32,9 +29,9 @@ struct TaskBody {
 /// Reads the answer to a question about the task `id`.
 pub(super) fn observation(answer: &Answer, id: &str) -> Result<Observation, ProviderError> {
     if answer.status != 200 {
-        return Err(failed(answer));
+        return Err(answer.failed());
     }
-    let body = read(answer, id).ok_or_else(|| unintelligible(answer))?;
+    let body = read(answer, id).ok_or_else(|| answer.unintelligible())?;
     let status = status(&body);
     Ok(Observation {
         progress: body.progress.number().map(Progress::from_share),
@@ -47,47 +44,12 @@ pub(super) fn observation(answer: &Answer, id: &str) -> Result<Observation, Prov
     })
 }
 
-/// The error of an answer that is no success.
-pub(super) fn failed(answer: &Answer) -> ProviderError {
-    let kind = match answer.status {
-        404 => ProviderErrorKind::NotFound,
-        429 => ProviderErrorKind::RateLimited,
-        401 | 403 => ProviderErrorKind::Unauthorized,
-        408 | 409 | 425 | 499..=599 => ProviderErrorKind::Unavailable,
-        _ => ProviderErrorKind::Unintelligible,
-    };
-    let message = clean(&describe(answer), MAX_MESSAGE);
-    ProviderError {
-        kind,
-        retry_after: retry_after(&answer.headers),
-        message,
-    }
-}
-
 fn read(answer: &Answer, id: &str) -> Option<TaskBody> {
     if answer.overlong || !is_shallow(&answer.body) {
         return None;
     }
     let body: TaskBody = serde_json::from_slice(&answer.body).ok()?;
     (body.id.text() == Some(id) && body.status.text().is_some()).then_some(body)
-}
-
-/// Names no part of the body: what cannot be understood may hold signed URLs in any form.
-fn unintelligible(answer: &Answer) -> ProviderError {
-    let kind = if answer.cut.is_some() {
-        ProviderErrorKind::Unavailable
-    } else {
-        ProviderErrorKind::Unintelligible
-    };
-    let message = format!(
-        "the provider's answer of {} bytes is no such task",
-        answer.body.len()
-    );
-    ProviderError {
-        kind,
-        retry_after: None,
-        message,
-    }
 }
 
 fn status(body: &TaskBody) -> UpstreamStatus {
@@ -154,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::domain::money::Millicredits;
+    use crate::provider::ProviderErrorKind;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {

@@ -10,13 +10,15 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 use super::super::state::State;
-use super::answer;
+use super::{answer, openai};
 
 /// The gate in front of the routes.
 pub async fn pass(Extract(state): Extract<Arc<State>>, request: Request, next: Next) -> Response {
-    let guarded = request.uri().path().starts_with("/v1/");
-    let refusal = if guarded {
+    let path = request.uri().path();
+    let refusal = if path.starts_with("/v1/") {
         refusal(&state, request.headers())
+    } else if path.starts_with(openai::ROOT) {
+        openai::refusal(&state, request.headers())
     } else {
         None
     };

@@ -1,10 +1,11 @@
-//! The HTTP faces: the provider's endpoints under `/v1`, its storage under `/outputs` and
+//! The HTTP faces: Runway's endpoints under `/v1`, `OpenAI`'s under `/openai/v1`, the storage under `/outputs` and
 //! `/uploads`, and the control endpoints of the sandbox under `/_sandbox`.
 
 mod answer;
 mod control;
 mod create;
 mod gate;
+pub mod openai;
 mod organization;
 mod output;
 mod range;
@@ -38,6 +39,7 @@ pub fn router(state: Arc<State>) -> Router {
             post(uploads::receive).layer(DefaultBodyLimit::disable()),
         )
         .route("/outputs/{task}/{name}", get(output::read))
+        .merge(openai::router())
         .route("/_sandbox/ledger", get(control::ledger))
         .route("/_sandbox/requests", get(control::requests))
         .route(

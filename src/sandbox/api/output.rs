@@ -73,7 +73,8 @@ pub async fn read(
     }
 }
 
-async fn send(
+/// Sends a file of a finished task, as the range and the faults will have it.
+pub async fn send(
     state: &State,
     task: &Task,
     index: u32,

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 pub use catalogue::{Catalogue, Endpoint, Output};
 pub use check::KnowsUpload;
 pub use issue::Issue;
-pub use order::{GENERATION_PATHS, Order};
+pub use order::{GENERATION_PATHS, MAX_PROMPT_KEPT, Order};
 
 /// Reads a body for one endpoint: the order it places, or everything that is wrong with it.
 pub fn read(

@@ -5,6 +5,7 @@ mod faults;
 mod gate;
 mod life;
 mod media;
+mod openai;
 mod outputs;
 mod uploads;
 

@@ -13,15 +13,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tries::{Begun, Tries};
 
 use super::Desk;
-use super::copy::{Copied, CopyError, copy_output};
+use super::copy::{Copied, CopyError, Source, copy_kept, copy_output};
 use crate::archive::Key;
 use crate::domain::artifact::Artifact;
 use crate::domain::copying::{Patience, Trouble};
 use crate::domain::task::{
-    AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
+    Attempt, AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
 };
 use crate::domain::time::Timestamp;
-use crate::provider::ProviderErrorKind;
+use crate::provider::{Account, ProviderErrorKind};
 
 /// Copies what is due until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -91,26 +91,32 @@ async fn attempt(desk: &Desk, begun: Begun, task: &Task) {
     };
     if desk.record_evidence(task.id, &event).await.is_ok() {
         begun.end();
+        // What is left of it goes with the task's content.
+        let _ = desk.archive.remove_made(task.id).await;
     }
 }
 
 /// Copies every output, or says why not.
 async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifact>, Trouble> {
+    let Some((account, upstream_id)) = maker(desk, task) else {
+        return Err(Trouble::Passing);
+    };
+    let served = (&*account, &*upstream_id);
     let seen = desk.outputs.lock().pop(&task.id);
     let mut urls = match seen {
         Some(urls) => urls,
-        None => fresh_urls(desk, begun, task).await?,
+        None => fresh_urls(desk, begun, task, served).await?,
     };
     let expires = desk.now().after(desk.settings.keep_content);
     let mut outputs = Vec::with_capacity(urls.len());
     let mut refreshed = 0;
     while outputs.len() < urls.len() {
         let index = u32::try_from(outputs.len()).unwrap_or(u32::MAX);
-        match copy_one(desk, task, index, &urls[outputs.len()]).await {
+        match copy_one(desk, &account, task, index, &urls[outputs.len()]).await {
             Ok(copied) => outputs.push(artifact(index, &copied, expires)),
             Err(CopyError::Expired(_)) if refreshed < REFRESHES => {
                 refreshed += 1;
-                urls = fresh_urls(desk, begun, task).await?;
+                urls = fresh_urls(desk, begun, task, served).await?;
             }
             Err(error) => {
                 if matches!(error, CopyError::Transport(_) | CopyError::Archive(_)) {
@@ -124,30 +130,41 @@ async fn copy_all(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<Artifac
     Ok(outputs)
 }
 
-async fn copy_one(desk: &Desk, task: &Task, index: u32, url: &str) -> Result<Copied, CopyError> {
+async fn copy_one(
+    desk: &Desk,
+    account: &Account,
+    task: &Task,
+    index: u32,
+    output: &str,
+) -> Result<Copied, CopyError> {
     let kind = task.order.generation.operation.output();
     let limits = desk.settings.archive.limits;
-    copy_output(
-        &desk.egress,
-        &desk.archive,
-        Key::output(task.id, index),
-        url,
-        limits,
-        kind,
-    )
-    .await
+    let (archive, key) = (&desk.archive, Key::output(task.id, index));
+    if account.provider().came_with_acceptance(output) {
+        return copy_kept(archive, Key::made(task.id, index), key, limits, kind).await;
+    }
+    let source = Source {
+        egress: &desk.egress,
+        provider: Some(account.provider()),
+    };
+    copy_output(source, archive, key, output, limits, kind).await
+}
+
+/// The account that made the outputs, and the provider's id of the task.
+fn maker(desk: &Desk, task: &Task) -> Option<(Arc<Account>, String)> {
+    let served = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Accepted;
+    let served = task.attempts.iter().find(served)?;
+    let account = desk.account(&served.account)?;
+    Some((account, served.upstream_id.clone()?))
 }
 
 /// Reads the task again for URLs that live.
-async fn fresh_urls(desk: &Desk, begun: &Begun, task: &Task) -> Result<Vec<String>, Trouble> {
-    let served = task
-        .attempts
-        .iter()
-        .find(|a| a.outcome == AttemptOutcome::Accepted);
-    let known = served.and_then(|a| Some((desk.account(&a.account)?, a.upstream_id.as_ref()?)));
-    let Some((account, upstream_id)) = known else {
-        return Err(Trouble::Passing);
-    };
+async fn fresh_urls(
+    desk: &Desk,
+    begun: &Begun,
+    task: &Task,
+    (account, upstream_id): (&Account, &str),
+) -> Result<Vec<String>, Trouble> {
     tokio::time::sleep(begun.ask(desk.settings.poll.floor, desk.now())).await;
     match account.provider().observe(upstream_id).await {
         Ok(seen)
@@ -173,6 +190,9 @@ fn trouble(task: &Task, error: &CopyError) -> Trouble {
         CopyError::Refused(_) | CopyError::BadMedia(_) => Trouble::Unusable(Failure::ours(
             FailureReason::BadOutput,
             format!("the provider's output cannot be used: {error}"),
+        )),
+        CopyError::Lost => Trouble::Final(lost(
+            "the output came with the provider's only answer and was lost here",
         )),
         CopyError::TooLarge { .. } => Trouble::Final(Failure::ours(
             FailureReason::OutputTooLarge,

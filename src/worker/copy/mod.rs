@@ -10,11 +10,13 @@ mod pace;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt as _;
 
 use crate::archive::{Archive, ArchiveError, Key, Stored, Writer};
 use crate::domain::generation::Media;
 use crate::egress::{Egress, EgressError, Fetched, Resume};
-use crate::media::{self, Format, Source};
+use crate::media::{self, Format};
+use crate::provider::{Opened, Provider};
 
 use pace::{Pace, TooSlow};
 
@@ -56,6 +58,9 @@ pub enum CopyError {
     /// The address, or the form of the answer, must not be used. No retry with it can succeed.
     #[error("the output's address cannot be used: {0}")]
     Refused(&'static str),
+    /// It was kept here, and is not here any more.
+    #[error("the kept output is lost")]
+    Lost,
     /// The output is larger than the limit.
     #[error("the output is larger than {limit} bytes")]
     TooLarge {
@@ -80,21 +85,52 @@ impl Default for Limits {
     }
 }
 
-/// Copies what is at `url` to `key`, which must be an output of a kind that suits `expected`.
+/// Where an output is copied from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// For addresses that anybody may read.
+    pub egress: &'a Egress,
+    /// The account whose output it is; `None`: it is an address.
+    pub provider: Option<&'a dyn Provider>,
+}
+
+impl<'a> From<&'a Egress> for Source<'a> {
+    fn from(egress: &'a Egress) -> Self {
+        Self {
+            egress,
+            provider: None,
+        }
+    }
+}
+
+impl Source<'_> {
+    async fn open(self, output: &str, resume: Option<Resume<'_>>) -> Result<Fetched, EgressError> {
+        let Some(provider) = self.provider else {
+            return self.egress.get(output, resume).await;
+        };
+        match provider.open_output(output, resume).await? {
+            Opened::Body(fetched) => Ok(*fetched),
+            Opened::At(url) => self.egress.get(&url, resume).await,
+        }
+    }
+}
+
+/// Copies the output that the source knows as `output` to `key`, which must be an output of a kind that suits `expected`.
 ///
 /// After `Ok` the object is durable and read back. After an error (or when dropped) the key holds
 /// nothing new. Calling it again is always right.
-pub async fn copy_output(
-    egress: &Egress,
+pub async fn copy_output<'a>(
+    source: impl Into<Source<'a>>,
     archive: &Archive,
     key: Key,
-    url: &str,
+    output: &str,
     limits: Limits,
     expected: Media,
 ) -> Result<Copied, CopyError> {
+    let source = source.into();
     let mut copy = Copy::begin(archive, key, limits, expected).await?;
     let (mut tries, mut in_vain, mut furthest) = (1, 0, 0);
-    while let Err(error) = copy.run(egress, url).await {
+    while let Err(error) = copy.run(source, output).await {
         let broke_off = matches!(error, CopyError::Transport(_)) && copy.has_moved;
         in_vain = if copy.writer.written() > furthest {
             furthest = copy.writer.written();
@@ -107,20 +143,31 @@ pub async fn copy_output(
         }
         tries += 1;
     }
-    let (stored, format) = copy.finish().await?;
-    let size = stored.size_bytes;
-    let facts = media::probe(Source::Object { archive, key, size }, format).await?;
-    if facts.is_cut {
-        // Without an announced length, only the media itself can show that its end is missing.
-        return Err(CopyError::Transport("the output ends early".to_owned()));
+    copy.end().await
+}
+
+/// Copies an output that is in the archive under `from`, because it came with the acceptance of its
+/// create, to `key`. The same rules and promises as [`copy_output`].
+pub async fn copy_kept(
+    archive: &Archive,
+    from: Key,
+    key: Key,
+    limits: Limits,
+    expected: Media,
+) -> Result<Copied, CopyError> {
+    let mut copy = Copy::begin(archive, key, limits, expected).await?;
+    let mut kept = archive.kept(from).await.map_err(lost)?.open();
+    while let Some(chunk) = kept.try_next().await.map_err(lost)? {
+        copy.take(chunk).await?;
     }
-    Ok(Copied {
-        stored,
-        content_type: format.content_type(),
-        width: facts.measured.width,
-        height: facts.measured.height,
-        duration_ms: facts.measured.duration_ms,
-    })
+    copy.end().await
+}
+
+fn lost(error: ArchiveError) -> CopyError {
+    match error {
+        ArchiveError::Missing | ArchiveError::Damaged(_) => CopyError::Lost,
+        passing @ ArchiveError::Unavailable(_) => CopyError::Archive(passing),
+    }
 }
 
 /// A copy under way: what is written so far, and how to go on.
@@ -160,7 +207,7 @@ impl<'a> Copy<'a> {
     }
 
     /// One transfer, from where the last one broke if the server goes along.
-    async fn run(&mut self, egress: &Egress, url: &str) -> Result<(), CopyError> {
+    async fn run(&mut self, source: Source<'_>, output: &str) -> Result<(), CopyError> {
         self.has_moved = false;
         let from = self.writer.written();
         let resume = self
@@ -168,7 +215,7 @@ impl<'a> Copy<'a> {
             .as_deref()
             .filter(|_| from > 0)
             .map(|etag| Resume { from, etag });
-        let fetched = match egress.get(url, resume).await {
+        let fetched = match source.open(output, resume).await {
             // The range is not to be had: the whole must be, in the next try.
             Err(EgressError::Http(416)) if resume.is_some() => {
                 self.restart().await?;
@@ -278,6 +325,25 @@ impl<'a> Copy<'a> {
             None => self.judge()?,
         };
         Ok((self.writer.finish().await?, format))
+    }
+
+    /// What was copied whole, looked at as a whole.
+    async fn end(self) -> Result<Copied, CopyError> {
+        let (archive, key) = (self.archive, self.key);
+        let (stored, format) = self.finish().await?;
+        let size = stored.size_bytes;
+        let facts = media::probe(media::Source::Object { archive, key, size }, format).await?;
+        if facts.is_cut {
+            // Without an announced length, only the media itself can show that its end is missing.
+            return Err(CopyError::Transport("the output ends early".to_owned()));
+        }
+        Ok(Copied {
+            stored,
+            content_type: format.content_type(),
+            width: facts.measured.width,
+            height: facts.measured.height,
+            duration_ms: facts.measured.duration_ms,
+        })
     }
 
     fn too_large(&self) -> CopyError {

@@ -104,7 +104,8 @@ impl Question<'_> {
             ..
         }) = answer
         {
-            self.desk.outputs.lock().put(self.id, outputs.clone());
+            let mut known = self.desk.outputs.lock();
+            known.get_or_insert(self.id, || outputs.clone());
         }
     }
 

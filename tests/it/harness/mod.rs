@@ -103,7 +103,11 @@ impl TestApp {
 
     /// A server with settings that no file could have.
     pub async fn tuned(change: impl FnOnce(&mut Config)) -> Self {
-        let upstream = Upstream::quick().await;
+        Self::tuned_on(Upstream::quick().await, change).await
+    }
+
+    /// The same on an upstream of its own.
+    pub async fn tuned_on(upstream: Upstream, change: impl FnOnce(&mut Config)) -> Self {
         let data = TempDir::new().unwrap();
         let mut config = config(data.path(), upstream.environment(), &[]).unwrap();
         change(&mut config);
@@ -196,6 +200,15 @@ impl TestApp {
     pub async fn restart(&mut self, settings: &[(&str, &str)]) {
         self.stop().await;
         (self.address, self.shutdown) = serve(&self.upstream, self.data.path(), settings).await;
+        self.client = client::connect(self.address);
+    }
+
+    /// The same with settings that no file could have.
+    pub async fn restart_tuned(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        let mut config = config(self.data.path(), self.upstream.environment(), &[]).unwrap();
+        change(&mut config);
+        (self.address, self.shutdown) = start(config).await;
         self.client = client::connect(self.address);
     }
 

@@ -15,6 +15,7 @@ async fn an_accepted_create_has_its_id_and_price() {
     let accepted = SubmitOutcome::Accepted {
         upstream_id: "a-B_9".to_owned(),
         estimated: Some(Millicredits(12_500)),
+        finished: None,
     };
     assert_eq!(server.runway().submit(prepared()).await, accepted);
     let request = server.requests()[0].to_ascii_lowercase();
@@ -178,6 +179,7 @@ async fn a_success_that_is_no_whole_document_with_a_good_id_is_unknown() {
         let accepted = SubmitOutcome::Accepted {
             upstream_id: "a".to_owned(),
             estimated: None,
+            finished: None,
         };
         assert_eq!(
             bench.outcome(Act::Say(json("201 Created", odd))).await,

@@ -13,7 +13,7 @@ use crate::domain::money::Millicredits;
 
 /// A JSON value, as far as we care.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Loose {
+pub(in crate::provider) enum Loose {
     /// A number.
     Number(f64),
     /// A string of at most [`MAX_TEXT`] bytes.
@@ -28,21 +28,21 @@ pub(super) enum Loose {
 }
 
 impl Loose {
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::provider) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn number(&self) -> Option<f64> {
+    pub(in crate::provider) fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
             _ => None,
         }
     }
 
-    pub(super) fn into_texts(self) -> Vec<String> {
+    pub(in crate::provider) fn into_texts(self) -> Vec<String> {
         match self {
             Self::Texts(texts) => texts,
             _ => Vec::new(),
@@ -56,7 +56,7 @@ impl Loose {
         clippy::cast_sign_loss,
         reason = "the range is checked first"
     )]
-    pub(super) fn millicredits(&self) -> Option<Millicredits> {
+    pub(in crate::provider) fn millicredits(&self) -> Option<Millicredits> {
         let Self::Object {
             credits: Some(credits),
         } = self
@@ -71,13 +71,13 @@ impl Loose {
 
 /// Reads a member on its own: whatever it holds, even a number beyond all numbers (`1e999`), the
 /// members beside it are read.
-pub(super) fn apart<'de, D: Deserializer<'de>>(source: D) -> Result<Loose, D::Error> {
+pub(in crate::provider) fn apart<'de, D: Deserializer<'de>>(source: D) -> Result<Loose, D::Error> {
     let text = Box::<RawValue>::deserialize(source)?;
     Ok(serde_json::from_str(text.get()).unwrap_or_default())
 }
 
 /// Whether JSON text nests no deeper than [`MAX_DEPTH`]; linear, without allocating.
-pub(super) fn is_shallow(json: &[u8]) -> bool {
+pub(in crate::provider) fn is_shallow(json: &[u8]) -> bool {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for byte in json {
         match (quoted, escaped, byte) {
