@@ -16,5 +16,6 @@ pub mod routing;
 pub mod schedule;
 pub mod task;
 pub mod time;
+pub mod trace;
 pub mod upload;
 pub mod value;
