@@ -10,8 +10,11 @@ use http::HeaderMap;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
+use crate::admin::{self, Scrape};
 use crate::archive::Archive;
-use crate::config::{Access, Account as AccountConfig, Config, OnUnknownOutcome};
+use crate::config::{
+    Access, Account as AccountConfig, Config, MetricsAccess, OnUnknownOutcome, Otlp,
+};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
@@ -19,12 +22,13 @@ use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, Health, LimitLayer, MessageLimits};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
-use crate::provider::{Account, Accounts, LiveRoster, Provider, Roster};
+use crate::provider::{Account, Accounts, LiveRoster, Measured, Provider, Roster};
 use crate::sandbox::{self, Sandbox};
 use crate::service::{self, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
+use crate::telemetry::{metrics, tasks, traces};
 use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
 
 /// A server that listens.
@@ -47,14 +51,17 @@ pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Running
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = tcp.local_addr().context("the listener has no address")?;
     let work = shutdown.group();
+    start_telemetry(&config, &shutdown)?;
     let service = start_work(&config, &work, &shutdown).await?;
+    let admin = admin::routes(service.clone(), scrape(config.telemetry.metrics));
     let messages = MessageLimits {
         create_bytes: config.server.max_create_bytes,
         other_bytes: config.server.max_message_bytes,
     };
     let health = Health::new().await;
     let router = grpc::routes(service, messages, LimitLayer::default(), &health)
-        .context("the compiled-in descriptors are broken")?;
+        .context("the compiled-in descriptors are broken")?
+        .merge(admin);
     let faces = shutdown.later();
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
@@ -91,6 +98,46 @@ async fn end(
     {
         faces.stop();
         faces.finished().await;
+    }
+    traces::flush().await;
+}
+
+/// Begins to count and, when a collector is configured, to trace. Both are the process's: they
+/// outlive the server's own work, so that its last words are heard.
+fn start_telemetry(config: &Config, shutdown: &Shutdown) -> anyhow::Result<()> {
+    metrics::start();
+    tasks::usd_rate(config.runway.usd_per_credit);
+    let life = shutdown.later();
+    if let Some(otlp) = &config.telemetry.otlp {
+        traces::start(&trace_settings(otlp), &life).map_err(anyhow::Error::msg)?;
+    }
+    life.clone().spawn(async move {
+        loop {
+            tokio::select! {
+                () = life.stopping() => return,
+                () = tokio::time::sleep(TIDY) => metrics::tidy(),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn trace_settings(otlp: &Otlp) -> traces::Settings {
+    traces::Settings {
+        endpoint: otlp.endpoint.to_string(),
+        headers: otlp.headers.clone(),
+        sample_ratio: otlp.sample_ratio,
+        service_name: otlp.service_name.clone(),
+    }
+}
+
+/// Who may read `/metrics`.
+fn scrape(access: MetricsAccess) -> Scrape {
+    match access {
+        MetricsAccess::Off => Scrape::Off,
+        // Nobody has a key yet.
+        MetricsAccess::Keyed => Scrape::Keyed(Arc::new(|_| false)),
+        MetricsAccess::Open | MetricsAccess::Auto => Scrape::Open,
     }
 }
 
@@ -235,7 +282,10 @@ fn open_provider(
             settings.create_timeout = config.submit.timeout;
             settings.trust_503 = config.submit.trust_503;
             settings.extra_headers = extra_headers(&account.headers);
-            Ok(Arc::new(Runway::new(settings, Arc::clone(catalog))?))
+            Ok(Arc::new(Measured(Runway::new(
+                settings,
+                Arc::clone(catalog),
+            )?)))
         }
         ProviderKind::OpenAi => anyhow::bail!("this provider cannot be called yet"),
     }
@@ -383,6 +433,8 @@ fn listener_limits(config: &Config) -> Limits {
 
 /// How long a draining server still answers, so that its callers hear that it drains.
 const LAME_DUCK: Duration = Duration::from_millis(500);
+/// How often histograms are put in order.
+const TIDY: Duration = Duration::from_secs(5);
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::section::nearest;
 
-/// The variables that begin with `MEDIAGEN_` or `RUNWAYML_`.
+/// The variables that begin with `MEDIAGEN_`, `RUNWAYML_` or `OTEL_`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -70,7 +70,7 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        let ours = |name: &String| name.starts_with(PREFIX) || name.starts_with("RUNWAYML_");
+        let ours = |name: &String| FAMILIES.iter().any(|start| name.starts_with(start));
         let pairs = variables
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
@@ -90,6 +90,8 @@ fn long_name(path: &str) -> String {
 }
 
 const PREFIX: &str = "MEDIAGEN_";
+/// How the names begin that are looked at.
+const FAMILIES: [&str; 3] = [PREFIX, "RUNWAYML_", "OTEL_"];
 
 /// Shorter names and what they stand for.
 const SHORT: [(&str, &str); 7] = [

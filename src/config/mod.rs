@@ -21,6 +21,7 @@ mod server;
 mod store;
 mod streams;
 mod submit;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -41,6 +42,7 @@ pub use server::{Limits, Server, Tls};
 pub use store::{Archive, Retention, Store};
 pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
+pub use telemetry::{MetricsAccess, Otlp, Telemetry};
 
 use problem::Report;
 use section::Section;
@@ -83,6 +85,8 @@ pub struct Config {
     pub catalog: Arc<Catalog>,
     /// Logs.
     pub log: Log,
+    /// Metrics and traces.
+    pub telemetry: Telemetry,
     /// Sentences that the operator should see, for instance variables that nothing reads.
     pub warnings: Vec<String>,
 }
@@ -159,6 +163,7 @@ impl Config {
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
+            telemetry: root.within("telemetry", |section| Telemetry::read(section, env)),
             catalog,
             warnings,
             data_dir,

@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::Provider;
-use crate::domain::routing::{AccountLimits, Health};
+use crate::domain::routing::{AccountLimits, Deployment, Health};
 use crate::domain::task::{Event, Rejection};
 use crate::domain::time::Timestamp;
+use crate::telemetry::metrics;
 
 /// One account at a provider.
 #[derive(Debug)]
@@ -98,7 +99,12 @@ impl Account {
 
     /// It refused a request for the model.
     pub fn rejected(&self, model: &str, rejection: &Rejection, now: Timestamp) {
-        self.health.lock().rejected(model, rejection, now);
+        let mut health = self.health.lock();
+        let rested = health.deferral(model, now).is_some();
+        health.rejected(model, rejection, now);
+        if !rested && health.deferral(model, now).is_some() {
+            metrics::cooled(&Deployment::of_model(self.name(), model).id);
+        }
     }
 
     /// What a waiting task for the model is told, when the account is not to be tried now.

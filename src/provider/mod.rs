@@ -5,6 +5,7 @@
 //! method here makes at most one attempt.
 
 mod accounts;
+mod measured;
 pub mod redact;
 mod roster;
 pub mod runway;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use accounts::{Account, Accounts};
+pub use measured::Measured;
 pub use roster::{LiveRoster, Roster};
 
 use crate::domain::generation::Generation;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::id::TaskId;
 use crate::domain::task::{Lane, Progress, Task};
+use crate::telemetry::tasks;
 
 /// The latest of a watched task.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +64,7 @@ impl Changes {
 
     /// Announces a committed task. Called by the store, in the order of commits.
     pub fn committed(&self, task: &Arc<Task>) {
+        tasks::committed(task);
         let ended = task.state.is_terminal();
         if ended {
             self.progress.lock().remove(&task.id);

@@ -1,10 +1,15 @@
-//! Logs: lines for people on a terminal, JSON for machines, secrets in neither.
+//! Logs, metrics and traces.
 //!
-//! Everything goes to stderr through one writer that masks what looks like a key, a signed query
+//! Logs are lines for people on a terminal, JSON for machines, with secrets in neither. Everything
+//! goes to stderr through one writer that masks what looks like a key, a signed query
 //! or a bearer token. Call sites do not log secrets anyway; the writer is for the text that others
-//! hand us (an error that quotes a URL). Metrics are not here yet.
+//! hand us (an error that quotes a URL). [`metrics`] and [`traces`] are told by whoever does
+//! something; what follows from commits, by [`tasks`].
 
+pub mod metrics;
 mod scrub;
+pub mod tasks;
+pub mod traces;
 
 use std::io::{self, Write as _};
 use std::panic::PanicHookInfo;
