@@ -6,6 +6,7 @@
 //! hand us (an error that quotes a URL). [`metrics`] and [`traces`] are told by whoever does
 //! something; what follows from commits, by [`tasks`].
 
+mod lines;
 pub mod metrics;
 mod scrub;
 pub mod tasks;
@@ -16,6 +17,9 @@ use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
+
+use lines::Traced;
 
 pub use scrub::{Scrubber, scrub};
 
@@ -37,13 +41,22 @@ pub fn init(filter: &str, format: Format, is_terminal: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Stderr);
+    let plain = tracing_subscriber::fmt::format();
     let started = match format {
-        Format::Text => builder.with_ansi(is_terminal).try_init(),
-        Format::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .try_init(),
+        Format::Text => {
+            let inner = plain.with_ansi(is_terminal);
+            builder
+                .with_ansi(is_terminal)
+                .event_format(Traced { inner, format })
+                .try_init()
+        }
+        Format::Json => {
+            let inner = plain.json().flatten_event(true).with_current_span(true);
+            builder
+                .fmt_fields(JsonFields::new())
+                .event_format(Traced { inner, format })
+                .try_init()
+        }
     };
     if started.is_ok() {
         std::panic::set_hook(Box::new(log_panic));

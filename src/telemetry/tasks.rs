@@ -59,6 +59,7 @@ struct Tasks {
 
 /// A task was committed. Called once for each version, in order.
 pub fn committed(task: &Task) {
+    remember_trace(task);
     let mut tasks = TASKS.lock();
     let was = tasks.seen.remove(&task.id);
     if was.is_none() && task.version > 1 {
@@ -88,7 +89,19 @@ pub fn committed(task: &Task) {
 
 /// A task was found in the store at the start. Called before any loop runs.
 pub fn found(task: &Task) {
+    remember_trace(task);
     TASKS.lock().adopt(task);
+}
+
+/// The trace of a task that something happened to lately.
+pub(super) fn trace_of(id: TaskId) -> Option<u128> {
+    TRACES.lock().get(&id).copied()
+}
+
+fn remember_trace(task: &Task) {
+    if let (true, Some(trace)) = (traces::is_on(), task.order.trace) {
+        TRACES.lock().put(task.id, trace.trace_id);
+    }
 }
 
 /// The deployments that were used since the start.
@@ -314,6 +327,8 @@ fn model(task: &Task) -> &str {
 static TASKS: LazyLock<Mutex<Tasks>> = LazyLock::new(Mutex::default);
 static USED: LazyLock<Mutex<LruCache<Used, ()>>> =
     LazyLock::new(|| Mutex::new(LruCache::new(MOST_USED)));
+static TRACES: LazyLock<Mutex<LruCache<TaskId, u128>>> =
+    LazyLock::new(|| Mutex::new(LruCache::new(MOST_TRACES)));
 static RATE: AtomicU64 = AtomicU64::new(UsdRate::ONE_CENT.0);
 
 /// The deployment of a task that no attempt was made for.
@@ -324,5 +339,7 @@ const ARCHIVING: &str = "archiving";
 const AT_PROVIDER: [&str; 3] = ["submitted", "throttled", "running"];
 /// Tasks watched at once; those beyond are not counted among the live ones.
 const MOST: usize = 1_000_000;
+/// Tasks whose trace log lines can name.
+const MOST_TRACES: NonZeroUsize = NonZeroUsize::new(65_536).expect("65536 is not zero");
 /// Deployments remembered as used.
 const MOST_USED: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not zero");

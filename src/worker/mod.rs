@@ -132,7 +132,9 @@ impl Desk {
                 let page = self.store.due(lane, Timestamp::NEVER, cursor, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 cursor = Some((last.next_step().1, last.id));
-                page.iter().for_each(|task| tasks::found(task));
+                for task in &page {
+                    tasks::found(task);
+                }
             }
         }
         Ok(())

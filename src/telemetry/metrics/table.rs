@@ -81,7 +81,7 @@ table! {
     SPEND_CREDITS: Counter Kind::Counter, "mediagen_spend_millicredits_total", ["kind", "model", "deployment"],
         "Thousandths of a credit: estimated, of attempts accepted or unknown; actual, as the provider billed.";
     SPEND_USD: Counter Kind::Counter, "mediagen_spend_usd_micros_total", ["kind", "model", "deployment"],
-        "The same in millionths of a US dollar, at runway.usd_per_credit.";
+        "The same in millionths of a US dollar, at the configured price of a credit.";
     CREDITS: Gauge Kind::Gauge, "mediagen_account_credits", ["account"],
         "Credits left, as the provider said last.";
     CONCURRENCY: Gauge Kind::Gauge, "mediagen_account_concurrency_limit", ["account", "model"],

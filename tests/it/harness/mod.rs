@@ -8,6 +8,7 @@ pub mod child;
 pub mod client;
 pub mod media;
 pub mod refusal;
+pub mod scrape;
 pub mod wait;
 
 use std::net::SocketAddr;
