@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mediagen::pb::v1::TaskStatus;
+use mediagen::shutdown::Shutdown;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -45,7 +46,7 @@ impl Collector {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (collector, incoming) = (Self::default(), TcpListenerStream::new(listener));
         let service = TraceServiceServer::new(collector.clone());
-        tokio::spawn(
+        Shutdown::new().spawn(
             Grpc::builder()
                 .add_service(service)
                 .serve_with_incoming(incoming),
@@ -175,10 +176,10 @@ async fn one_trace_follows_a_task_through_a_restart() {
         assert_eq!(line["trace_id"], TRACE, "{line}");
     }
     let counted = Scraped::of(address).await;
-    assert!(counted.value("mediagen_trace_spans_total", &[("outcome", "exported")]) >= 3.0);
+    assert!(counted.count("mediagen_trace_spans_total", &[("outcome", "exported")]) >= 3);
     assert_eq!(
-        counted.value("mediagen_trace_spans_total", &[("outcome", "failed")]),
-        0.0
+        counted.count("mediagen_trace_spans_total", &[("outcome", "failed")]),
+        0
     );
 }
 
@@ -196,8 +197,8 @@ async fn a_collector_that_never_answers_or_is_not_there_costs_spans_alone() {
         }
         let lost = || async {
             let seen = Scraped::of(address).await;
-            let lost = seen.value("mediagen_trace_spans_total", &[("outcome", "failed")]);
-            if lost > 0.0 { Ok(()) } else { Err(lost) }
+            let lost = seen.count("mediagen_trace_spans_total", &[("outcome", "failed")]);
+            if lost > 0 { Ok(()) } else { Err(lost) }
         };
         eventually("lost spans are counted", lost).await;
         server.terminate();
