@@ -61,9 +61,10 @@ impl Scene {
     }
 }
 
-fn refused_once() -> Fault {
+/// The provider answers one create with this status, and takes nothing.
+fn refused_once(status: u16) -> Fault {
     let effect = Effect::Answer {
-        status: 503,
+        status,
         headers: [].into(),
         body: None,
     };
@@ -92,7 +93,7 @@ async fn what_is_counted_is_what_happened() {
     ] {
         tasks.push(scene.run(prompt).await);
     }
-    scene.upstream.sandbox.inject(refused_once());
+    scene.upstream.sandbox.inject(refused_once(503));
     tasks.push(scene.run("a chime").await);
     scene.lose("a bell [sandbox:accept-then-500]").await;
     let seen = Scraped::of(scene.address).await;
@@ -192,6 +193,50 @@ fn the_calls(seen: &Scraped, tasks: usize) {
     assert_eq!(calls("WatchTask"), tasks as u64);
     assert_eq!(seen.count("mediagen_streams_open", &[]), 0);
     assert!(seen.count("mediagen_watch_latency_seconds_count", &[]) >= tasks as u64);
+}
+
+#[tokio::test]
+async fn a_deployment_that_cools_down_is_told() {
+    let scene = Scene::start().await;
+    scene.run("a bell").await;
+    let deployment = [("deployment", "runwayml/eleven_text_to_sound_v2")];
+    let available = "mediagen_deployment_available";
+    let seen = Scraped::of(scene.address).await;
+    assert_eq!(seen.count(available, &deployment), 1, "{}", seen.text);
+    scene.upstream.sandbox.inject(refused_once(429));
+    create(&scene.client, sound("a gong")).await.unwrap();
+    let quota = [("fault", "QUOTA"), deployment[0]];
+    let look = || async {
+        let seen = Scraped::of(scene.address).await;
+        let told = seen.count("mediagen_rejections_total", &quota) == 1;
+        if told { Ok(seen) } else { Err(seen.text) }
+    };
+    let seen = eventually("the rejection is told", look).await;
+    assert_eq!(seen.count("mediagen_cooldowns_total", &deployment), 1);
+    assert_eq!(seen.count(available, &deployment), 0);
+}
+
+#[tokio::test]
+async fn while_it_drains_it_is_healthy_and_not_ready() {
+    let scene = Scene::start().await;
+    create(&scene.client, sound("a bell [sandbox:hang]"))
+        .await
+        .unwrap();
+    let look = || async {
+        let seen = Scraped::of(scene.address).await;
+        let sent = seen.count("mediagen_tasks", &[("state", "submitting")]) == 1;
+        if sent { Ok(()) } else { Err(seen.text) }
+    };
+    eventually("the create is sent", look).await;
+    assert_eq!(get(scene.address, "/readyz").await.0, 200);
+    scene.server.terminate();
+    let look = || async {
+        let (status, text) = get(scene.address, "/readyz").await;
+        let draining = status == 503 && text == "draining\n";
+        draining.then_some(()).ok_or((status, text))
+    };
+    eventually("it is not ready", look).await;
+    assert_eq!(get(scene.address, "/healthz").await.0, 200);
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ pub fn render() -> String {
 }
 
 /// A configuration took effect: 1 is the one of the start.
-pub fn config_loaded(generation: u32) {
-    table::CONFIG_GENERATION.at(&[]).set(f64::from(generation));
+pub fn config_loaded(generation: u64) {
+    table::CONFIG_GENERATION.at(&[]).set(float(generation));
     table::CONFIG_LOADED.at(&[]).set(seconds(Clock.now_ms()));
     table::CONFIG_FAILED.at(&[]).set(0.0);
 }
