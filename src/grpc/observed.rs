@@ -95,7 +95,7 @@ impl Ending {
         let code = Status::from_header_map(headers).map_or(Code::Unknown, |status| status.code());
         self.call.ended(name(code));
         if let Some(span) = &mut self.span {
-            span.ended(name(code));
+            span.ended(code as i32, name(code));
         }
     }
 }

@@ -135,7 +135,7 @@ async fn one_trace_follows_a_task_through_a_restart() {
         }
     };
     let spans = eventually("every span is exported", all).await;
-    let create = &spans["Create"][0];
+    let create = &spans[CREATE][0];
     assert_eq!(hex::encode(&create.parent_span_id), SPAN);
     for (name, spans) in &spans {
         assert_eq!(spans.len(), 1, "{name}");
@@ -145,7 +145,7 @@ async fn one_trace_follows_a_task_through_a_restart() {
             "{name}"
         );
         assert!(
-            name == "Create" || span.parent_span_id == create.span_id,
+            name == CREATE || span.parent_span_id == create.span_id,
             "{name}"
         );
         let shown = format!("{span:?}");
@@ -153,7 +153,7 @@ async fn one_trace_follows_a_task_through_a_restart() {
             !shown.contains("velvet") && !shown.contains("http"),
             "{shown}"
         );
-        assert!(name == "Create" || shown.contains(&id), "{shown}");
+        assert!(name == CREATE || shown.contains(&id), "{shown}");
     }
     let (generate, archive) = (&spans["generate"][0], &spans["archive"][0]);
     assert!(generate.end_time_unix_nano <= archive.end_time_unix_nano);
@@ -206,6 +206,7 @@ async fn a_collector_that_never_answers_or_is_not_there_costs_spans_alone() {
     }
 }
 
+const CREATE: &str = "mediagen.v1.MediaGeneration/Create";
 const SPANS: [&str; 7] = [
-    "Create", "archive", "commit", "generate", "queue", "submit", "task",
+    "archive", "commit", "generate", CREATE, "queue", "submit", "task",
 ];

@@ -28,11 +28,11 @@ impl CallSpan {
     ) -> Self {
         let around = brought.map_or_else(Context::new, |parent| under(parent, state));
         let span = tracer
-            .span_builder(method)
+            .span_builder(format!("{SERVICE}/{method}"))
             .with_kind(SpanKind::Server)
             .with_attributes([
                 KeyValue::new("rpc.system", "grpc"),
-                KeyValue::new("rpc.service", "mediagen.v1.MediaGeneration"),
+                KeyValue::new("rpc.service", SERVICE),
                 KeyValue::new("rpc.method", method),
             ])
             .start_with_context(tracer, &around);
@@ -55,12 +55,12 @@ impl CallSpan {
         CURRENT.scope(self.parent, work)
     }
 
-    /// The call ends with a status code.
-    pub fn ended(&mut self, code: &'static str) {
-        let code_is = KeyValue::new("rpc.grpc.status_code_name", code);
-        self.span.set_attribute(code_is);
-        if SERVERS_FAULT.contains(&code) {
-            self.span.set_status(Status::error(code));
+    /// The call ends with a status code, by its number and its name.
+    pub fn ended(&mut self, number: i32, name: &'static str) {
+        let number = KeyValue::new("rpc.grpc.status_code", i64::from(number));
+        self.span.set_attribute(number);
+        if SERVERS_FAULT.contains(&name) {
+            self.span.set_status(Status::error(name));
         }
     }
 }
@@ -80,6 +80,7 @@ pub(super) fn under(parent: TraceParent, state: Option<&str>) -> Context {
     Context::new().with_remote_span_context(place)
 }
 
+const SERVICE: &str = "mediagen.v1.MediaGeneration";
 /// Codes that say that we failed, not the caller.
 const SERVERS_FAULT: [&str; 6] = [
     "UNKNOWN",
