@@ -15,7 +15,7 @@ use crate::domain::money::UsdRate;
 use crate::egress::Origin;
 use crate::provider::openai::{OpenAi, Settings as OpenAiSettings};
 use crate::provider::runway::{Runway, Settings as RunwaySettings};
-use crate::provider::{Account, Accounts, Provider};
+use crate::provider::{Account, Accounts, Measured, Provider};
 use crate::sandbox::{self, Sandbox};
 use crate::shutdown::Shutdown;
 
@@ -178,7 +178,8 @@ impl Opener {
                 settings.create_timeout = self.create_timeout;
                 settings.trust_503 = self.trust_503;
                 settings.extra_headers = extra_headers(&account.headers);
-                Ok(Arc::new(Runway::new(settings, Arc::clone(&terms.catalog))?))
+                let runway = Runway::new(settings, Arc::clone(&terms.catalog))?;
+                Ok(Arc::new(Measured(runway)))
             }
             ProviderKind::OpenAi => {
                 let mut settings = OpenAiSettings::new(&account.name, base_url, key);
@@ -186,7 +187,8 @@ impl Opener {
                 settings.image_timeout = self.image_timeout;
                 settings.extra_headers = extra_headers(&account.headers);
                 settings.usd_rate = self.usd_rate;
-                Ok(Arc::new(OpenAi::new(settings, Arc::clone(&terms.catalog))?))
+                let openai = OpenAi::new(settings, Arc::clone(&terms.catalog))?;
+                Ok(Arc::new(Measured(openai)))
             }
         }
     }

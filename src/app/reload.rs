@@ -22,7 +22,7 @@ use crate::egress::Egress;
 use crate::provider::{LiveRoster, Roster};
 use crate::shutdown::Shutdown;
 use crate::store::changes::Changes;
-use crate::telemetry::ReloadState;
+use crate::telemetry::{ReloadState, metrics};
 
 /// What a reload replaces something in.
 #[derive(Debug)]
@@ -205,6 +205,7 @@ impl Reloader {
         let Some(error) = error else {
             force.refusal = None;
             self.state.succeeded(self.clock.now_ms());
+            metrics::config_loaded(self.state.generation());
             return;
         };
         let error = format!("{error:#}");
@@ -215,6 +216,7 @@ impl Reloader {
             );
             force.refusal = Some(error);
             self.state.failed();
+            metrics::config_refused();
         }
     }
 }
@@ -333,6 +335,7 @@ fn fixed(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("defaults.task_timeout", text(&config.defaults.task_timeout)),
         ("log", text(&config.log)),
+        ("telemetry", text(&config.telemetry)),
     ]
 }
 

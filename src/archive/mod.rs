@@ -237,6 +237,15 @@ impl Archive {
         self.inner.used.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may still be added: of the permitted ones or of the disk, whichever is less. `None`:
+    /// neither is known.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let permitted = self.inner.max_bytes;
+        let permitted = permitted.map(|max| max.saturating_sub(self.used_bytes()));
+        let disk = disk::free_bytes(&self.inner.root);
+        permitted.into_iter().chain(disk).min()
+    }
+
     /// Whether 95 % of the permitted bytes are used, or the disk itself is about to be full.
     pub fn is_nearly_full(&self) -> bool {
         let over = |max: u64| self.used_bytes() >= max / 100 * NEARLY_FULL_PERCENT;

@@ -162,15 +162,8 @@ impl Auth {
     /// # Errors
     /// Why nobody may make it; never [`Refused::Scope`] or [`Refused::TooManyStreams`].
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Visitor, Refused> {
-        let (directory, now) = (self.inner.directory.load(), self.now());
-        let entry = if directory.is_key_needed {
-            let shown = shown::key(headers)?.ok_or(Refused::Missing)?;
-            directory.find(&crate::config::callers::digest(shown))
-        } else {
-            Some(&directory.local)
-        };
-        let entry = entry.ok_or(Refused::Invalid("the API key is not known"))?;
-        directory.standing(entry, now).check()?;
+        let now = self.now();
+        let entry = self.known(headers, now)?;
         let limits = &entry.caller.limits;
         if let Some(per_minute) = limits.requests_per_minute.and_then(NonZeroU32::new) {
             entry
@@ -182,9 +175,28 @@ impl Auth {
                     wait,
                 })?;
         }
-        Ok(Visitor {
-            entry: Arc::clone(entry),
-        })
+        Ok(Visitor { entry })
+    }
+
+    /// Whether whoever sends these headers may see numbers of the whole server: an operator's key, or
+    /// none where none is needed. Not counted as a call.
+    pub fn may_see_all(&self, headers: &HeaderMap) -> bool {
+        let known = self.known(headers, self.now());
+        known.is_ok_and(|entry| entry.caller.scopes.contains(&Scope::Operate))
+    }
+
+    /// The key that is shown, if it is good now.
+    fn known(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Entry>, Refused> {
+        let directory = self.inner.directory.load();
+        let entry = if directory.is_key_needed {
+            let shown = shown::key(headers)?.ok_or(Refused::Missing)?;
+            directory.find(&crate::config::callers::digest(shown))
+        } else {
+            Some(&directory.local)
+        };
+        let entry = entry.ok_or(Refused::Invalid("the API key is not known"))?;
+        directory.standing(entry, now).check()?;
+        Ok(Arc::clone(entry))
     }
 
     /// Ends the streams of keys whose time is over by now.

@@ -25,6 +25,7 @@ mod shown;
 mod store;
 mod streams;
 mod submit;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -48,6 +49,7 @@ pub use shown::show;
 pub use store::{Archive, Retention, Store};
 pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
+pub use telemetry::{MetricsAccess, Otlp, Telemetry};
 
 use problem::Report;
 use section::Section;
@@ -90,6 +92,8 @@ pub struct Config {
     pub catalog: Arc<Catalog>,
     /// Logs.
     pub log: Log,
+    /// Metrics and traces.
+    pub telemetry: Telemetry,
     /// Sentences that the operator should see, for instance variables that nothing reads.
     pub warnings: Vec<String>,
     /// The files that all this was read from, whose change may change it: the configuration's own
@@ -155,7 +159,8 @@ impl Config {
         let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
         let catalog = routed.routing.name_groups(catalog);
-        let (callers, of_callers) = Callers::read(root, env, runway.usd_per_credit, &data_dir, routed.master);
+        let (callers, of_callers) =
+            Callers::read(root, env, runway.usd_per_credit, &data_dir, routed.master);
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {
@@ -176,6 +181,7 @@ impl Config {
             runway,
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
+            telemetry: root.within("telemetry", |section| Telemetry::read(section, env)),
             catalog,
             warnings,
             files: Vec::new(),

@@ -19,5 +19,6 @@ pub mod schedule;
 pub mod spending;
 pub mod task;
 pub mod time;
+pub mod trace;
 pub mod upload;
 pub mod value;

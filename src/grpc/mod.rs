@@ -11,6 +11,7 @@ mod generation;
 mod health;
 pub mod limits;
 pub mod listener;
+mod observed;
 mod routes;
 pub mod status;
 

@@ -6,6 +6,7 @@ use tonic_reflection::server::Builder;
 use tower::ServiceExt as _;
 
 use super::generation::MediaGeneration;
+use super::observed::ObserveLayer;
 use super::{GateLayer, Health, LimitLayer};
 use crate::pb;
 use crate::pb::v1::media_generation_server::MediaGenerationServer;
@@ -55,7 +56,7 @@ pub fn routes(
         // tonic has one limit per service; paths of their own give these their larger one.
         .route_service(&path("Create"), create.clone())
         .route_service(&path("EstimateCost"), create);
-    Ok(router.layer(gate).layer(calls))
+    Ok(router.layer(gate).layer(calls).layer(ObserveLayer))
 }
 
 /// Everything that a client may want to decode, the details of errors among it.

@@ -13,9 +13,10 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use super::Provider;
-use crate::domain::routing::{AccountLimits, Health, Judging, Unfit};
+use crate::domain::routing::{AccountLimits, Deployment, Health, Judging, Unfit};
 use crate::domain::task::Rejection;
 use crate::domain::time::Timestamp;
+use crate::telemetry::metrics;
 
 /// One account at a provider.
 #[derive(Debug)]
@@ -158,12 +159,24 @@ impl Account {
 
     /// It refused a request for the model.
     pub fn rejected(&self, model: &str, rejection: &Rejection, judging: Judging) {
-        self.health.lock().rejected(model, rejection, judging);
+        self.judged(model, judging.now, |health| {
+            health.rejected(model, rejection, judging);
+        });
     }
 
     /// Whether it took a request for the model is not known.
     pub fn unknown(&self, model: &str, judging: Judging) {
-        self.health.lock().unknown(model, judging);
+        self.judged(model, judging.now, |health| health.unknown(model, judging));
+    }
+
+    /// Takes note of a fault, and tells when the model is left alone because of it.
+    fn judged(&self, model: &str, now: Timestamp, note: impl FnOnce(&mut Health)) {
+        let mut health = self.health.lock();
+        let rested = health.is_refused(model, now);
+        note(&mut health);
+        if !rested && health.is_refused(model, now) {
+            metrics::cooled(&Deployment::of_model(self.name(), model).id);
+        }
     }
 
     /// A request for the model is about to be sent.

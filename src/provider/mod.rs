@@ -6,6 +6,7 @@
 
 mod accounts;
 mod http;
+mod measured;
 pub mod openai;
 pub mod redact;
 mod roster;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use accounts::{Account, Accounts};
+pub use measured::Measured;
 pub use roster::{LiveRoster, Roster};
 
 use crate::domain::generation::Generation;

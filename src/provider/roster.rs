@@ -12,6 +12,7 @@ use super::Accounts;
 use crate::domain::caller::Callers;
 use crate::domain::model::Catalog;
 use crate::domain::routing::Routes;
+use crate::telemetry::metrics::names;
 
 /// What is offered, who serves it, and to whom.
 #[derive(Debug, Default)]
@@ -30,9 +31,23 @@ pub struct Roster {
 #[derive(Debug)]
 pub struct LiveRoster(ArcSwap<Roster>);
 
+impl Roster {
+    /// Lets its names appear in labels.
+    fn name_in_metrics(&self) {
+        let groups = self.routes.groups.values();
+        let deployments = groups.flat_map(|group| &group.deployments);
+        names::know(
+            self.catalog.ids(),
+            self.accounts.names(),
+            deployments.map(|deployment| &*deployment.id),
+        );
+    }
+}
+
 impl LiveRoster {
     /// Begins with a roster.
     pub fn new(roster: Roster) -> Arc<Self> {
+        roster.name_in_metrics();
         Arc::new(Self(ArcSwap::from_pointee(roster)))
     }
 
@@ -43,6 +58,7 @@ impl LiveRoster {
 
     /// Puts another in its place, for every step that begins from now on.
     pub fn replace(&self, roster: Roster) {
+        roster.name_in_metrics();
         self.0.store(Arc::new(roster));
     }
 
@@ -50,5 +66,6 @@ impl LiveRoster {
     /// called again.
     pub fn change(&self, change: impl Fn(&Roster) -> Roster) {
         self.0.rcu(|roster| change(roster));
+        self.now().name_in_metrics();
     }
 }

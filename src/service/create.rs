@@ -20,6 +20,7 @@ use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::provider::Roster;
 use crate::store::{Admission, Created, StoreError};
+use crate::telemetry::traces;
 
 /// What a caller sent.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl Service {
             return Err(CreateError::Draining);
         }
         let service = self.clone();
-        let work = async move { service.create_detached(caller, request).await };
+        let work = traces::kept(async move { service.create_detached(caller, request).await });
         let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }
@@ -177,6 +178,7 @@ impl Service {
                 labels: request.labels,
                 timeout,
                 priority: request.priority,
+                trace: traces::current(),
             },
         };
         let task = Task::create(new, self.now());

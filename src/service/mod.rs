@@ -10,6 +10,7 @@ mod create;
 mod delete;
 mod download;
 mod estimate;
+mod gauges;
 mod inputs;
 mod limits;
 mod list;

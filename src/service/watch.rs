@@ -16,6 +16,7 @@ use crate::domain::id::{TaskId, TenantId};
 use crate::domain::task::{Progress, Task};
 use crate::shutdown::Shutdown;
 use crate::store::changes::Subscription;
+use crate::telemetry::metrics;
 
 /// One message of a watch.
 #[derive(Clone, Debug)]
@@ -198,6 +199,7 @@ impl Watcher {
     fn absorb(&mut self) {
         let latest = self.subscription.latest();
         if let Some(task) = latest.task.filter(|task| task.version > self.known.version) {
+            metrics::watch_told(task.times.updated);
             self.known = task;
         }
         self.progress = self.progress.max(latest.progress);

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use crate::domain::id::TaskId;
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Progress, Task};
+use crate::telemetry::tasks;
 
 /// The latest of a watched task.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,7 @@ impl Changes {
 
     /// Announces a committed task. Called by the store, in the order of commits.
     pub fn committed(&self, task: &Arc<Task>) {
+        tasks::committed(task);
         let ended = task.state.is_terminal();
         if ended {
             self.progress.lock().remove(&task.id);

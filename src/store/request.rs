@@ -9,6 +9,7 @@ use crate::domain::generation::{
     Generation, Input, InputSource, Keyframe, Measured, Moment, Operation, Role,
 };
 use crate::domain::task::Order;
+use crate::domain::trace::TraceParent;
 use crate::domain::value::Value;
 
 /// An order as JSON.
@@ -88,6 +89,8 @@ struct Stored {
     timeout_ms: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     priority: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 #[expect(
@@ -165,6 +168,7 @@ impl From<&Order> for Stored {
             labels: order.labels.clone(),
             timeout_ms: u64::try_from(order.timeout.as_millis()).unwrap_or(u64::MAX),
             priority: order.priority,
+            trace: order.trace.map(|trace| trace.to_string()),
         }
     }
 }
@@ -195,6 +199,7 @@ impl Stored {
             labels: self.labels,
             timeout: Duration::from_millis(self.timeout_ms),
             priority: self.priority,
+            trace: self.trace.as_deref().and_then(TraceParent::parse),
         })
     }
 }
@@ -368,6 +373,7 @@ mod tests {
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
             priority: -3,
+            trace: None,
         };
         assert_eq!(decode(&encode(&order)), Some(order));
     }

@@ -1,17 +1,26 @@
-//! Logs: lines for people on a terminal, JSON for machines, secrets in neither.
+//! Logs, metrics and traces.
 //!
-//! Everything goes to stderr through one writer that masks what looks like a key, a signed query
+//! Logs are lines for people on a terminal, JSON for machines, with secrets in neither. Everything
+//! goes to stderr through one writer that masks what looks like a key, a signed query
 //! or a bearer token. Call sites do not log secrets anyway; the writer is for the text that others
-//! hand us (an error that quotes a URL). Metrics are not here yet.
+//! hand us (an error that quotes a URL). [`metrics`] and [`traces`] are told by whoever does
+//! something; what follows from commits, by [`tasks`].
 
+mod lines;
+pub mod metrics;
 mod reload;
 mod scrub;
+pub mod tasks;
+pub mod traces;
 
 use std::io::{self, Write as _};
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
+
+use lines::Traced;
 
 pub use reload::ReloadState;
 pub use scrub::{Scrubber, scrub};
@@ -34,13 +43,22 @@ pub fn init(filter: &str, format: Format, is_terminal: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Stderr);
+    let plain = tracing_subscriber::fmt::format();
     let started = match format {
-        Format::Text => builder.with_ansi(is_terminal).try_init(),
-        Format::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .try_init(),
+        Format::Text => {
+            let inner = plain.with_ansi(is_terminal);
+            builder
+                .with_ansi(is_terminal)
+                .event_format(Traced { inner, format })
+                .try_init()
+        }
+        Format::Json => {
+            let inner = plain.json().flatten_event(true).with_current_span(true);
+            builder
+                .fmt_fields(JsonFields::new())
+                .event_format(Traced { inner, format })
+                .try_init()
+        }
     };
     if started.is_ok() {
         std::panic::set_hook(Box::new(log_panic));

@@ -41,6 +41,7 @@ use crate::egress::Egress;
 use crate::provider::{Account, Accounts, LiveRoster};
 use crate::shutdown::Shutdown;
 use crate::store::{StoreError, TaskStore, Update, UpdateError, update, update_within};
+use crate::telemetry::tasks;
 
 /// What every loop works with.
 pub struct Desk {
@@ -193,6 +194,22 @@ impl Desk {
         }
     }
 
+    /// Tells metrics and traces of the tasks that an earlier process left.
+    async fn tell_found(&self) -> Result<(), StoreError> {
+        for lane in LIVE {
+            let mut cursor = None;
+            loop {
+                let page = self.store.due(lane, Timestamp::NEVER, cursor, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                cursor = Some((last.next_step().1, last.id));
+                for task in &page {
+                    tasks::found(task);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for a nudge in the lane, the moment its first task is due, or `at_most`. False when
     /// the drain has begun.
     async fn next_pass(&self, lane: Lane, at_most: Duration) -> bool {
@@ -218,6 +235,7 @@ impl Desk {
 /// When the store cannot be read: nothing has been started then.
 pub async fn start(desk: Desk) -> Result<(), StoreError> {
     let desk = Arc::new(desk);
+    desk.tell_found().await?;
     rescuer::park_all(&desk).await?;
     for (model, millis) in desk.store.run_times(LEARN_FROM).await?.into_iter().rev() {
         let ran = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
@@ -256,6 +274,17 @@ fn keep_running<F>(
     });
 }
 
+/// The lanes of tasks to which more may happen than that they are removed.
+const LIVE: [Lane; 6] = [
+    Lane::Dispatch,
+    Lane::Settle,
+    Lane::Parked,
+    Lane::Poll,
+    Lane::Archive,
+    Lane::Book,
+];
+/// Tasks read at once.
+const PAGE: usize = 256;
 /// The least time between two passes of a loop that nothing nudges.
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 /// First pause of a write that the store refused.

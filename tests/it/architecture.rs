@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["domain", "clock"]),
     ("shutdown", &[]),
     ("pb", &[]),
     ("config", &["domain"]),
@@ -292,7 +292,7 @@ fn each_outside_world_has_one_home() {
         ("rusqlite", &["store"][..]),
         ("object_store", &["archive"]),
         ("reqwest", &["egress", "provider"]),
-        ("tonic", &["grpc", "cli", "pb"]),
+        ("tonic", &["grpc", "cli", "pb", "telemetry"]),
         ("prost", &["grpc", "cli", "pb"]),
         ("prost_types", &["grpc", "cli", "pb"]),
     ];

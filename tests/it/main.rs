@@ -36,6 +36,8 @@ mod life;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod moderation;
@@ -57,6 +59,8 @@ mod startup;
 mod submit;
 #[cfg(test)]
 mod surface;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod upload;
 #[cfg(test)]

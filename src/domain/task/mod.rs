@@ -38,6 +38,7 @@ use crate::domain::generation::Generation;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::{Charge, Cost, Millicredits};
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceParent;
 
 /// A task: what was asked, where it stands, and everything that happened to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +98,8 @@ pub struct Order {
     pub timeout: Duration,
     /// Among the tenant's waiting tasks the higher goes first; 0 is usual.
     pub priority: i32,
+    /// The trace that the task's Create belongs to; `None`: none.
+    pub trace: Option<TraceParent>,
 }
 
 /// One committed change, as a caller sees it.

@@ -12,6 +12,7 @@ use crate::domain::generation::{Generation, Input, InputSource, Measured, Operat
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceParent;
 use crate::domain::value::Value;
 
 /// When samples are made.
@@ -86,6 +87,7 @@ pub fn order() -> Order {
         ]),
         timeout: Duration::from_hours(1),
         priority: 7,
+        trace: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     }
 }
 

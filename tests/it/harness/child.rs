@@ -36,7 +36,9 @@ impl Server {
             .envs(upstream.environment());
         for (key, value) in settings {
             let name = key.to_uppercase().replace('.', "_");
-            command.env(format!("MEDIAGEN_{name}"), value);
+            let foreign = name.starts_with("OTEL_");
+            let prefix = if foreign { "" } else { "MEDIAGEN_" };
+            command.env(format!("{prefix}{name}"), value);
         }
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take();

@@ -9,6 +9,7 @@ pub mod client;
 pub mod fleet;
 pub mod media;
 pub mod refusal;
+pub mod scrape;
 pub mod wait;
 
 use std::net::SocketAddr;

@@ -1,0 +1,36 @@
+//! What only a look can tell: whether the service is ready, and the gauges of `/metrics`.
+
+use super::Service;
+use crate::domain::task::Lane;
+use crate::telemetry::{metrics, tasks};
+
+impl Service {
+    /// Whether new work is taken; else why not, for people.
+    ///
+    /// # Errors
+    /// While the service drains, and when its store cannot be read.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        if self.is_draining() {
+            return Err("draining");
+        }
+        let read = self.parts().store.next_due(Lane::Dispatch).await;
+        read.map(drop).map_err(|_| "the store cannot be read")
+    }
+
+    /// Sets the gauges of the archive, the accounts and the deployments.
+    pub fn set_gauges(&self) {
+        let (archive, roster) = (&self.parts().archive, self.roster());
+        metrics::archive(archive.used_bytes(), archive.free_bytes());
+        for account in roster.accounts.all() {
+            if let Some(limits) = account.limits() {
+                metrics::account(account.name(), &limits);
+            }
+        }
+        let now = self.now();
+        for used in tasks::used() {
+            let account = roster.accounts.get(&used.account);
+            let takes = account.is_some_and(|a| !a.is_refused(&used.model, now));
+            metrics::available(&used.deployment, takes);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Traces over OTLP: one follows a task from its Create to its end, through restarts.
+//!
+//! The span of the Create is the only one that lives while something runs. Its place is kept with
+//! the task ([`crate::domain::task::Order`]), and every other span of the task is made when the
+//! commit that ends it is told ([`super::tasks`]), with the times that the task itself holds. So no
+//! loop carries spans about, and those of a later process join the same trace.
+//!
+//! Spans hold ids, names of models and deployments, outcomes and counts: never a prompt, a key or
+//! an address.
+
+mod call;
+mod export;
+mod spans;
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::HeaderMap;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracer;
+
+pub use call::CallSpan;
+pub use export::Settings;
+pub(super) use spans::{archived, attempted, created, ended, generated, queued};
+
+use crate::domain::trace::TraceParent;
+use crate::shutdown::Shutdown;
+
+/// What exports spans, once it was started.
+struct Tracing {
+    tracer: SdkTracer,
+    queue: export::Queue,
+}
+
+/// Starts to export spans. A second start changes nothing: the process has one exporter.
+///
+/// # Errors
+/// When the settings make no exporter, in words for the operator.
+pub fn start(settings: &Settings, life: &Shutdown) -> Result<(), String> {
+    if TRACING.get().is_some() {
+        return Ok(());
+    }
+    let (provider, queue) = export::open(settings, life)?;
+    let tracer = provider.tracer("mediagen");
+    let _ = TRACING.set(Tracing { tracer, queue });
+    Ok(())
+}
+
+/// Whether spans are exported.
+pub fn is_on() -> bool {
+    TRACING.get().is_some()
+}
+
+/// Exports what has ended, as far as that is possible within a moment.
+pub async fn flush() {
+    if let Some(tracing) = TRACING.get() {
+        let _ = tokio::time::timeout(FLUSH, tracing.queue.flush()).await;
+    }
+}
+
+/// Where the running call belongs; `None`: it is not traced.
+pub fn current() -> Option<TraceParent> {
+    CURRENT.try_with(|parent| *parent).ok()
+}
+
+/// Work that belongs where the running call belongs, wherever it is spawned.
+pub fn kept<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let parent = current();
+    async move {
+        match parent {
+            Some(parent) => CURRENT.scope(parent, work).await,
+            None => work.await,
+        }
+    }
+}
+
+/// The span of a call that a client makes; `None` when it is not to be traced. A call that brings
+/// no trace begins one only if it begins a task.
+pub fn call(method: &'static str, headers: &HeaderMap, begins: bool) -> Option<CallSpan> {
+    let tracing = TRACING.get()?;
+    let brought = headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let brought = brought.and_then(TraceParent::parse);
+    if brought.is_none() && !begins {
+        return None;
+    }
+    let state = headers
+        .get("tracestate")
+        .and_then(|value| value.to_str().ok());
+    Some(CallSpan::begin(&tracing.tracer, method, brought, state))
+}
+
+static TRACING: OnceLock<Tracing> = OnceLock::new();
+
+tokio::task_local! {
+    static CURRENT: TraceParent;
+}
+
+/// How long the last spans may take to leave.
+const FLUSH: Duration = Duration::from_secs(1);
