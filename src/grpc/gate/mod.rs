@@ -1,7 +1,7 @@
 //! Who may make which call: a layer in front of every gRPC service.
 //!
 //! A call is let through when its caller has shown a good key with the scope that the call needs
-//! ([`rules`]); the caller then goes with the request. A call without a rule is answered as one that
+//! (`rules`); the caller then goes with the request. A call without a rule is answered as one that
 //! does not exist, so that nothing is open because somebody forgot it. Streams are counted, and end when
 //! their key does; other calls that have begun are finished.
 

@@ -224,7 +224,9 @@ async fn an_upload_and_a_watch_end_when_their_key_expires() {
         }
     };
     let metadata = UploadInputRequest {
-        part: Some(upload_input_request::Part::Metadata(Default::default())),
+        part: Some(upload_input_request::Part::Metadata(
+            upload_input_request::Metadata::default(),
+        )),
     };
     let parts = tokio_stream::once(metadata).chain(tokio_stream::pending());
     let mut other = client.clone();
