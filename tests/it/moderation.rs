@@ -1,9 +1,10 @@
 //! What was moderated is over: one create, charged as the provider charges it, never tried again.
 
-use mediagen::pb::v1::{AttemptOutcome, Charge, Task, TaskStatus};
+use mediagen::pb::v1::{self, AttemptOutcome, Charge, Task, TaskStatus};
+use tonic::Code;
 
 use crate::harness::media::png;
-use crate::harness::{TestApp, picture, sound, video};
+use crate::harness::{TestApp, picture, quick, sound, video};
 
 #[tokio::test]
 async fn a_moderated_task_is_final_and_on_the_bill() {
@@ -36,6 +37,29 @@ async fn a_moderated_task_is_final_and_on_the_bill() {
         assert_same(&app.create(request).await, &done);
         assert_eq!(app.upstream.charged(&marker).len(), 1);
     }
+}
+
+/// A provider suspends the account over too much moderated work: who causes it waits, also after a
+/// restart, and what was made before is found all the same.
+#[tokio::test]
+async fn too_much_moderated_work_stops_its_tenant() {
+    let settings = [("moderation.min_moderated", "3")];
+    let mut app = TestApp::with(quick(), &settings).await;
+    let request = |n: u32| v1::CreateRequest {
+        request_id: format!("moderated-{n}"),
+        ..sound("[sandbox:fail=SAFETY.INPUT.TEXT]")
+    };
+    for n in 0..3 {
+        assert_eq!(app.run(request(n)).await.status(), TaskStatus::Failed);
+    }
+    for _ in 0..2 {
+        let refused = app.refusal(sound("a bell")).await;
+        let reason = "MODERATION_LIMIT_REACHED";
+        assert!(refused.is(Code::ResourceExhausted, reason), "{refused:?}");
+        assert_eq!(app.create(request(0)).await.status(), TaskStatus::Failed);
+        app.restart(&settings).await;
+    }
+    assert_eq!(app.upstream.sandbox.ledger().len(), 3);
 }
 
 #[tokio::test]

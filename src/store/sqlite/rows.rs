@@ -47,21 +47,21 @@ pub(super) fn save(c: &Connection, next: Task, budget: Budget) -> Result<Saved, 
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((version, revision, spent)) = known else {
+    let Some((version, revision, before)) = known else {
         return Err(StoreError::Conflict);
     };
     if version + 1 != signed(next.version) {
         return Err(StoreError::Conflict);
     }
-    let spend = signed(next.committed_spend().0);
-    let more = u64::try_from(spend.saturating_sub(spent)).unwrap_or(0);
+    let after = signed(next.committed_spend().0);
+    let more = u64::try_from(after.saturating_sub(before)).unwrap_or(0);
     if more > 0
         && let Some(denied) = spend::denied(c, &next, Millicredits(more), budget)?
     {
         return Ok(Saved::Denied(denied));
     }
     update(c, &next, version)?;
-    spend::moved(c, &next, spent, spend)?;
+    spend::moved(c, &next, before, after)?;
     write_parts(c, &next, revision)?;
     Ok(Saved::Committed(Arc::new(next)))
 }

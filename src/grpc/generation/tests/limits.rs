@@ -51,7 +51,8 @@ impl Server {
     async fn race(&self, caller: &Caller) -> (Vec<v1::Task>, Vec<Status>) {
         let creates = (0..200).map(|_| {
             let (face, caller) = (self.face.clone(), caller.clone());
-            tokio::spawn(async move { face.create(by(&caller, video())).await })
+            self.shutdown
+                .spawn(async move { face.create(by(&caller, video())).await })
         });
         let (mut made, mut refused) = (Vec::new(), Vec::new());
         for created in join_all(creates).await {
@@ -210,7 +211,7 @@ async fn what_is_denied_leaves_no_input_behind() {
         },
         |_| {},
     );
-    let source = v1::input_reference::Source::Data(Bytes::from_static(b"\x89PNG\r\n\x1a\n").into());
+    let source = v1::input_reference::Source::Data(Bytes::from_static(b"\x89PNG\r\n\x1a\n"));
     let with_image = v1::CreateRequest {
         input_references: vec![v1::InputReference {
             source: Some(source),

@@ -97,11 +97,11 @@ impl Server {
             )])),
             ..Roster::default()
         };
-        let roster = LiveRoster::new(offered);
+        let offers = LiveRoster::new(offered);
         let service = Service::new(Parts {
             store: Arc::clone(&store),
             archive: Arc::clone(&archive),
-            roster: Arc::clone(&roster),
+            roster: Arc::clone(&offers),
             shutdown: shutdown.clone(),
             settings,
         });
@@ -130,7 +130,7 @@ impl Server {
             channel,
             store,
             archive,
-            roster,
+            roster: offers,
             shutdown,
             health,
             folder,
