@@ -23,6 +23,7 @@ use crate::archive::Archive;
 use crate::auth::Auth;
 use crate::config::{Access, Account, Config, MetricsAccess, OnUnknownOutcome, Otlp};
 use crate::domain::generation::Limits as InputLimits;
+use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
@@ -209,7 +210,6 @@ async fn start_work(
     check_owner(config)?;
     let store: Arc<dyn TaskStore> = Arc::new(open_store(config).await?);
     let archive = Arc::new(open_archive(config, work)?);
-    let catalog = Arc::clone(&config.catalog);
     let mut opener = Opener::new(config, shutdown).await?;
     let first = opener.open(config, &Accounts::default())?;
     let accounts = opener.commit(first);

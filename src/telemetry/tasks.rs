@@ -203,7 +203,6 @@ fn attempts(task: &Task, was: Option<&Seen>) {
         if is_spent(attempt.outcome) && !estimated {
             spend(
                 "estimated",
-                task,
                 attempt,
                 attempt.cost.estimated.unwrap_or_default().0,
             );

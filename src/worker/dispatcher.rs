@@ -239,7 +239,8 @@ async fn submit(
     }
     settle(desk, account, &claimed, outcome, reused.as_deref()).await;
     if let Some(made) = made {
-        made::announce(desk, task.id, made.seen).await;
+        let attempt = claimed.current_attempt().map_or(0, |a| a.number);
+        made::announce(desk, task.id, attempt, made.seen).await;
     }
     true
 }

@@ -33,9 +33,9 @@ pub(super) async fn keep(desk: &Desk, task: TaskId, made: &Finished) {
 
 /// Says that the provider has finished, once its acceptance is recorded: the poller need not ask.
 /// Should this be lost, it asks.
-pub(super) async fn announce(desk: &Desk, task: TaskId, seen: Observation) {
+pub(super) async fn announce(desk: &Desk, task: TaskId, attempt: u32, seen: Observation) {
     desk.outputs.lock().put(task, seen.outputs.clone());
-    let _ = desk.record(task, &Event::Observed(seen)).await;
+    let _ = desk.record(task, &Event::Observed { attempt, seen }).await;
 }
 
 /// How often one output is tried to be kept.

@@ -47,7 +47,7 @@ impl Client {
 
     /// Reads what the account may do and has left.
     pub(super) async fn organization(&self) -> Result<Answer, NoAnswer> {
-        let request = self.questions.get(self.url(&["v1", "organization"]));
+        let request = self.0.question(Method::GET, &["v1", "organization"]);
         exchange(request, |_| MAX_POLL_BODY).await
     }
 

@@ -162,7 +162,7 @@ impl Provider for Runway {
     }
 
     async fn limits(&self) -> Result<Option<AccountLimits>, ProviderError> {
-        let answer = self.client.organization().await.map_err(unreachable)?;
+        let answer = self.client.organization().await?;
         organization::limits(&answer).map(Some)
     }
 

@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::client::Answer;
-use super::loose::is_shallow;
-use super::wire::failed;
 use crate::domain::routing::{AccountLimits, ModelLimits};
+use crate::provider::http::{Answer, is_shallow};
 use crate::provider::{ProviderError, ProviderErrorKind};
 
 #[derive(Deserialize)]
@@ -62,7 +60,7 @@ impl<'de> Deserialize<'de> for Count {
 /// Reads the answer to a question about the organization.
 pub(super) fn limits(answer: &Answer) -> Result<AccountLimits, ProviderError> {
     if answer.status != 200 {
-        return Err(failed(answer));
+        return Err(answer.failed());
     }
     let body = read(answer).ok_or_else(|| unintelligible(answer))?;
     let mut usage = body.usage.map(|usage| usage.models).unwrap_or_default();

@@ -143,9 +143,10 @@ async fn copy_one(
     if account.provider().came_with_acceptance(output) {
         return copy_kept(archive, Key::made(task.id, index), key, limits, kind).await;
     }
+    let provider = account.provider();
     let source = Source {
         egress: &desk.egress,
-        provider: Some(account.provider()),
+        provider: Some(&*provider),
     };
     copy_output(source, archive, key, output, limits, kind).await
 }
