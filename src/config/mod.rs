@@ -174,7 +174,7 @@ impl Config {
             upload: root.within("upload", Upload::read),
             submit: root.within("submit", Submit::read),
             poll: root.within("poll", |section| {
-                Poll::read(section, routed.routing.is_local(), sandbox)
+                Poll::read(section, routed.is_local, sandbox)
             }),
             routing: routed.routing,
             callers: with_queue(callers, root),

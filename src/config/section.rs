@@ -328,8 +328,9 @@ impl<'a> Section<'a> {
 
     /// Warns of those of `keys` that are there and say something.
     pub fn not_honoured(&self, keys: &[&'static str], text: &str) {
-        for key in keys {
-            if self.given(key).is_some() {
+        self.asked.borrow_mut().extend_from_slice(keys);
+        for (key, node) in self.keys {
+            if keys.contains(&key.as_str()) && !matches!(node.value, Value::Null) {
                 self.warn(key, text);
             }
         }

