@@ -264,6 +264,7 @@ fn a_full_group_is_waited_for_and_does_not_fall_back() {
     );
     stage.set("a", |f| f.is_busy = true);
     assert_eq!(stage.says(), "full", "for a moment");
+    stage.set("a", |f| (f.is_busy, f.in_flight) = (false, 5));
     stage.chain[0].deployments[1].max_in_flight = Cap::Unlimited;
     assert_eq!(stage.says(), "b");
     stage.set("b", |f| f.paced_until = Some(Timestamp(NOW.0 + 9)));
