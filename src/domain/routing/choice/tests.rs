@@ -178,10 +178,10 @@ fn equals_share_by_chance() {
 fn least_busy_fastest_and_cheapest_go_first() {
     let mut stage = stage(&[&["a", "b"]]);
     stage.set("a", |f| {
-        (f.in_flight, f.usual) = (3, Some(Duration::from_secs(9)))
+        (f.in_flight, f.usual) = (3, Some(Duration::from_secs(9)));
     });
     stage.set("b", |f| {
-        (f.in_flight, f.usual) = (5, Some(Duration::from_secs(4)))
+        (f.in_flight, f.usual) = (5, Some(Duration::from_secs(4)));
     });
     stage.chain[0].deployments[0].price = Some(flat(10));
     for (strategy, chosen) in [
