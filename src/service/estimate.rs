@@ -7,7 +7,7 @@ use super::Service;
 use super::create::{NewRequest, Unfit, asked_model};
 use super::models::each_once;
 use crate::domain::caller::Caller;
-use crate::domain::generation::{InvalidField, Operation};
+use crate::domain::generation::{Generation, InvalidField, Operation};
 use crate::domain::money::Millicredits;
 use crate::domain::routing::Deployment;
 use crate::store::StoreError;
@@ -69,13 +69,19 @@ impl Service {
             .routes
             .chain_of(&asked, &generation.model, &roster.catalog);
         let tried = chain.iter().flat_map(|group| &group.deployments);
-        let takes = |deployment: &&Deployment| {
+        let fitted = |deployment: &Deployment| {
             let adapted = generation.for_model(&deployment.model, &roster.catalog);
-            adapted.is_ok()
+            adapted.ok().map(|adapted| adapted.generation)
         };
+        let takers: Vec<&Deployment> = tried.filter(|d| fitted(d).is_some()).collect();
+        let first = takers
+            .first()
+            .and_then(|first| Some((first, fitted(first)?)));
+        let price =
+            |(first, fitted): (&&Deployment, Generation)| first.estimate(&fitted, &roster.catalog);
         Ok(Estimate {
-            estimated: self.price(&generation),
-            deployments: each_once(tried.filter(takes)),
+            estimated: first.map_or_else(|| self.price(&generation), price),
+            deployments: each_once(takers.into_iter()),
             operation: generation.operation,
             model: asked_model(&draft.model, &generation),
             seconds: generation.seconds,

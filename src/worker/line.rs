@@ -74,20 +74,18 @@ impl Line {
     ) -> Self {
         let mut tenants: Vec<TenantLine> = Vec::new();
         for queue in waiting.into_iter().filter(|queue| queue.first_due <= due) {
-            let index = match tenants.iter().rposition(|t| t.tenant == queue.tenant) {
-                Some(index) => index,
-                None => {
-                    let (in_flight, most) = limits(&queue.tenant);
-                    tenants.push(TenantLine {
-                        tenant: queue.tenant,
-                        in_flight,
-                        most: most.unwrap_or(u32::MAX),
-                        served: 0,
-                        queues: Vec::new(),
-                    });
-                    tenants.len() - 1
-                }
-            };
+            let known = tenants.iter().rposition(|t| t.tenant == queue.tenant);
+            let index = known.unwrap_or_else(|| {
+                let (in_flight, most) = limits(&queue.tenant);
+                tenants.push(TenantLine {
+                    tenant: queue.tenant,
+                    in_flight,
+                    most: most.unwrap_or(u32::MAX),
+                    served: 0,
+                    queues: Vec::new(),
+                });
+                tenants.len() - 1
+            });
             tenants[index].queues.push(Queue {
                 model: queue.model,
                 page: VecDeque::new(),

@@ -170,7 +170,7 @@ impl Desk {
                 revision = task.revision, "recorded"
             ),
             Ok(None) => {
-                tracing::info!(task = %id, event = event.name(), "the budget does not hold")
+                tracing::info!(task = %id, event = event.name(), "the budget does not hold");
             }
             Ok(Some(Update::Refused(..))) => {}
             Err(error) => tracing::warn!(task = %id, event = event.name(), %error, "not recorded"),

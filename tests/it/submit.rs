@@ -144,10 +144,9 @@ async fn resolve(
 #[tokio::test]
 async fn a_lost_answer_is_unknown_and_is_never_sent_again() {
     let mut app = holding().await;
-    let mut parked = Vec::new();
-    for how in ["500", "502", "504", "408", "409", "reset", "hang"] {
-        parked.push(lost(&app, how).await);
-    }
+    // At once: after a few in a row the account is left alone for a while.
+    let ways = ["500", "502", "504", "408", "409", "reset", "hang"];
+    let parked = futures_util::future::join_all(ways.map(|how| lost(&app, how))).await;
     app.restart(&[("submit.on_unknown_outcome", "hold")]).await;
     assert_eq!(
         app.run(sound("another bell")).await.status(),

@@ -70,7 +70,7 @@ impl Question<'_> {
     /// The answer in the domain's words; what is wrong with it is told once, not at each question.
     fn answer(&self, result: Result<Observation, ProviderError>, follow: &Follow) -> Answer {
         let id = self.id;
-        if matches!(&result, Ok(_)) {
+        if result.is_ok() {
             self.account.polled(&follow.model);
         }
         match result {

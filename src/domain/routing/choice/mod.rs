@@ -72,7 +72,7 @@ pub enum Choice {
     /// Not to this deployment, ever: it does not take the request. Choose again.
     Skip {
         /// Which.
-        deployment: Deployment,
+        deployment: Box<Deployment>,
         /// Why, for people.
         why: String,
     },
@@ -159,7 +159,7 @@ fn of_group<'a>(
         let adapted = match ask.generation.for_model(&deployment.model, ask.catalog) {
             Ok(adapted) => adapted,
             Err(why) => {
-                let deployment = deployment.clone();
+                let deployment = Box::new(deployment.clone());
                 return Found::Settled(Choice::Skip { deployment, why });
             }
         };

@@ -6,11 +6,11 @@ use super::Candidate;
 use crate::domain::routing::Strategy;
 
 /// Picks by the strategy; of equals one at random. `None`: there is nobody.
-pub(super) fn pick<'a>(
+pub(super) fn pick(
     strategy: Strategy,
-    mut candidates: Vec<Candidate<'a>>,
+    mut candidates: Vec<Candidate<'_>>,
     random: f64,
-) -> Option<Candidate<'a>> {
+) -> Option<Candidate<'_>> {
     // Weight 0 takes nothing while another can, whatever the strategy.
     if candidates.iter().any(|c| c.deployment.weight > 0) {
         candidates.retain(|c| c.deployment.weight > 0);

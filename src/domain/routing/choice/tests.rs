@@ -178,10 +178,10 @@ fn equals_share_by_chance() {
 fn least_busy_fastest_and_cheapest_go_first() {
     let mut stage = stage(&[&["a", "b"]]);
     stage.set("a", |f| {
-        (f.in_flight, f.usual) = (3, Some(Duration::from_secs(9)))
+        (f.in_flight, f.usual) = (3, Some(Duration::from_secs(9)));
     });
     stage.set("b", |f| {
-        (f.in_flight, f.usual) = (5, Some(Duration::from_secs(4)))
+        (f.in_flight, f.usual) = (5, Some(Duration::from_secs(4)));
     });
     stage.chain[0].deployments[0].price = Some(flat(10));
     for (strategy, chosen) in [
@@ -264,6 +264,7 @@ fn a_full_group_is_waited_for_and_does_not_fall_back() {
     );
     stage.set("a", |f| f.is_busy = true);
     assert_eq!(stage.says(), "full", "for a moment");
+    stage.set("a", |f| (f.is_busy, f.in_flight) = (false, 5));
     stage.chain[0].deployments[1].max_in_flight = Cap::Unlimited;
     assert_eq!(stage.says(), "b");
     stage.set("b", |f| f.paced_until = Some(Timestamp(NOW.0 + 9)));
