@@ -352,6 +352,11 @@ impl<'a> Section<'a> {
         self.leave_the_rest();
     }
 
+    /// Whether so much is wrong that nothing further need be looked for.
+    pub fn is_given_up(&self) -> bool {
+        self.report.is_full()
+    }
+
     /// Whether nobody set `key`.
     pub fn is_default(&self, key: &str) -> bool {
         self.keys

@@ -23,8 +23,13 @@ pub fn apply(
         left_out,
         catalog,
     };
+    let known: BTreeSet<&str> = settings
+        .aliases
+        .iter()
+        .map(|alias| &*alias.name.name)
+        .collect();
     for alias in &settings.aliases {
-        names.alias(alias, &settings.aliases);
+        names.alias(alias, &known);
     }
     for said in &settings.groups {
         names.group(said);
@@ -40,7 +45,7 @@ struct Names<'n> {
 }
 
 impl Names<'_> {
-    fn alias(&mut self, alias: &Alias, all: &[Alias]) {
+    fn alias(&mut self, alias: &Alias, all: &BTreeSet<&str>) {
         let (name, target) = (&alias.name.name, &alias.target);
         if !Catalog::is_id(name) {
             return self.wrong(&alias.name, "is no name that callers could ask for");
@@ -48,7 +53,7 @@ impl Names<'_> {
         if self.routes.groups.contains_key(name) {
             return self.wrong(&alias.name, "is the name of a group already");
         }
-        if all.iter().any(|other| other.name.name == *target) {
+        if all.contains(&**target) {
             return self.wrong(&alias.name, "leads to another alias; name the group itself");
         }
         if self.left_out.contains(target) {
@@ -129,6 +134,9 @@ impl Names<'_> {
             self.ignored(named, &name);
             return None;
         }
+        if self.root.is_given_up() {
+            return None;
+        }
         let id = self.catalog.resolve(&name).ok().map(|resolved| resolved.id);
         let Some(made) = id.as_ref().and_then(|id| self.routes.of_model(id)) else {
             let text = self.nobody(&name);
@@ -148,8 +156,10 @@ impl Names<'_> {
         Some(name)
     }
 
+    /// Whether anybody serves a name. Of what is beyond all telling it is not asked.
     fn is_served(&self, name: &str) -> bool {
-        self.routes.aliases.contains_key(name)
+        self.root.is_given_up()
+            || self.routes.aliases.contains_key(name)
             || self.routes.groups.contains_key(name)
             || (self.catalog.resolve(name).ok())
                 .is_some_and(|resolved| self.routes.of_model(&resolved.id).is_some())

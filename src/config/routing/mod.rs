@@ -21,7 +21,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,13 +114,19 @@ impl Routing {
     /// The catalogue with the names of groups, so that a name means a model wherever only the
     /// catalogue is asked; of a group of several models, its first.
     pub(super) fn name_groups(&self, mut catalog: Arc<Catalog>) -> Arc<Catalog> {
+        // A name that is qualified may be any model's; to look for another's neighbours is dear.
+        let taken: BTreeSet<String> = (catalog.ids())
+            .chain(catalog.names().map(|(name, _)| name))
+            .map(str::to_owned)
+            .collect();
+        let is_free = |name: &str| !taken.contains(name) && !name.contains('/');
         let groups = self.routes.groups.iter();
         let aliases = self.routes.aliases.iter();
         let aliases = aliases.filter_map(|(name, of)| Some((name, self.routes.groups.get(of)?)));
         for (name, group) in groups.chain(aliases) {
             let model = group.deployments.first().map(|one| &one.model);
             if let Some(model) = model.filter(|model| catalog.offer(model).is_some())
-                && catalog.resolve(name).is_err()
+                && is_free(name)
             {
                 Arc::make_mut(&mut catalog).name(name, model);
             }
