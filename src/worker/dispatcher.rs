@@ -61,6 +61,9 @@ async fn pass(desk: &Arc<Desk>) {
         }
         let moved = offer(desk, &turn.task).await;
         line.moved(&turn, moved);
+        if moved == Moved::Stuck && !roster.accounts.have_room() {
+            return;
+        }
     }
 }
 
