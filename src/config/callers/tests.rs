@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::super::{Config, Environment, Problems};
 use super::file::{self, KeysFileError};
 use super::*;
-use crate::domain::caller::Budget;
+use crate::domain::caller::{Budget, TenantLimits};
 use crate::domain::money::Millicredits;
 
 const SECRET: &str = "sk-a-very-secret-key-of-alice";
@@ -66,7 +66,14 @@ fn one(text: &str) -> Key {
 fn without_keys_none_is_needed() {
     let callers = Folder::new().callers("");
     assert!(!callers.is_key_needed());
-    assert_eq!(callers.limits, Limits::default());
+    let Limits {
+        tenants,
+        any_tenant,
+        budgets,
+        ..
+    } = callers.limits;
+    assert!(tenants.is_empty() && budgets.is_empty());
+    assert_eq!(any_tenant, TenantLimits::default());
 }
 
 #[test]
