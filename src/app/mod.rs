@@ -3,6 +3,7 @@
 mod accounts;
 mod reload;
 mod source;
+mod told;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -18,10 +19,10 @@ pub use source::Source;
 use accounts::Opener;
 use reload::{Live, Reloader};
 
-use crate::admin::{self, Scrape};
+use crate::admin;
 use crate::archive::Archive;
 use crate::auth::Auth;
-use crate::config::{Access, Account, Config, MetricsAccess, OnUnknownOutcome, Otlp};
+use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
@@ -33,7 +34,7 @@ use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
-use crate::telemetry::{ReloadState, metrics, tasks, traces};
+use crate::telemetry::{ReloadState, traces};
 use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
 
 /// A server that listens.
@@ -91,7 +92,7 @@ pub async fn start_from(
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = tcp.local_addr().context("the listener has no address")?;
     let work = shutdown.group();
-    start_telemetry(&config, &shutdown)?;
+    told::start(&config, &shutdown)?;
     let (service, reloader) = start_work(&config, source, &work, &shutdown).await?;
     let messages = MessageLimits {
         create_bytes: config.server.max_create_bytes,
@@ -100,7 +101,7 @@ pub async fn start_from(
     let health = Health::new().await;
     let faces = shutdown.later();
     let auth = start_auth(&reloader, &faces.group());
-    let scrape = scrape(config.telemetry.metrics, &auth);
+    let scrape = told::scrape(config.telemetry.metrics, &auth);
     let admin = admin::routes(service.clone(), scrape);
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
     let routes = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
@@ -155,48 +156,6 @@ async fn end(
         faces.finished().await;
     }
     traces::flush().await;
-}
-
-/// Begins to count and, when a collector is configured, to trace. Both are the process's: they
-/// outlive the server's own work, so that its last words are heard.
-fn start_telemetry(config: &Config, shutdown: &Shutdown) -> anyhow::Result<()> {
-    metrics::start();
-    tasks::usd_rate(config.runway.usd_per_credit);
-    let life = shutdown.later();
-    if let Some(otlp) = &config.telemetry.otlp {
-        traces::start(&trace_settings(otlp), &life).map_err(anyhow::Error::msg)?;
-    }
-    life.clone().spawn(async move {
-        loop {
-            tokio::select! {
-                () = life.stopping() => return,
-                () = tokio::time::sleep(TIDY) => metrics::tidy(),
-            }
-        }
-    });
-    Ok(())
-}
-
-fn trace_settings(otlp: &Otlp) -> traces::Settings {
-    traces::Settings {
-        endpoint: otlp.endpoint.to_string(),
-        headers: otlp.headers.clone(),
-        sample_ratio: otlp.sample_ratio,
-        service_name: otlp.service_name.clone(),
-    }
-}
-
-/// Who may read `/metrics`.
-fn scrape(access: MetricsAccess, auth: &Auth) -> Scrape {
-    let keyed = {
-        let auth = auth.clone();
-        Scrape::Keyed(Arc::new(move |headers| auth.may_see_all(headers)))
-    };
-    match access {
-        MetricsAccess::Off => Scrape::Off,
-        MetricsAccess::Open => Scrape::Open,
-        MetricsAccess::Keyed | MetricsAccess::Auto => keyed,
-    }
 }
 
 /// Opens what the work stands on and starts it.
@@ -457,8 +416,6 @@ fn listener_limits(config: &Config) -> Limits {
 
 /// How long a draining server still answers, so that its callers hear that it drains.
 const LAME_DUCK: Duration = Duration::from_millis(500);
-/// How often histograms are put in order.
-const TIDY: Duration = Duration::from_secs(5);
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.
