@@ -79,7 +79,8 @@ fn read_file(section: &Section<'_>, key: &'static str, file: &Path) -> Result<St
 
 const MAX_FILE: u64 = 4_096;
 /// What stands in examples where a key belongs.
-const PLACEHOLDERS: [&str; 8] = [
+const PLACEHOLDERS: [&str; 9] = [
+    "***",
     "your",
     "changeme",
     "change-me",

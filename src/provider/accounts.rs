@@ -13,10 +13,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use super::Provider;
-use crate::domain::routing::{AccountLimits, Deployment, Health, Judging, Unfit};
+use crate::domain::routing::{AccountLimits, Health, Judging, Unfit};
 use crate::domain::task::Rejection;
 use crate::domain::time::Timestamp;
-use crate::telemetry::metrics;
 
 /// One account at a provider.
 #[derive(Debug)]
@@ -157,26 +156,25 @@ impl Account {
         }
     }
 
-    /// It refused a request for the model.
-    pub fn rejected(&self, model: &str, rejection: &Rejection, judging: Judging) {
+    /// It refused a request for the model. Says whether it is left alone for a while because of it.
+    pub fn rejected(&self, model: &str, rejection: &Rejection, judging: Judging) -> bool {
         self.judged(model, judging.now, |health| {
             health.rejected(model, rejection, judging);
-        });
+        })
     }
 
-    /// Whether it took a request for the model is not known.
-    pub fn unknown(&self, model: &str, judging: Judging) {
-        self.judged(model, judging.now, |health| health.unknown(model, judging));
+    /// Whether it took a request for the model is not known. Says whether it is left alone for a while
+    /// because of it.
+    pub fn unknown(&self, model: &str, judging: Judging) -> bool {
+        self.judged(model, judging.now, |health| health.unknown(model, judging))
     }
 
-    /// Takes note of a fault, and tells when the model is left alone because of it.
-    fn judged(&self, model: &str, now: Timestamp, note: impl FnOnce(&mut Health)) {
+    /// Takes note of a fault; says whether the model is left alone from now on.
+    fn judged(&self, model: &str, now: Timestamp, note: impl FnOnce(&mut Health)) -> bool {
         let mut health = self.health.lock();
         let rested = health.is_refused(model, now);
         note(&mut health);
-        if !rested && health.is_refused(model, now) {
-            metrics::cooled(&Deployment::of_model(self.name(), model).id);
-        }
+        !rested && health.is_refused(model, now)
     }
 
     /// A request for the model is about to be sent.

@@ -303,8 +303,10 @@ fn moved(task: &Task, from: &str, since: Timestamp) {
 }
 
 fn ended(task: &Task) {
-    let (model, outcome) = (model(task), task.state.name());
+    let outcome = task.state.name();
     let last = task.attempts.last();
+    let made = task.current_attempt();
+    let model = made.map_or_else(|| model(task), |made| names::model(&made.model));
     let deployment = task.deployment().or(last.map(|last| &*last.deployment));
     let deployment = deployment.map_or(NONE, names::deployment);
     table::TASKS_ENDED

@@ -27,6 +27,7 @@ use crate::domain::task::{
 use crate::domain::upload::Placement;
 use crate::provider::Account;
 use crate::store::{StoreError, Update, UpdateError};
+use crate::telemetry::metrics;
 
 /// Offers what is due to a deployment until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
@@ -296,13 +297,14 @@ async fn settle(
         return;
     };
     let (attempt, model) = (claimed.number, claimed.model.as_str());
+    let deployment = claimed.deployment.as_str();
     let event = match outcome {
         SubmitOutcome::Accepted {
             upstream_id,
             estimated,
             ..
         } => {
-            tracing::info!(task = %task.id, attempt, upstream_id, "the provider accepted the create");
+            tracing::info!(task = %task.id, attempt, deployment, upstream_id, "the provider accepted the create");
             account.accepted(model);
             let book_until = desk.now().after(BOOKING);
             Event::Accepted {
@@ -313,11 +315,12 @@ async fn settle(
             }
         }
         SubmitOutcome::Rejected(rejection) => {
-            tracing::warn!(task = %task.id, attempt, kind = ?rejection.kind, code = rejection.code,
-                message = rejection.message, "create rejected");
+            tracing::warn!(task = %task.id, attempt, deployment, kind = ?rejection.kind,
+                code = rejection.code, message = rejection.message, "create rejected");
             // Uploads have a quota of their own, which says nothing of the model's.
             if reused.is_some() || rejection.kind != RejectionKind::Quota {
-                account.rejected(model, &rejection, desk.judging());
+                let rests = account.rejected(model, &rejection, desk.judging());
+                left_alone(deployment, rests);
             }
             let reused = reused.unwrap_or_default();
             if rejection.may_be_about_inputs() {
@@ -326,8 +329,8 @@ async fn settle(
             rejected(desk, task, attempt, rejection, !reused.is_empty())
         }
         SubmitOutcome::Unknown { evidence } => {
-            tracing::error!(task = %task.id, attempt, evidence, "outcome of the create is unknown");
-            account.unknown(model, desk.judging());
+            tracing::error!(task = %task.id, attempt, deployment, evidence, "outcome of the create is unknown");
+            left_alone(deployment, account.unknown(model, desk.judging()));
             let deadline = desk.now().after(desk.settings.submit.unknown_deadline);
             Event::Ambiguous {
                 attempt,
@@ -388,6 +391,14 @@ async fn wait_for_archive(desk: &Desk, task: &Task, why: &str) {
         why: "waiting for the archive".to_owned(),
     };
     let _ = desk.record(task.id, &deferred).await;
+}
+
+/// Tells of a deployment that is left alone for a while, if it is.
+fn left_alone(deployment: &str, rests: bool) {
+    if rests {
+        tracing::warn!(deployment, "left alone for a while");
+        metrics::cooled(deployment);
+    }
 }
 
 fn not_sent(message: &str) -> Rejection {

@@ -161,6 +161,8 @@ fn check_text(key: &str) -> Result<(), String> {
         Err(format!("is longer than {MAX_KEY} characters"))
     } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         Err("holds spaces or other characters that cannot be sent".into())
+    } else if key.bytes().all(|byte| byte == b'*') {
+        Err("is what `mediagen config show` prints in a key's place: put the key there".into())
     } else {
         Ok(())
     }

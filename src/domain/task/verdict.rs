@@ -25,8 +25,8 @@ pub struct Trials<'a> {
 /// The caller's fault ends the task; but a create that named reused addresses is sent once more, with
 /// fresh ones, because the provider may have forgotten them. After any other fault the next
 /// deployment of the round is tried at once. When the round is over the task waits: soon after an
-/// account's fault, which ends it the third time on one account; after the rest until as many
-/// attempts are used as are allowed.
+/// account's fault, which ends it the third time on one account, unless others only could not be
+/// reached; after the rest until as many attempts are used as are allowed.
 pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random: f64) -> Verdict {
     let Trials {
         attempts,
@@ -56,10 +56,15 @@ pub fn verdict(rejection: &Rejection, trials: Trials<'_>, now: Timestamp, random
             let account = sent.last().map(|attempt| &attempt.account);
             let faults = earlier(&sent, &[RejectionKind::Account]);
             let faults = faults.filter(|attempt| Some(&attempt.account) == account);
-            let Some(wait) = ACCOUNT_WAITS.get(faults.count()) else {
-                return fail(rejection, FailureReason::NoDeploymentAvailable, ACCOUNTS);
-            };
-            *wait
+            let faults = faults.count();
+            // What kept the others from taking it passes by itself, unlike this account's fault.
+            let others_may_come_back =
+                earlier(&sent, &PASSING).any(|attempt| Some(&attempt.account) != account);
+            match ACCOUNT_WAITS.get(faults) {
+                Some(wait) => *wait,
+                None if others_may_come_back => retry_backoff(count(faults), random),
+                None => return fail(rejection, FailureReason::NoDeploymentAvailable, ACCOUNTS),
+            }
         }
         RejectionKind::Quota => {
             let strikes = before(&[RejectionKind::Quota]).saturating_add(1);
@@ -108,6 +113,12 @@ fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// Faults that pass by themselves.
+const PASSING: [RejectionKind; 3] = [
+    RejectionKind::Quota,
+    RejectionKind::Unavailable,
+    RejectionKind::NotSent,
+];
 /// The waits after an account's faults; no third one.
 const ACCOUNT_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// What a provider may ask for in a `Retry-After`.
@@ -228,6 +239,22 @@ mod tests {
         past[0].account = "another".to_owned();
         let next = verdict(&rejection(Account), tried(&past, false), NOW, 0.0);
         assert_eq!(next, Verdict::Retry(NOW.after(ACCOUNT_WAITS[1])));
+    }
+
+    #[test]
+    fn an_accounts_fault_does_not_end_what_waits_for_others_to_be_reached() {
+        let end = |others: RejectionKind| {
+            let mut past = attempts(&[others, Account, Account]);
+            past[0].account = "another".to_owned();
+            verdict(&rejection(Account), tried(&past, false), NOW, 0.0)
+        };
+        for passing in PASSING {
+            assert!(
+                matches!(end(passing), Verdict::Retry(at) if at > NOW),
+                "{passing:?}"
+            );
+        }
+        assert!(matches!(end(Account), Verdict::Fail(_)));
     }
 
     #[test]
