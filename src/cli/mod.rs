@@ -57,7 +57,7 @@ enum Command {
     /// Runs the service
     #[command(after_help = SERVE_HELP)]
     Serve(serve::ServeArgs),
-    /// Runs a stand-in for RunwayML's API; nothing it makes is real
+    /// Runs a stand-in for the APIs of RunwayML and, under /openai/v1, of OpenAI; nothing it makes is real
     Sandbox(sandbox::SandboxArgs),
     /// Makes something and saves it: create, progress, download, in one go
     #[command(after_help = GENERATE_HELP)]

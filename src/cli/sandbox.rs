@@ -25,7 +25,7 @@ pub struct SandboxArgs {
     /// What output URLs start with [default: from the bound address]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// A key that is let in; may be repeated [default: every well-shaped key]
+    /// A key that is let in; may be repeated. RunwayML's are key_ and 128 hex digits [default: every well-shaped key]
     #[arg(long, value_name = "KEY")]
     api_key: Vec<String>,
     /// How long a task takes, as 8 or 0.5
