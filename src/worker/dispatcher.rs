@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
-use super::line::{Line, Moved};
+use super::line::{Line, Moved, Standing};
 use super::load::Place;
 use super::made;
 use super::placing::{self, Turn, Unplaced};
@@ -48,9 +48,12 @@ async fn pass(desk: &Arc<Desk>) {
     };
     let census = desk.store.census();
     let mut line = Line::new(waiting, desk.now(), |tenant| {
-        let in_flight = census.in_flight_of_tenant(tenant);
-        let most = roster.callers.tenant(tenant).max_in_flight;
-        (in_flight.saturating_add(desk.load.coming_of(tenant)), most)
+        let there = census.in_flight_of_tenant(tenant);
+        Standing {
+            in_flight: there.saturating_add(desk.load.coming_of(tenant)),
+            most: roster.callers.tenant(tenant).max_in_flight,
+            last_sent: desk.load.last_sent(tenant),
+        }
     });
     for _ in 0..MOST_OFFERS {
         let Some(turn) = line.next(desk).await else {

@@ -1,7 +1,7 @@
 //! Whose turn it is: the queues of all tenants as one line.
 //!
 //! The tenant with the fewest tasks at providers is served first, of equals the one that was served
-//! least in this pass; of its tasks the one of the highest priority, then the oldest. A queue that
+//! least in this pass, of those the one whose last task was sent longest ago; of its tasks the one of the highest priority, then the oldest. A queue that
 //! cannot move is set aside for the pass, and the others go on.
 
 use std::collections::VecDeque;
@@ -27,7 +27,20 @@ struct TenantLine {
     /// Tasks at providers at most.
     most: u32,
     served: u32,
+    /// When a task of it was last sent, as a number that grows; 0: never.
+    last_sent: u64,
     queues: Vec<Queue>,
+}
+
+/// How a tenant stands when a pass begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// Tasks at providers, and those about to be sent.
+    pub(super) in_flight: u32,
+    /// How many it may have there; `None`: any number.
+    pub(super) most: Option<u32>,
+    /// When a task of it was last sent, as a number that grows; 0: never.
+    pub(super) last_sent: u64,
 }
 
 /// One tenant's tasks for one model.
@@ -65,23 +78,23 @@ pub(super) enum Moved {
 }
 
 impl Line {
-    /// The line of the queues that have something due. `limits` says how many tasks a tenant has at
-    /// providers, and how many it may have.
+    /// The line of the queues that have something due. `standing` says how each tenant stands.
     pub(super) fn new(
         waiting: Vec<Waiting>,
         due: Timestamp,
-        limits: impl Fn(&TenantId) -> (u32, Option<u32>),
+        standing: impl Fn(&TenantId) -> Standing,
     ) -> Self {
         let mut tenants: Vec<TenantLine> = Vec::new();
         for queue in waiting.into_iter().filter(|queue| queue.first_due <= due) {
             let known = tenants.iter().rposition(|t| t.tenant == queue.tenant);
             let index = known.unwrap_or_else(|| {
-                let (in_flight, most) = limits(&queue.tenant);
+                let standing = standing(&queue.tenant);
                 tenants.push(TenantLine {
                     tenant: queue.tenant,
-                    in_flight,
-                    most: most.unwrap_or(u32::MAX),
+                    in_flight: standing.in_flight,
+                    most: standing.most.unwrap_or(u32::MAX),
                     served: 0,
+                    last_sent: standing.last_sent,
                     queues: Vec::new(),
                 });
                 tenants.len() - 1
@@ -144,7 +157,8 @@ impl Line {
         let open = self.tenants.iter().enumerate().filter(|(_, tenant)| {
             tenant.in_flight < tenant.most && tenant.queues.iter().any(Queue::may_move)
         });
-        let next = open.min_by_key(|(_, tenant)| (tenant.in_flight, tenant.served));
+        let next =
+            open.min_by_key(|(_, tenant)| (tenant.in_flight, tenant.served, tenant.last_sent));
         next.map(|(index, _)| index)
     }
 }
@@ -201,11 +215,15 @@ mod tests {
             queued: 9,
             first_due: Timestamp(0),
         });
-        let limits = |tenant: &TenantId| {
+        let standing = |tenant: &TenantId| {
             let named = tenants.iter().find(|(name, ..)| tenant.as_str() == *name);
-            named.map_or((0, None), |(_, in_flight, most, _)| (*in_flight, *most))
+            named.map_or_else(Standing::default, |(_, in_flight, most, _)| Standing {
+                in_flight: *in_flight,
+                most: *most,
+                last_sent: 0,
+            })
         };
-        let mut line = Line::new(waiting.collect(), Timestamp(1), limits);
+        let mut line = Line::new(waiting.collect(), Timestamp(1), standing);
         for (made, (tenant, _, _, priorities)) in line.tenants.iter_mut().zip(tenants) {
             let tasks = (1..).zip(*priorities).map(|(n, priority)| {
                 let mut task = task_of(tenant, &format!("{tenant}-{n}"), n);
@@ -244,6 +262,15 @@ mod tests {
         let mut uneven = line(&[("a", 2, None, &[0; 2]), ("b", 0, None, &[0; 3])]);
         let served = serve(&mut uneven, |_| Moved::Sent);
         assert_eq!(served, ["b-1", "b-2", "a-1", "b-3", "a-2"]);
+    }
+
+    #[test]
+    fn of_equals_the_one_that_was_served_longest_ago_goes_first() {
+        let mut line = line(&[("a", 0, None, &[0; 2]), ("b", 0, None, &[0; 2])]);
+        line.tenants[0].last_sent = 7;
+        line.tenants[1].last_sent = 3;
+        let served = serve(&mut line, |_| Moved::Sent);
+        assert_eq!(served, ["b-1", "a-1", "b-2", "a-2"]);
     }
 
     #[test]

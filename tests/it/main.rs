@@ -26,6 +26,8 @@ mod download;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod fallback;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod keys;

@@ -27,13 +27,15 @@ impl Generation {
     /// # Errors
     /// Why that model does not take it, for people.
     pub fn for_model(&self, id: &str, catalog: &Catalog) -> Result<Adapted, String> {
+        let lacks = || format!("{id} does not do {}", self.operation);
         if self.model == id {
+            // A catalogue of another day may have lost it.
+            catalog.spec(id, self.operation).ok_or_else(lacks)?;
             return Ok(Adapted {
                 generation: self.clone(),
                 changes: Vec::new(),
             });
         }
-        let lacks = || format!("{id} does not do {}", self.operation);
         let known = catalog.offer(id);
         let spec = match known {
             Some(offer) => offer.get(&self.operation),

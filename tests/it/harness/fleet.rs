@@ -7,7 +7,8 @@ use mediagen::sandbox::{self, DEFAULT_API_KEY};
 
 use super::{TestApp, Upstream, eventually};
 
-/// A server over several accounts: `a`, `b`, `c`… in the order of their upstreams.
+/// A server over several accounts: `a`, `b`, `c`… in the order of their upstreams, which are also
+/// reached by the second provider's API as `openai-a`, `openai-b`…
 pub struct Fleet {
     pub app: TestApp,
     /// The upstream of each account.
@@ -31,10 +32,19 @@ impl Fleet {
             upstreams.push(Upstream::start(kind).await);
         }
         let named = NAMES.iter().zip(&upstreams);
-        let accounts: Vec<Account> = named
-            .map(|(name, upstream)| account(name, &upstream.sandbox.base_url()))
-            .chain([account(DOWN, "http://127.0.0.1:9")])
-            .collect();
+        let both = named.flat_map(|(name, upstream)| {
+            let second = format!("openai-{name}");
+            [
+                account(ProviderKind::Runway, name, &upstream.sandbox.base_url()),
+                account(
+                    ProviderKind::OpenAi,
+                    &second,
+                    &upstream.sandbox.openai_url(),
+                ),
+            ]
+        });
+        let down = account(ProviderKind::Runway, DOWN, "http://127.0.0.1:9");
+        let accounts: Vec<Account> = both.chain([down]).collect();
         let app = TestApp::tuned(|config| {
             config.routing.accounts = accounts;
             config.routing.routes = Routes {
@@ -87,10 +97,10 @@ pub fn group(name: &str, model: &str, accounts: &[&str], policy: Policy) -> Grou
     }
 }
 
-fn account(name: &str, base_url: &str) -> Account {
+fn account(kind: ProviderKind, name: &str, base_url: &str) -> Account {
     Account {
         name: name.to_owned(),
-        kind: ProviderKind::Runway,
+        kind,
         access: Access::Account {
             api_key: DEFAULT_API_KEY.into(),
             base_url: base_url.parse().unwrap(),
