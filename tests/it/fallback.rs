@@ -74,7 +74,7 @@ fn bill(attempt: &Attempt) -> (Charge, Option<i64>) {
 }
 
 /// What each upstream was charged for, as the model's name and the credits.
-fn ledgers(fleet: &Fleet) -> Vec<Vec<(String, i64)>> {
+fn ledgers(fleet: &Fleet) -> Vec<Vec<(String, u32)>> {
     let upstreams = fleet.upstreams.iter();
     upstreams
         .map(|upstream| {
@@ -136,7 +136,7 @@ async fn what_two_providers_fail_to_make_the_third_makes_and_all_three_are_on_th
         assert_ne!(charge, Charge::None, "{done:#?}");
         let estimated = done.attempts[n].cost.as_ref().unwrap();
         let most = actual.or(estimated.estimated_millicredits);
-        assert_eq!(most, Some(credits * 1_000), "{n}: {done:#?}");
+        assert_eq!(most, Some(i64::from(*credits) * 1_000), "{n}: {done:#?}");
     }
     let output = &done.outputs[0];
     let bytes = content(&fleet.app.client, &done.id).await;

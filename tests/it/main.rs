@@ -14,6 +14,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_request;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod command;
