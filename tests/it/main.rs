@@ -54,6 +54,8 @@ mod policy;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod rerouting;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod seeds;

@@ -13,6 +13,7 @@ pub struct Fleet {
     pub app: TestApp,
     /// The upstream of each account.
     pub upstreams: Vec<Upstream>,
+    accounts: Vec<Account>,
 }
 
 impl Fleet {
@@ -46,17 +47,28 @@ impl Fleet {
         let down = account(ProviderKind::Runway, DOWN, "http://127.0.0.1:9");
         let accounts: Vec<Account> = both.chain([down]).collect();
         let app = TestApp::tuned(|config| {
-            config.routing.accounts = accounts;
-            config.routing.routes = Routes {
-                groups: groups.into_iter().map(|g| (g.name.clone(), g)).collect(),
-                ..Routes::default()
-            };
+            config.routing.accounts.clone_from(&accounts);
+            config.routing.routes = routes(groups);
             change(config);
         })
         .await;
-        let fleet = Self { app, upstreams };
+        let fleet = Self {
+            app,
+            upstreams,
+            accounts,
+        };
         fleet.asked().await;
         fleet
+    }
+
+    /// Another server on the same data, with other groups over the same accounts.
+    pub async fn restart(&mut self, groups: Vec<Group>) {
+        let accounts = self.accounts.clone();
+        let change = |config: &mut Config| {
+            config.routing.accounts = accounts;
+            config.routing.routes = routes(groups);
+        };
+        self.app.restart_tuned(change).await;
     }
 
     /// Every account was asked what it may do.
@@ -81,6 +93,13 @@ impl Fleet {
         ledgers
             .map(|upstream| upstream.sandbox.ledger().len())
             .collect()
+    }
+}
+
+fn routes(groups: Vec<Group>) -> Routes {
+    Routes {
+        groups: groups.into_iter().map(|g| (g.name.clone(), g)).collect(),
+        ..Routes::default()
     }
 }
 
