@@ -266,13 +266,6 @@ impl Accounts {
             .values()
             .any(|account| account.creates.available_permits() > 0)
     }
-
-    /// Whether none is fit for new requests.
-    pub fn all_out(&self, now: Timestamp) -> bool {
-        self.accounts
-            .values()
-            .all(|account| account.health.lock().is_out(now))
-    }
 }
 
 /// How long what a provider said of the day's use is held against a model.

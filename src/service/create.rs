@@ -16,6 +16,7 @@ use crate::domain::generation::{Draft, Generation, InvalidField, InvalidReason, 
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
 use crate::domain::pricing;
+use crate::domain::routing::Deployment;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::provider::Roster;
@@ -156,11 +157,11 @@ impl Service {
             return same_or_reused(task, &print);
         }
         let (draft, generation) = self.checked(&caller, &request).await?;
-        self.admit()?;
-        self.check_moderation(&caller)?;
-        let id = TaskId::new(self.now().0, rand::random());
         let roster = self.roster();
         let model = asked_model(&draft.model, &generation);
+        self.admit(&roster, &model, &generation)?;
+        self.check_moderation(&caller)?;
+        let id = TaskId::new(self.now().0, rand::random());
         let admission = Self::admission(&caller, &roster, &model);
         let new = NewTask {
             id,
@@ -259,15 +260,33 @@ impl Service {
         spec.map_or_else(Vec::new, |spec| pricing::assumptions(generation, spec))
     }
 
-    /// Refuses early what could not be finished.
-    fn admit(&self) -> Result<(), CreateError> {
+    /// Refuses early what could not be finished: where nothing can be kept, or when every account
+    /// is out that the request might go to.
+    fn admit(
+        &self,
+        roster: &Roster,
+        asked: &str,
+        generation: &Generation,
+    ) -> Result<(), CreateError> {
         if self.parts().archive.is_nearly_full() {
             return Err(CreateError::StorageFull);
         }
-        if self.roster().accounts.all_out(self.now()) {
-            return Err(CreateError::NoUpstreamAccount);
+        let Roster {
+            catalog, routes, ..
+        } = roster;
+        let chain = routes.chain_of(asked, &generation.model, catalog);
+        let now = self.now();
+        let may_take = |deployment: &Deployment| {
+            let account = roster.accounts.live(&deployment.account);
+            account.is_some_and(|account| !account.is_out(now))
+                && generation.for_model(&deployment.model, catalog).is_ok()
+        };
+        let mut deployments = chain.iter().flat_map(|group| &group.deployments);
+        if deployments.any(may_take) {
+            Ok(())
+        } else {
+            Err(CreateError::NoUpstreamAccount)
         }
-        Ok(())
     }
 
     /// Keeps the inputs and commits the task.

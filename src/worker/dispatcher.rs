@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
-use super::line::{Line, Moved};
+use super::line::{Line, Moved, Standing};
 use super::load::Place;
 use super::made;
 use super::placing::{self, Turn, Unplaced};
@@ -31,41 +31,54 @@ use crate::telemetry::metrics;
 
 /// Offers what is due to a deployment until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
+    let mut idle = SHORTEST_IDLE;
     loop {
-        pass(&desk).await;
-        if !desk.next_pass(Lane::Dispatch, LONGEST_REST).await {
+        idle = if pass(&desk).await {
+            SHORTEST_IDLE
+        } else {
+            (idle * 2).min(LONGEST_IDLE)
+        };
+        let lane = Lane::Dispatch;
+        if !desk.next_pass_after(lane, idle, LONGEST_REST).await {
             return;
         }
     }
 }
 
-async fn pass(desk: &Arc<Desk>) {
+/// Whether anything moved.
+async fn pass(desk: &Arc<Desk>) -> bool {
+    let mut has_moved = false;
     let roster = desk.roster.now();
     if !roster.accounts.have_room() {
-        return;
+        return has_moved;
     }
     let Ok(waiting) = desk.store.waiting().await else {
-        return;
+        return has_moved;
     };
     let census = desk.store.census();
     let mut line = Line::new(waiting, desk.now(), |tenant| {
-        let in_flight = census.in_flight_of_tenant(tenant);
-        let most = roster.callers.tenant(tenant).max_in_flight;
-        (in_flight.saturating_add(desk.load.coming_of(tenant)), most)
+        let there = census.in_flight_of_tenant(tenant);
+        Standing {
+            in_flight: there.saturating_add(desk.load.coming_of(tenant)),
+            most: roster.callers.tenant(tenant).max_in_flight,
+            last_sent: desk.load.last_sent(tenant),
+        }
     });
     for _ in 0..MOST_OFFERS {
         let Some(turn) = line.next(desk).await else {
-            return;
+            return has_moved;
         };
         if desk.shutdown.is_draining() {
-            return;
+            return has_moved;
         }
         let moved = offer(desk, &turn.task).await;
         line.moved(&turn, moved);
+        has_moved |= matches!(moved, Moved::Sent | Moved::Settled);
         if moved == Moved::Stuck && !roster.accounts.have_room() {
-            return;
+            return has_moved;
         }
     }
+    has_moved
 }
 
 /// What a submission holds until its create is answered.
@@ -414,5 +427,9 @@ fn not_sent(message: &str) -> Rejection {
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Turns in one pass before the next one begins.
 const MOST_OFFERS: usize = 1024;
+/// The least time until a pass that nothing nudges, after one that moved something.
+const SHORTEST_IDLE: Duration = Duration::from_millis(100);
+/// The same after several that moved nothing.
+const LONGEST_IDLE: Duration = Duration::from_millis(500);
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

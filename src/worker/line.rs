@@ -1,10 +1,10 @@
 //! Whose turn it is: the queues of all tenants as one line.
 //!
 //! The tenant with the fewest tasks at providers is served first, of equals the one that was served
-//! least in this pass; of its tasks the one of the highest priority, then the oldest. A queue that
+//! least in this pass, of those the one whose last task was sent longest ago; of its tasks the one of the highest priority, then the oldest. A queue that
 //! cannot move is set aside for the pass, and the others go on.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Desk;
@@ -18,6 +18,8 @@ use crate::store::Waiting;
 pub(super) struct Line {
     tenants: Vec<TenantLine>,
     due: Timestamp,
+    /// Tasks that waited for room, by the model that was asked for, of whatever tenant.
+    stuck: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,20 @@ struct TenantLine {
     /// Tasks at providers at most.
     most: u32,
     served: u32,
+    /// When a task of it was last sent, as a number that grows; 0: never.
+    last_sent: u64,
     queues: Vec<Queue>,
+}
+
+/// How a tenant stands when a pass begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// Tasks at providers, and those about to be sent.
+    pub(super) in_flight: u32,
+    /// How many it may have there; `None`: any number.
+    pub(super) most: Option<u32>,
+    /// When a task of it was last sent, as a number that grows; 0: never.
+    pub(super) last_sent: u64,
 }
 
 /// One tenant's tasks for one model.
@@ -65,23 +80,23 @@ pub(super) enum Moved {
 }
 
 impl Line {
-    /// The line of the queues that have something due. `limits` says how many tasks a tenant has at
-    /// providers, and how many it may have.
+    /// The line of the queues that have something due. `standing` says how each tenant stands.
     pub(super) fn new(
         waiting: Vec<Waiting>,
         due: Timestamp,
-        limits: impl Fn(&TenantId) -> (u32, Option<u32>),
+        standing: impl Fn(&TenantId) -> Standing,
     ) -> Self {
         let mut tenants: Vec<TenantLine> = Vec::new();
         for queue in waiting.into_iter().filter(|queue| queue.first_due <= due) {
             let known = tenants.iter().rposition(|t| t.tenant == queue.tenant);
             let index = known.unwrap_or_else(|| {
-                let (in_flight, most) = limits(&queue.tenant);
+                let standing = standing(&queue.tenant);
                 tenants.push(TenantLine {
                     tenant: queue.tenant,
-                    in_flight,
-                    most: most.unwrap_or(u32::MAX),
+                    in_flight: standing.in_flight,
+                    most: standing.most.unwrap_or(u32::MAX),
                     served: 0,
+                    last_sent: standing.last_sent,
                     queues: Vec::new(),
                 });
                 tenants.len() - 1
@@ -94,7 +109,11 @@ impl Line {
                 stuck: 0,
             });
         }
-        Self { tenants, due }
+        Self {
+            tenants,
+            due,
+            stuck: HashMap::new(),
+        }
     }
 
     /// The next task; `None` when nobody is left who could move.
@@ -129,7 +148,16 @@ impl Line {
             }
             Moved::Settled => 0,
             Moved::Inputs => 1,
-            Moved::Stuck => STUCK,
+            Moved::Stuck => {
+                let asked = turn.task.order.model.clone();
+                let before = self.stuck.entry(asked).or_default();
+                *before = before.saturating_add(STUCK);
+                if *before > MOST_STUCK {
+                    STUCK_AGAIN
+                } else {
+                    STUCK
+                }
+            }
         };
         if let Some(queue) = tenant.queues.get_mut(turn.queue) {
             queue.stuck = queue.stuck.saturating_add(weight);
@@ -144,7 +172,8 @@ impl Line {
         let open = self.tenants.iter().enumerate().filter(|(_, tenant)| {
             tenant.in_flight < tenant.most && tenant.queues.iter().any(Queue::may_move)
         });
-        let next = open.min_by_key(|(_, tenant)| (tenant.in_flight, tenant.served));
+        let next =
+            open.min_by_key(|(_, tenant)| (tenant.in_flight, tenant.served, tenant.last_sent));
         next.map(|(index, _)| index)
     }
 }
@@ -171,20 +200,25 @@ async fn fill(desk: &Desk, tenant: &TenantId, due: Timestamp, queue: &mut Queue)
     if queue.is_read || !queue.page.is_empty() {
         return;
     }
+    let limit = queue.after.map_or(FIRST_PAGE, |_| PAGE);
     let read = desk
         .store
-        .due_for(tenant, &queue.model, due, queue.after, PAGE)
+        .due_for(tenant, &queue.model, due, queue.after, limit)
         .await;
     let page = read.unwrap_or_default();
-    queue.is_read = page.len() < PAGE;
+    queue.is_read = page.len() < limit;
     queue.after = page.last().map(|last| (last.order.priority, last.id));
     queue.page = page.into();
 }
 
-/// Tasks of a queue read at once.
+/// Tasks of a queue that are read first: of most queues no more are looked at.
+const FIRST_PAGE: usize = 4;
+/// Tasks of a queue read at once after those.
 const PAGE: usize = 32;
 /// What a task that waits for room weighs against one that waits for its inputs.
 const STUCK: u32 = 8;
+/// The same where many tasks of others have waited in this pass for the same model.
+const STUCK_AGAIN: u32 = 64;
 /// After so much of both a queue is set aside until the next pass.
 const MOST_STUCK: u32 = 256;
 
@@ -201,11 +235,15 @@ mod tests {
             queued: 9,
             first_due: Timestamp(0),
         });
-        let limits = |tenant: &TenantId| {
+        let standing = |tenant: &TenantId| {
             let named = tenants.iter().find(|(name, ..)| tenant.as_str() == *name);
-            named.map_or((0, None), |(_, in_flight, most, _)| (*in_flight, *most))
+            named.map_or_else(Standing::default, |(_, in_flight, most, _)| Standing {
+                in_flight: *in_flight,
+                most: *most,
+                last_sent: 0,
+            })
         };
-        let mut line = Line::new(waiting.collect(), Timestamp(1), limits);
+        let mut line = Line::new(waiting.collect(), Timestamp(1), standing);
         for (made, (tenant, _, _, priorities)) in line.tenants.iter_mut().zip(tenants) {
             let tasks = (1..).zip(*priorities).map(|(n, priority)| {
                 let mut task = task_of(tenant, &format!("{tenant}-{n}"), n);
@@ -247,6 +285,15 @@ mod tests {
     }
 
     #[test]
+    fn of_equals_the_one_that_was_served_longest_ago_goes_first() {
+        let mut line = line(&[("a", 0, None, &[0; 2]), ("b", 0, None, &[0; 2])]);
+        line.tenants[0].last_sent = 7;
+        line.tenants[1].last_sent = 3;
+        let served = serve(&mut line, |_| Moved::Sent);
+        assert_eq!(served, ["b-1", "a-1", "b-2", "a-2"]);
+    }
+
+    #[test]
     fn a_tenant_at_its_limit_waits_and_the_others_go_on() {
         let mut line = line(&[
             ("a", 1, Some(2), &[0; 4]),
@@ -268,6 +315,18 @@ mod tests {
         assert_eq!((of("a"), of("b")), (32, 2));
         let mut line = super::tests::line(&[("a", 0, None, &many)]);
         assert_eq!(serve(&mut line, |_| Moved::Inputs).len(), 256);
+    }
+
+    #[test]
+    fn what_is_full_for_one_tenant_is_looked_at_less_for_the_next() {
+        let names: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
+        let many = [0; 40];
+        let tenants: Vec<_> = names
+            .iter()
+            .map(|name| (&**name, 0, None, &many[..]))
+            .collect();
+        let offers = serve(&mut line(&tenants), |_| Moved::Stuck).len();
+        assert!((100..=500).contains(&offers), "{offers}");
     }
 
     #[test]

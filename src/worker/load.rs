@@ -25,6 +25,10 @@ pub(super) struct Load {
 struct Offers {
     busy: HashSet<TaskId>,
     unclaimed: HashMap<TaskId, Offer>,
+    /// The number of tasks sent so far.
+    sent: u64,
+    /// What that was when a tenant's task was last sent.
+    last_sent: HashMap<TenantId, u64>,
 }
 
 /// A task that was given to a deployment and is not claimed yet.
@@ -60,6 +64,7 @@ impl Load {
             model: deployment.model.clone(),
         };
         offers.unclaimed.insert(id, offer);
+        offers.sent(tenant);
         drop(offers);
         let load = Arc::clone(self);
         Some(Place { load, id })
@@ -78,6 +83,12 @@ impl Load {
     /// Tasks of a tenant that are about to be claimed.
     pub(super) fn coming_of(&self, tenant: &TenantId) -> u32 {
         self.count(|offer| offer.tenant == *tenant)
+    }
+
+    /// When a task of a tenant was last sent, as a number that grows; 0: never, or long ago.
+    pub(super) fn last_sent(&self, tenant: &TenantId) -> u64 {
+        let offers = self.offers.lock();
+        offers.last_sent.get(tenant).copied().unwrap_or(0)
     }
 
     fn count(&self, counts: impl Fn(&Offer) -> bool) -> u32 {
@@ -126,6 +137,17 @@ impl Load {
     }
 }
 
+impl Offers {
+    fn sent(&mut self, tenant: &TenantId) {
+        self.sent = self.sent.saturating_add(1);
+        if self.last_sent.len() >= TENANTS {
+            let long_ago = self.sent.saturating_sub(TENANTS as u64 / 2);
+            self.last_sent.retain(|_, sent| *sent > long_ago);
+        }
+        self.last_sent.insert(tenant.clone(), self.sent);
+    }
+}
+
 impl Place {
     /// The intent is committed: the census counts the task from now on.
     pub(super) fn claimed(&self) {
@@ -144,6 +166,8 @@ impl Drop for Place {
 const MINUTE: Duration = Duration::from_mins(1);
 /// Deployments whose pace is remembered before idle ones are forgotten.
 const DEPLOYMENTS: usize = 1024;
+/// Tenants whose last turn is remembered before those of long ago are forgotten.
+const TENANTS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -170,6 +194,22 @@ mod tests {
         assert!(load.is_busy(id));
         drop(place);
         assert!(!load.is_busy(id));
+    }
+
+    #[test]
+    fn the_last_turn_of_each_tenant_is_known_and_what_is_known_is_bounded() {
+        let load = Arc::new(Load::default());
+        let (a, b) = (TenantId::named("a"), TenantId::named("b"));
+        for (n, tenant) in [(1, &a), (2, &b), (3, &a)] {
+            let _ = load.take(task(n).id, tenant, &deployment());
+        }
+        assert!(load.last_sent(&a) > load.last_sent(&b) && load.last_sent(&b) > 0);
+        assert_eq!(load.last_sent(&TenantId::named("c")), 0);
+        let mut offers = Offers::default();
+        for n in 0..(3 * TENANTS) {
+            offers.sent(&TenantId::named(n.to_string()));
+        }
+        assert!(offers.last_sent.len() <= TENANTS);
     }
 
     #[test]

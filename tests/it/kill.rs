@@ -3,7 +3,8 @@
 //! The program is killed again and again, at moments that chance chooses, while writers create
 //! tasks and repeat each create until it is acknowledged, and while a watcher follows each task
 //! through every restart. The provider lives in this process and keeps its ledger.
-//! `MEDIAGEN_TEST_KILLS` asks for another number of kills than 50.
+//! `MEDIAGEN_TEST_KILLS` asks for another number of kills than 50. A second story has two accounts, of
+//! which the first fails all that it takes, and a fifth of the kills.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use mediagen::pb::v1::{
     CreateRequest, ListRequest, Resolution, ResolveUnknownRequest, Task, TaskStatus,
     WatchTaskRequest,
 };
+use mediagen::sandbox::{self, DEFAULT_API_KEY};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -29,8 +31,22 @@ use crate::harness::{Client, Server, Upstream, child, quick, sound};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_loses_no_task_and_charges_none_twice() {
-    let kills = kills();
-    let scene = Arc::new(Scene::new().await);
+    tell(Scene::new(None).await, kills()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_tasks_are_made_again_it_pays_for_each_attempt_once() {
+    let failing = sandbox::Config {
+        fail_with: Some("INTERNAL".to_owned()),
+        charge_failures: true,
+        ..quick()
+    };
+    let failing = Upstream::start(failing).await;
+    tell(Scene::new(Some(failing)).await, (kills() / 5).max(4)).await;
+}
+
+async fn tell(scene: Scene, kills: usize) {
+    let scene = Arc::new(scene);
     let mut crowd = JoinSet::new();
     for writer in 0..WRITERS {
         crowd.spawn(write(Arc::clone(&scene), writer));
@@ -67,6 +83,8 @@ async fn killed_at_any_moment_it_loses_no_task_and_charges_none_twice() {
 /// What all take part in.
 struct Scene {
     upstream: Upstream,
+    /// One that is tried before it, and fails all that it takes.
+    failing: Option<Upstream>,
     data: TempDir,
     address: SocketAddr,
     /// One connection for each writer; the watchers share them.
@@ -83,11 +101,17 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    async fn new(failing: Option<Upstream>) -> Self {
         let address = child::free_address();
+        let (upstream, data) = (Upstream::start(quick()).await, TempDir::new().unwrap());
+        if let Some(failing) = &failing {
+            let text = two_accounts(failing, &upstream);
+            std::fs::write(data.path().join(FILE), text).unwrap();
+        }
         Self {
-            upstream: Upstream::start(quick()).await,
-            data: TempDir::new().unwrap(),
+            upstream,
+            failing,
+            data,
             address,
             clients: (0..WRITERS).map(|_| connect(address)).collect(),
             over: AtomicBool::new(false),
@@ -98,13 +122,48 @@ impl Scene {
         }
     }
 
+    fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.failing.iter().chain([&self.upstream])
+    }
+
     fn spawn(&self) -> Server {
-        let settings = [
+        let file = self.data.path().join(FILE).display().to_string();
+        let mut settings = vec![
             ("submit.on_unknown_outcome", "hold"),
             ("watch.heartbeat", "1s"),
         ];
+        if self.failing.is_some() {
+            settings.push(("config", &file));
+        }
         Server::spawn(&self.upstream, self.data.path(), self.address, &settings)
     }
+}
+
+/// A configuration where the first account is tried first, and what fails there is made again.
+fn two_accounts(first: &Upstream, second: &Upstream) -> String {
+    let account = |name: &str, upstream: &Upstream| {
+        let url = upstream.sandbox.base_url();
+        format!(
+            "  {name}: {{provider: runwayml, api_key: '{DEFAULT_API_KEY}', base_url: '{url}'}}\n"
+        )
+    };
+    let entry = |account: &str, weight: u32| {
+        let model = sound("").model;
+        format!(
+            "  - {{model_name: {model}, model: runwayml/{model}, account: {account}, \
+             weight: {weight}}}\n"
+        )
+    };
+    [
+        "accounts:\n".to_owned(),
+        account("first", first),
+        account("second", second),
+        "model_list:\n".to_owned(),
+        entry("first", 1_000_000),
+        entry("second", 1),
+        "routing: {strategy: simple-shuffle, retry_failed_tasks: 5}\n".to_owned(),
+    ]
+    .concat()
 }
 
 /// One life of the server. Every other kill waits until it listens, so that something happens; some
@@ -259,9 +318,11 @@ async fn settle(scene: &Scene, client: &Client) -> Vec<Task> {
     let parked = |task: &Task| task.status() == TaskStatus::SubmissionUnknown;
     let still = until_all(client, |task| is_terminal(task) || parked(task)).await;
     for task in still.iter().filter(|task| parked(task)) {
-        let found = scene.upstream.charged(&task.request_id);
-        let (resolution, provider_task_id) = match found.first() {
-            Some(entry) => (Resolution::Attach, entry.id.clone()),
+        let on_record = |id: &str| task.attempts.iter().any(|a| a.provider_task_id == id);
+        let found = scene.upstreams().flat_map(|u| u.charged(&task.request_id));
+        let mut found = found.filter(|entry| !on_record(&entry.id));
+        let (resolution, provider_task_id) = match found.next() {
+            Some(entry) => (Resolution::Attach, entry.id),
             None => (Resolution::Charged, String::new()),
         };
         let request = ResolveUnknownRequest {
@@ -340,10 +401,14 @@ fn check(scene: &Scene, tasks: &[Task]) {
         "each create was acknowledged in the end"
     );
     let mut charged: HashMap<String, u32> = HashMap::new();
-    for entry in scene.upstream.sandbox.ledger() {
+    let ledgers = scene.upstreams().map(|upstream| upstream.sandbox.ledger());
+    for entry in ledgers.flatten() {
         let task = by_request[&*entry.prompt_text];
-        let ids: Vec<&str> = task.attempts.iter().map(|a| &*a.provider_task_id).collect();
-        assert!(ids.contains(&&*entry.id), "{entry:?} is not on {task:#?}");
+        let ids = task.attempts.iter().map(|a| &*a.provider_task_id);
+        let times = ids.filter(|id| *id == entry.id).count();
+        assert_eq!(times, 1, "{entry:?} is not on {task:#?}");
+    }
+    for entry in scene.upstream.sandbox.ledger() {
         *charged.entry(entry.prompt_text).or_default() += 1;
     }
     for (request, count) in &charged {
@@ -378,6 +443,8 @@ fn long() -> Duration {
 }
 
 const WRITERS: usize = 4;
+/// The configuration of a server with two accounts.
+const FILE: &str = "mediagen.yaml";
 /// Tasks under way at once, at most.
 const UNDER_WAY: usize = 48;
 /// A call that takes longer has met a dead server.

@@ -14,6 +14,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_request;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod command;
@@ -25,6 +27,8 @@ mod costs;
 mod download;
 #[cfg(test)]
 mod drain;
+#[cfg(test)]
+mod fallback;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
@@ -49,6 +53,8 @@ mod pairs;
 mod policy;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod rerouting;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]

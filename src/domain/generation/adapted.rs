@@ -27,13 +27,10 @@ impl Generation {
     /// # Errors
     /// Why that model does not take it, for people.
     pub fn for_model(&self, id: &str, catalog: &Catalog) -> Result<Adapted, String> {
-        if self.model == id {
-            return Ok(Adapted {
-                generation: self.clone(),
-                changes: Vec::new(),
-            });
-        }
         let lacks = || format!("{id} does not do {}", self.operation);
+        if self.model == id && catalog.is_known(id, self.operation) {
+            return Ok(self.unchanged());
+        }
         let known = catalog.offer(id);
         let spec = match known {
             Some(offer) => offer.get(&self.operation),
@@ -45,7 +42,21 @@ impl Generation {
             spec: spec.ok_or_else(lacks)?,
             known: known.is_some(),
         };
-        self.fitted(&chosen, catalog)
+        let fitted = self.fitted(&chosen, catalog)?;
+        // The catalogue never knew it, or has lost it since: it is asked in the usual words, if those
+        // say all of it.
+        Ok(if self.model == id {
+            self.unchanged()
+        } else {
+            fitted
+        })
+    }
+
+    fn unchanged(&self) -> Adapted {
+        Adapted {
+            generation: self.clone(),
+            changes: Vec::new(),
+        }
     }
 
     fn fitted(&self, chosen: &Chosen<'_>, catalog: &Catalog) -> Result<Adapted, String> {

@@ -157,6 +157,13 @@ impl Catalog {
             .or_else(|| self.pass_through(id).get(&operation))
     }
 
+    /// Whether the catalogue itself says what a model takes for an operation, hidden or not.
+    pub fn is_known(&self, id: &str, operation: Operation) -> bool {
+        let offers = [self.offers.get(id), self.hidden.get(id)];
+        let mut offers = offers.into_iter().flatten();
+        offers.any(|offer| offer.contains_key(&operation))
+    }
+
     /// The model that a caller's name means: a configured name first, then a bare id, then a
     /// qualified id, which need not be known.
     pub fn resolve(&self, name: &str) -> Result<Resolved<'_>, UnknownModel> {

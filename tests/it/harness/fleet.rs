@@ -7,11 +7,13 @@ use mediagen::sandbox::{self, DEFAULT_API_KEY};
 
 use super::{TestApp, Upstream, eventually};
 
-/// A server over several accounts: `a`, `b`, `c`… in the order of their upstreams.
+/// A server over several accounts: `a`, `b`, `c`… in the order of their upstreams, which are also
+/// reached by the second provider's API as `openai-a`, `openai-b`…
 pub struct Fleet {
     pub app: TestApp,
     /// The upstream of each account.
     pub upstreams: Vec<Upstream>,
+    accounts: Vec<Account>,
 }
 
 impl Fleet {
@@ -31,22 +33,42 @@ impl Fleet {
             upstreams.push(Upstream::start(kind).await);
         }
         let named = NAMES.iter().zip(&upstreams);
-        let accounts: Vec<Account> = named
-            .map(|(name, upstream)| account(name, &upstream.sandbox.base_url()))
-            .chain([account(DOWN, "http://127.0.0.1:9")])
-            .collect();
+        let both = named.flat_map(|(name, upstream)| {
+            let second = format!("openai-{name}");
+            [
+                account(ProviderKind::Runway, name, &upstream.sandbox.base_url()),
+                account(
+                    ProviderKind::OpenAi,
+                    &second,
+                    &upstream.sandbox.openai_url(),
+                ),
+            ]
+        });
+        let down = account(ProviderKind::Runway, DOWN, "http://127.0.0.1:9");
+        let accounts: Vec<Account> = both.chain([down]).collect();
         let app = TestApp::tuned(|config| {
-            config.routing.accounts = accounts;
-            config.routing.routes = Routes {
-                groups: groups.into_iter().map(|g| (g.name.clone(), g)).collect(),
-                ..Routes::default()
-            };
+            config.routing.accounts.clone_from(&accounts);
+            config.routing.routes = routes(groups);
             change(config);
         })
         .await;
-        let fleet = Self { app, upstreams };
+        let fleet = Self {
+            app,
+            upstreams,
+            accounts,
+        };
         fleet.asked().await;
         fleet
+    }
+
+    /// Another server on the same data, with other groups over the same accounts.
+    pub async fn restart(&mut self, groups: Vec<Group>) {
+        let accounts = self.accounts.clone();
+        let change = |config: &mut Config| {
+            config.routing.accounts = accounts;
+            config.routing.routes = routes(groups);
+        };
+        self.app.restart_tuned(change).await;
     }
 
     /// Every account was asked what it may do.
@@ -74,6 +96,13 @@ impl Fleet {
     }
 }
 
+fn routes(groups: Vec<Group>) -> Routes {
+    Routes {
+        groups: groups.into_iter().map(|g| (g.name.clone(), g)).collect(),
+        ..Routes::default()
+    }
+}
+
 /// A group where these accounts serve a model.
 pub fn group(name: &str, model: &str, accounts: &[&str], policy: Policy) -> Group {
     let deployments = accounts.iter().map(|account| Deployment {
@@ -87,10 +116,10 @@ pub fn group(name: &str, model: &str, accounts: &[&str], policy: Policy) -> Grou
     }
 }
 
-fn account(name: &str, base_url: &str) -> Account {
+fn account(kind: ProviderKind, name: &str, base_url: &str) -> Account {
     Account {
         name: name.to_owned(),
-        kind: ProviderKind::Runway,
+        kind,
         access: Access::Account {
             api_key: DEFAULT_API_KEY.into(),
             base_url: base_url.parse().unwrap(),

@@ -143,3 +143,44 @@ fn assert_valid(generation: &Generation) {
         (generation.seconds, generation.size.clone())
     );
 }
+
+/// The embedded catalogue without what `is_lost` says of a model and its endpoint.
+fn without(is_lost: impl Fn(&str, &str) -> bool) -> Catalog {
+    let mut json: serde_json::Value = serde_json::from_str(catalog::EMBEDDED).unwrap();
+    for (path, endpoint) in json["endpoints"].as_object_mut().unwrap() {
+        let models = endpoint["models"].as_object_mut().unwrap();
+        models.retain(|model, _| !is_lost(model, path));
+    }
+    catalog::parse(&json.to_string()).unwrap()
+}
+
+#[test]
+fn what_the_catalogue_has_lost_is_asked_in_the_usual_words_or_not_at_all() {
+    let draft = Draft {
+        operation: Some(Operation::TextToVideo),
+        ..with_size("veo3.1", Some(4), "1280x720")
+    };
+    let generation = check(&draft).unwrap();
+    let lost = without(|model, _| model == "veo3.1");
+    let same = generation.for_model("veo3.1", &lost).unwrap();
+    assert_eq!(same.generation, generation);
+    let lost = without(|model, endpoint| model == "veo3.1" && endpoint == "/v1/text_to_video");
+    let why = generation.for_model("veo3.1", &lost).unwrap_err();
+    assert!(why.contains("veo3.1 does not do"), "{why}");
+    assert!(generation.for_model("gen4.5", &lost).is_ok());
+}
+
+#[test]
+fn what_the_catalogue_never_knew_is_asked_as_it_was_checked() {
+    for operation in Operation::ALL {
+        let draft = Draft {
+            operation: Some(operation),
+            ..ask("runwayml/gen99")
+        };
+        let Ok(generation) = check(&draft) else {
+            continue;
+        };
+        let same = generation.for_model("gen99", embedded());
+        assert_eq!(same.unwrap().generation, generation, "{operation}");
+    }
+}

@@ -136,7 +136,7 @@ fn through(
     let mut soonest = None;
     for group in ask.chain {
         let open = group.deployments.iter();
-        let open = open.filter(|deployment| !round.avoids(&deployment.id, avoid));
+        let open = open.filter(|deployment| !round.avoids(Seat::of(deployment), avoid));
         match of_group(ask, group, open, fitness) {
             Found::Unfit(unfit) => soonest = sooner(soonest, unfit),
             settled @ Found::Settled(_) => return settled,
@@ -239,9 +239,41 @@ enum Avoid {
 
 /// What the attempts so far say of the deployments.
 struct Round<'a> {
-    tried: Vec<&'a str>,
-    failed: Vec<&'a str>,
-    skipped: Vec<&'a str>,
+    tried: Vec<Seat<'a>>,
+    failed: Vec<Seat<'a>>,
+    skipped: Vec<Seat<'a>>,
+}
+
+/// A deployment by all that it is: under the same name a configuration may mean another later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seat<'a> {
+    deployment: &'a str,
+    account: &'a str,
+    model: &'a str,
+}
+
+impl<'a> Seat<'a> {
+    fn of(deployment: &'a Deployment) -> Self {
+        Self {
+            deployment: &deployment.id,
+            account: &deployment.account,
+            model: &deployment.model,
+        }
+    }
+
+    fn of_attempt(attempt: &'a Attempt) -> Self {
+        Self {
+            deployment: &attempt.deployment,
+            account: &attempt.account,
+            model: &attempt.model,
+        }
+    }
+
+    /// Whether the other is this one; attempts of an earlier version do not tell their model.
+    fn is(self, other: Self) -> bool {
+        let same_model = self.model == other.model || self.model.is_empty();
+        self.deployment == other.deployment && self.account == other.account && same_model
+    }
 }
 
 impl<'a> Round<'a> {
@@ -250,7 +282,7 @@ impl<'a> Round<'a> {
     fn of(attempts: &'a [Attempt]) -> Self {
         let (mut tried, mut failed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         for attempt in attempts {
-            let deployment = attempt.deployment.as_str();
+            let deployment = Seat::of_attempt(attempt);
             match attempt.outcome {
                 AttemptOutcome::Skipped => skipped.push(deployment),
                 AttemptOutcome::Ended => {
@@ -269,15 +301,14 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn avoids(&self, deployment: &str, avoid: Avoid) -> bool {
+    fn avoids(&self, deployment: Seat<'_>, avoid: Avoid) -> bool {
         let (tried, failed) = match avoid {
             Avoid::TriedAndFailed => (true, true),
             Avoid::Tried => (true, false),
             Avoid::Nothing => (false, false),
         };
-        self.skipped.contains(&deployment)
-            || (tried && self.tried.contains(&deployment))
-            || (failed && self.failed.contains(&deployment))
+        let among = |seats: &[Seat<'_>]| seats.iter().any(|seat| seat.is(deployment));
+        among(&self.skipped) || (tried && among(&self.tried)) || (failed && among(&self.failed))
     }
 }
 

@@ -77,7 +77,8 @@ impl Stage {
 
     fn tried(&mut self, id: &str, outcome: AttemptOutcome) {
         let number = u32::try_from(self.attempts.len()).expect("few") + 1;
-        let mut attempt = Attempt::intended(number, id, "a", None, NOW);
+        let account = format!("account of {id}");
+        let mut attempt = Attempt::intended(number, id, &account, None, NOW);
         attempt.outcome = outcome;
         self.attempts.push(attempt);
     }
@@ -303,7 +304,7 @@ fn a_round_tries_each_once_before_it_begins_again() {
 #[test]
 fn a_request_turned_down_for_its_addresses_may_go_to_the_same_again() {
     let mut stage = stage(&[&["a"]]);
-    let mut attempt = Attempt::intended(1, "a", "a", None, NOW);
+    let mut attempt = Attempt::intended(1, "a", "account of a", None, NOW);
     attempt.outcome = AttemptOutcome::Rejected;
     attempt.fault = Some(RejectionKind::Caller);
     stage.attempts.push(attempt);
@@ -364,4 +365,16 @@ fn a_fallback_of_another_model_is_asked_for_what_it_has() {
 fn an_account_that_is_not_configured_is_nobody() {
     let stage = stage(&[&["a"]]);
     assert_eq!(stage.ask(0.0, |ask| choose(ask, &|_| None)), Choice::Nobody);
+}
+
+#[test]
+fn a_name_that_means_another_deployment_now_is_not_held_to_what_it_was() {
+    let mut stage = stage(&[&["a"]]);
+    stage.tried("a", AttemptOutcome::Skipped);
+    assert_eq!(stage.choose(0.0), Choice::Nobody);
+    "veo3.1".clone_into(&mut stage.attempts[0].model);
+    assert!(matches!(stage.choose(0.0), Choice::Go(_)));
+    stage.attempts[0].model.clear();
+    "another".clone_into(&mut stage.attempts[0].account);
+    assert!(matches!(stage.choose(0.0), Choice::Go(_)));
 }

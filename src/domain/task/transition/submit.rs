@@ -46,7 +46,8 @@ impl Task {
         now: Timestamp,
     ) -> Step {
         let before = |a: &Attempt| {
-            a.outcome == AttemptOutcome::Skipped && a.deployment == deployment && a.model == model
+            let same = a.deployment == deployment && a.account == account && a.model == model;
+            same && a.outcome == AttemptOutcome::Skipped
         };
         match self.state {
             State::Queued { .. } if self.attempts.iter().any(before) => Step::Nothing,
