@@ -29,6 +29,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod yaml;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -53,7 +54,7 @@ pub use telemetry::{MetricsAccess, Otlp, Telemetry};
 
 use problem::Report;
 use section::Section;
-use tree::{Node, Origin};
+use tree::{Node, Origin, Value};
 
 use crate::domain::model::Catalog;
 
@@ -272,7 +273,8 @@ fn layers(
         .into_default();
     let keys = tree.leaves();
     if let Some(file) = file {
-        tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
+        let read = read_file(file).and_then(sections);
+        tree.overlay(read.map_err(|problem| Problems(vec![problem]))?);
     }
     for key in &keys {
         if let Some((name, value)) = env.setting(key) {
@@ -286,6 +288,18 @@ fn layers(
         );
     }
     Ok((tree, keys))
+}
+
+/// A file is sections by name, or empty.
+fn sections(file: Node) -> Result<Node, Problem> {
+    match file.value {
+        Value::Map(_) | Value::Null => Ok(file),
+        Value::Text(..) | Value::List(_) => {
+            let text = "must hold sections and keys by name, as `server:` or `model_list:`; \
+                        config/default.yaml shows all of them";
+            Err(Problem::new(&file.origin, "", text))
+        }
+    }
 }
 
 /// A sandbox gets a folder of its own: its tasks are not to be found by the real thing, nor those
