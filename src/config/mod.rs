@@ -56,6 +56,7 @@ use problem::Report;
 use section::Section;
 use tree::{Node, Origin, Value};
 
+use crate::domain::caller::AllowedModels;
 use crate::domain::model::Catalog;
 
 /// The whole configuration of a server.
@@ -141,6 +142,7 @@ impl Config {
         config.warnings.extend(env.unread(keys));
         config.files.extend(tree.files());
         config.warnings.extend(exposure(&config));
+        config.warnings.extend(listed_in_vain(&config));
         config
     }
 
@@ -220,6 +222,32 @@ pub fn keys_file(
         path.unwrap_or_default()
     });
     report.finish(path)
+}
+
+/// The names in lists of models of keys that mean nothing: nobody could ask for them.
+fn listed_in_vain(config: &Config) -> Vec<String> {
+    let (routes, catalog) = (&config.routing.routes, &config.catalog);
+    let mut warnings = Vec::new();
+    for key in &config.callers.keys {
+        let AllowedModels::Only(listed) = &key.models else {
+            continue;
+        };
+        let in_vain = |name: &&String| routes.group(name, catalog).is_none();
+        let Some(name) = listed.iter().find(in_vain) else {
+            continue;
+        };
+        if warnings.len() == MOST_IN_VAIN {
+            break;
+        }
+        let near = catalog.resolve(name).err().map(|unknown| unknown.nearest);
+        let near = near.and_then(|near| near.into_iter().next());
+        let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let (id, name) = (&key.id, section::shortened(name));
+        warnings.push(format!(
+            "the API key `{id}` may ask for `{name}`, which nobody serves{hint}"
+        ));
+    }
+    warnings
 }
 
 /// What others who reach the address may do.
@@ -340,6 +368,8 @@ fn read_file(path: &Path) -> Result<Node, Problem> {
 pub const DEFAULTS: &str = include_str!("../../config/default.yaml");
 
 const MAX_FILE: u64 = 1 << 20;
+/// Keys that are warned of; to look for what a name may have meant is dear.
+const MOST_IN_VAIN: usize = 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -77,7 +77,7 @@ fn masked(text: &str) -> Cow<'_, str> {
         let (word, after) = word.split_at(end.unwrap_or(word.len()));
         let shape = SHAPES.iter().find(|(prefix, least)| {
             let secret = word.strip_prefix(prefix);
-            secret.is_some_and(|secret| secret.len() >= *least && secret.contains(is_digit))
+            secret.is_some_and(|secret| secret.len() >= *least && !is_of_words(secret))
         });
         shown += &rest[..start];
         match shape {
@@ -92,8 +92,9 @@ fn masked(text: &str) -> Cow<'_, str> {
     shown + rest
 }
 
-const fn is_digit(letter: char) -> bool {
-    letter.is_ascii_digit()
+/// Whether it goes on as the name of a key does: `key_generation_settings`.
+fn is_of_words(text: &str) -> bool {
+    text.contains('_') && !text.contains(|letter: char| letter.is_ascii_digit())
 }
 
 /// Everything that is wrong with a configuration. Never empty.
@@ -186,7 +187,7 @@ impl Report {
 }
 
 /// How API keys of Runway, of OpenAI and LiteLLM, and of ours begin, and how many letters follow at
-/// least; a digit is among them.
+/// least.
 const SHAPES: [(&str, usize); 3] = [("key_", 16), ("sk-", 4), ("mg_", 16)];
 /// Letters of the longest sentence.
 const LONGEST: usize = 2_000;

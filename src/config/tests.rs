@@ -277,7 +277,8 @@ fn what_the_parser_refuses_is_told_in_words_that_help() {
 #[test]
 fn what_has_the_shape_of_a_key_is_in_no_problem_wherever_it_stands() {
     let runways = format!("key_{}", "5ecret".repeat(20));
-    for secret in [&*runways, "sk-5ecret-1234", "mg_5ecret5ecret5ecret5ecret"] {
+    let ours = "mg_5ecret5ecret5ecret5ecret";
+    for secret in [&*runways, "key_letters-alone-and-5ecret", "sk-5ecret", ours] {
         for text in [
             format!("{secret}: 1"),
             format!("log: {{format: {secret}}}"),
@@ -293,6 +294,14 @@ fn what_has_the_shape_of_a_key_is_in_no_problem_wherever_it_stands() {
             assert!(!told.contains("5ecret"), "{text}\n{told}");
         }
     }
+    let letters = format!("key_{}", "abcdef".repeat(20));
+    let told = problems(&format!("{letters}: 1"), &with_key());
+    assert!(!told.contains("abcdef"), "{told}");
+    let told = problems("litellm_settings: {key_generation_setting: 1}", &with_key());
+    assert!(
+        told.contains("mean `litellm_settings.key_generation_settings`"),
+        "{told}"
+    );
 }
 
 #[test]
