@@ -304,11 +304,13 @@ fn open_archive(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Archive>
     Ok(archive)
 }
 
-/// The models that some account can generate.
+/// The models that somebody serves: a Create that nobody could ever take is refused at once.
 fn offered(config: &Config) -> Catalog {
-    let accounts = config.routing.accounts.iter();
-    let kinds: Vec<ProviderKind> = accounts.map(|account| account.kind).collect();
-    config.catalog.served_by(&kinds)
+    let routes = &config.routing.routes;
+    let open: Vec<ProviderKind> = routes.open.keys().copied().collect();
+    let groups = routes.groups.values();
+    let deployed = groups.flat_map(|group| group.deployments.iter().map(|one| &*one.model));
+    config.catalog.served_by(&open, deployed)
 }
 
 /// Whose tasks the data folder holds.

@@ -29,6 +29,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod yaml;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -53,8 +54,9 @@ pub use telemetry::{MetricsAccess, Otlp, Telemetry};
 
 use problem::Report;
 use section::Section;
-use tree::{Node, Origin};
+use tree::{Node, Origin, Value};
 
+use crate::domain::caller::AllowedModels;
 use crate::domain::model::Catalog;
 
 /// The whole configuration of a server.
@@ -140,6 +142,7 @@ impl Config {
         config.warnings.extend(env.unread(keys));
         config.files.extend(tree.files());
         config.warnings.extend(exposure(&config));
+        config.warnings.extend(listed_in_vain(&config));
         config
     }
 
@@ -221,6 +224,32 @@ pub fn keys_file(
     report.finish(path)
 }
 
+/// The names in lists of models of keys that mean nothing: nobody could ask for them.
+fn listed_in_vain(config: &Config) -> Vec<String> {
+    let (routes, catalog) = (&config.routing.routes, &config.catalog);
+    let mut warnings = Vec::new();
+    for key in &config.callers.keys {
+        let AllowedModels::Only(listed) = &key.models else {
+            continue;
+        };
+        let in_vain = |name: &&String| routes.group(name, catalog).is_none();
+        let Some(name) = listed.iter().find(in_vain) else {
+            continue;
+        };
+        if warnings.len() == MOST_IN_VAIN {
+            break;
+        }
+        let near = catalog.resolve(name).err().map(|unknown| unknown.nearest);
+        let near = near.and_then(|near| near.into_iter().next());
+        let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let (id, name) = (&key.id, section::shortened(name));
+        warnings.push(format!(
+            "the API key `{id}` may ask for `{name}`, which nobody serves{hint}"
+        ));
+    }
+    warnings
+}
+
 /// What others who reach the address may do.
 fn exposure(config: &Config) -> Option<String> {
     let server = &config.server;
@@ -272,7 +301,8 @@ fn layers(
         .into_default();
     let keys = tree.leaves();
     if let Some(file) = file {
-        tree.overlay(read_file(file).map_err(|problem| Problems(vec![problem]))?);
+        let read = read_file(file).and_then(sections);
+        tree.overlay(read.map_err(|problem| Problems(vec![problem]))?);
     }
     for key in &keys {
         if let Some((name, value)) = env.setting(key) {
@@ -286,6 +316,18 @@ fn layers(
         );
     }
     Ok((tree, keys))
+}
+
+/// A file is sections by name, or empty.
+fn sections(file: Node) -> Result<Node, Problem> {
+    match file.value {
+        Value::Map(_) | Value::Null => Ok(file),
+        Value::Text(..) | Value::List(_) => {
+            let text = "must hold sections and keys by name, as `server:` or `model_list:`; \
+                        config/default.yaml shows all of them";
+            Err(Problem::new(&file.origin, "", text))
+        }
+    }
 }
 
 /// A sandbox gets a folder of its own: its tasks are not to be found by the real thing, nor those
@@ -326,6 +368,8 @@ fn read_file(path: &Path) -> Result<Node, Problem> {
 pub const DEFAULTS: &str = include_str!("../../config/default.yaml");
 
 const MAX_FILE: u64 = 1 << 20;
+/// Keys that are warned of; to look for what a name may have meant is dear.
+const MOST_IN_VAIN: usize = 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

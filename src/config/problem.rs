@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: all of it at once, each with its place.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -48,8 +49,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of the file as it may go to a terminal: bounded, whatever a value that it quotes holds.
+/// A text of the file as it may go to a terminal: bounded, whatever a value that it quotes holds, and
+/// without what has the shape of an API key, which may stand where a name or a number belongs.
 fn printable(text: &str) -> String {
+    let text = &*masked(text);
     let shown = |letter: char| match letter {
         '\n' => letter,
         letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
@@ -61,6 +64,37 @@ fn printable(text: &str) -> String {
         printed.push('…');
     }
     printed
+}
+
+/// Puts `***` after what API keys begin with, in the place of the rest.
+fn masked(text: &str) -> Cow<'_, str> {
+    let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    let mut shown = Cow::Borrowed("");
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_key) {
+        let word = &rest[start..];
+        let end = word.find(|letter| !is_of_key(letter));
+        let (word, after) = word.split_at(end.unwrap_or(word.len()));
+        let shape = SHAPES.iter().find(|(prefix, least)| {
+            let secret = word.strip_prefix(prefix);
+            secret.is_some_and(|secret| secret.len() >= *least && !is_of_words(secret))
+        });
+        shown += &rest[..start];
+        match shape {
+            Some((prefix, _)) => {
+                shown += *prefix;
+                shown += "***";
+            }
+            None => shown += word,
+        }
+        rest = after;
+    }
+    shown + rest
+}
+
+/// Whether it goes on as the name of a key does: `key_generation_settings`.
+fn is_of_words(text: &str) -> bool {
+    text.contains('_') && !text.contains(|letter: char| letter.is_ascii_digit())
 }
 
 /// Everything that is wrong with a configuration. Never empty.
@@ -152,6 +186,9 @@ impl Report {
     }
 }
 
+/// How API keys of Runway, of OpenAI and LiteLLM, and of ours begin, and how many letters follow at
+/// least.
+const SHAPES: [(&str, usize); 3] = [("key_", 16), ("sk-", 4), ("mg_", 16)];
 /// Letters of the longest sentence.
 const LONGEST: usize = 2_000;
 /// Problems, or warnings, that anybody reads; a hostile file has more.

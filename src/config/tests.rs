@@ -238,7 +238,70 @@ fn what_is_no_yaml_is_refused_with_its_line_and_without_its_text() {
         "a BOM and an empty section are fine"
     );
     assert!(load_file("", &with_key()).is_ok());
-    assert!(problems("- a\n- b", &with_key()).contains("holds keys of its own"));
+}
+
+#[test]
+fn what_the_parser_refuses_is_told_in_words_that_help() {
+    let deep: String = (0..20)
+        .map(|level| format!("{}a:\n", " ".repeat(level)))
+        .collect();
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = vec![format!("*a{}", level - 1); 9].join(", ");
+        writeln!(bomb, "a{level}: &a{level} [{below}]").unwrap();
+    }
+    let crowd: String = (0..30_000).map(|n| format!("k{n}: 1\n")).collect();
+    for (text, expected) in [
+        ("poll: {}\npoll: {}", ":2: the key `poll` is given twice"),
+        (
+            "model_list: &a\n  - *a",
+            ":2: an anchor holds an alias of itself",
+        ),
+        (
+            "poll: &a\n  <<: *a",
+            ":2: an anchor holds an alias of itself",
+        ),
+        (&*bomb, "aliases stand for more than is read"),
+        (&*deep, "is nested deeper"),
+        ("poll: {}\n---\npoll: {}", "holds several documents"),
+        (&*crowd, "holds more than is read"),
+        ("- a\n- b", ":1: must hold sections and keys by name"),
+        ("poll", ":1: must hold sections and keys by name"),
+    ] {
+        let told = problems(text, &with_key());
+        assert!(told.contains(expected), "{told}");
+        assert!(told.contains("has 1 problem"), "{told}");
+    }
+}
+
+#[test]
+fn what_has_the_shape_of_a_key_is_in_no_problem_wherever_it_stands() {
+    let runways = format!("key_{}", "5ecret".repeat(20));
+    let ours = "mg_5ecret5ecret5ecret5ecret";
+    for secret in [&*runways, "key_letters-alone-and-5ecret", "sk-5ecret", ours] {
+        for text in [
+            format!("{secret}: 1"),
+            format!("log: {{format: {secret}}}"),
+            format!("submit: {{max_attempts: {secret}}}"),
+            format!("archive: {{max_bytes: '{secret} and more'}}"),
+            format!("routing: {{strategy: {secret}}}"),
+            format!("routing: {{fallbacks: {{a: [{secret}]}}}}"),
+            format!("models: {{{secret}: {{alias: {secret}}}}}"),
+            format!("tenants: {{team: {{{secret}: 1}}}}"),
+            format!("{secret}: 1\n{secret}: 2"),
+        ] {
+            let told = problems(&text, &with_key());
+            assert!(!told.contains("5ecret"), "{text}\n{told}");
+        }
+    }
+    let letters = format!("key_{}", "abcdef".repeat(20));
+    let told = problems(&format!("{letters}: 1"), &with_key());
+    assert!(!told.contains("abcdef"), "{told}");
+    let told = problems("litellm_settings: {key_generation_setting: 1}", &with_key());
+    assert!(
+        told.contains("mean `litellm_settings.key_generation_settings`"),
+        "{told}"
+    );
 }
 
 #[test]

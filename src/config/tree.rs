@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::problem::Problem;
+use super::yaml;
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +91,7 @@ impl Node {
             Err(error) => {
                 let line = error.location().map_or(1, |place| place.line());
                 let origin = Origin::File(name.into(), line);
-                Err(Problem::new(
-                    &origin,
-                    "",
-                    &error.without_snippet().to_string(),
-                ))
+                Err(Problem::new(&origin, "", &yaml::reason(&error)))
             }
         }
     }

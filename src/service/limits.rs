@@ -35,7 +35,14 @@ impl Names<'_> {
         let AllowedModels::Only(listed) = models else {
             return true;
         };
-        self.meant(asked).iter().any(|name| listed.contains(name))
+        let aliases = &self.0.routes.aliases;
+        // To list another name of something is to list it.
+        let mut listed = listed
+            .iter()
+            .flat_map(|name| [Some(name), aliases.get(name)])
+            .flatten();
+        let meant = self.meant(asked);
+        listed.any(|name| meant.contains(name))
     }
 
     /// The name itself, the one that it stands for, and their spellings.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::harness::child::{Ran, program, run};
 use crate::harness::media::png;
-use crate::harness::{TestApp, Upstream, picture};
+use crate::harness::{TestApp, Upstream, picture, video};
 
 /// The seeds' configuration, but for where its provider is.
 fn seeds(base: &str) -> String {
@@ -52,6 +52,29 @@ async fn the_seeds_configuration_serves_its_model_by_both_names() {
         assert_eq!(task.status, v1::TaskStatus::Completed as i32, "{task:?}");
     }
     assert_eq!(app.upstream.charged("boat").len(), 2);
+}
+
+#[tokio::test]
+async fn a_model_that_nobody_serves_is_refused_at_once_and_not_listed() {
+    let variables = [("RUNWAYML_API_KEY", DEFAULT_API_KEY)];
+    let app = TestApp::of_file(seeds, &variables).await;
+    for model in [
+        "gen4.5",
+        "runwayml/gen4.5",
+        "runwayml/gen9",
+        "openai/sora-2",
+        "",
+    ] {
+        let mut request = video("a boat");
+        request.model = model.into();
+        let refused = app.refusal(request).await;
+        assert_eq!(refused.reason, "MODEL_UNKNOWN", "{model}: {refused:?}");
+    }
+    let asked = v1::ListModelsRequest::default();
+    let models = app.client.clone().list_models(asked).await;
+    let models = models.unwrap().into_inner().models;
+    let names: Vec<&str> = models.iter().map(|model| &*model.name).collect();
+    assert_eq!(names, ["gen4-turbo", "gen4_turbo"]);
 }
 
 #[test]

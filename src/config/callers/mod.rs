@@ -82,7 +82,7 @@ impl Callers {
             .raw("tenants")
             .map(|node| tenants::read(node, &report))
             .unwrap_or_default();
-        let mut found = Found::of(further);
+        let mut found = Found::of(further, "general_settings.master_key");
         if let Some(node) = root.raw("keys") {
             found.take_list("keys", node, &report, Reading { env, rate });
         }
@@ -128,7 +128,7 @@ impl Callers {
         let mut callers = self.clone();
         let is_from_file = |key: &&Key| self.from_file.contains(&key.id);
         let own = self.keys.iter().filter(|key| !is_from_file(key)).cloned();
-        let mut found = Found::of(own);
+        let mut found = Found::of(own, "the configuration");
         if !callers.take_file(&mut found, &report) && !self.from_file.is_empty() {
             let path = self.keys_file.clone().unwrap_or_default();
             let text = "is gone or empty; to take back its keys, revoke them";
@@ -206,12 +206,13 @@ struct Located {
 }
 
 impl Found {
-    fn of(keys: impl IntoIterator<Item = Key>) -> Self {
+    /// Keys that were read before, at `place`.
+    fn of(keys: impl IntoIterator<Item = Key>, place: &str) -> Self {
         let mut found = Self::default();
         for (index, key) in keys.into_iter().enumerate() {
             found.ids.insert(key.id.clone(), index);
             found.digests.insert(key.sha256, index);
-            let place = "the configuration".to_owned();
+            let place = place.to_owned();
             found.keys.push(Located { key, place });
         }
         found

@@ -523,3 +523,18 @@ fn a_key_in_a_broken_file_can_still_be_revoked() {
     file::revoke(&path, "a", "2026-11-22T10:00:00Z").unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("revoked"));
 }
+
+#[test]
+fn a_model_of_a_key_that_nobody_serves_is_warned_of() {
+    let text = "\
+routing: {aliases: {fast: gen4_turbo}}
+keys:
+  - {id: a, key: sk-a-key-of-the-tests-1, models: [gen4.5, runwayml/gen4_turbo, fast, gen4-turbo]}
+  - {id: b, key: sk-a-key-of-the-tests-2, models: ['*', nothing]}
+  - {id: c, key: sk-a-key-of-the-tests-3, models: [fast]}
+";
+    let warnings = Folder::new().load(text).unwrap().warnings;
+    let told = "the API key `a` may ask for `gen4-turbo`, which nobody serves; \
+                did you mean `gen4_turbo`?";
+    assert_eq!(warnings, [told]);
+}

@@ -435,6 +435,8 @@ fn every_mistake_is_refused_with_its_path_and_the_way_out() {
         (with("litellm_settings: {drop_parms: true}"), "did you mean `litellm_settings.drop_params`?"),
         (with("general_settings: {masterkey: x}"), "did you mean `general_settings.master_key`?"),
         (with("general_settings: {master_key: os.environ/NOT_THERE}"), "general_settings.master_key: the variable NOT_THERE is not set"),
+        (with("general_settings: {master_key: sk-1234}\nkeys: [{id: master, key: sk-5678}]"), "keys[0].id: is the name of another key, at general_settings.master_key"),
+        (with("general_settings: {master_key: sk-1234}\nkeys: [{id: a, key: sk-1234}]"), "keys[0].key: is the same key as `master`, at general_settings.master_key"),
         (with("router_setings: {}"), "did you mean `router_settings`?"),
         ("accounts: {a: {provider: runwayml, api_key: key_aaaa}, b: {provider: runwayml, api_key: os.environ/KEY_A}}".into(), "accounts.b.api_key: is the key of accounts.a at the same address"),
         ("accounts: {a: {api_key: key_aaaa}}".into(), "accounts.a.provider: is missing"),

@@ -1,6 +1,6 @@
 //! The models that are known: which name means which, and what each does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::near::distance;
 use super::{ProviderKind, Spec};
@@ -26,8 +26,10 @@ pub struct Catalog {
     /// Of providers whose ids stand here qualified: how their ids begin, and how to ask models that
     /// the catalogue lacks.
     joined: BTreeMap<String, Offer>,
-    /// Whose models are not offered at all.
+    /// Whose models are not offered, but for those in `deployed`.
     unserved: Vec<ProviderKind>,
+    /// Models of such providers that are offered all the same, whether or not the catalogue has them.
+    deployed: BTreeSet<String>,
 }
 
 /// The model that a name means.
@@ -68,20 +70,31 @@ impl Catalog {
         self.joined.insert(other.prefix, other.pass_through);
     }
 
-    /// The same without the models of providers that are not among `served`: they are not offered
-    /// and not passed through, but what they take is still known.
+    /// The same without the models that nobody serves: those of providers that are not among `open`,
+    /// unless the model itself is among `deployed`. They are not offered and not passed through, but
+    /// what they take is still known.
     #[must_use]
-    pub fn served_by(&self, served: &[ProviderKind]) -> Self {
+    pub fn served_by<'d>(
+        &self,
+        open: &[ProviderKind],
+        deployed: impl IntoIterator<Item = &'d str>,
+    ) -> Self {
         let mut rest = self.clone();
-        let is_away = |id: &str| !served.contains(&ProviderKind::of(id));
-        for id in self.offers.keys().filter(|id| is_away(id)) {
+        let is_closed = |id: &str| !open.contains(&ProviderKind::of(id));
+        let deployed = deployed.into_iter().filter(|id| is_closed(id));
+        rest.deployed = deployed.map(str::to_owned).collect();
+        let is_away = |id: &str| is_closed(id) && !rest.deployed.contains(id);
+        let away = self.offers.keys().filter(|id| is_away(id));
+        let away: Vec<&String> = away.collect();
+        let names = self.names.iter().filter(|(_, id)| !is_away(id));
+        let names = names.map(|(name, id)| (name.clone(), id.clone())).collect();
+        rest.names = names;
+        for id in away {
             rest.hide(id);
         }
-        rest.names.retain(|_, id| !is_away(id));
-        rest.unserved = ProviderKind::ALL
-            .into_iter()
-            .filter(|kind| !served.contains(kind))
-            .collect();
+        let mut closed = ProviderKind::ALL.to_vec();
+        closed.retain(|kind| !open.contains(kind));
+        rest.unserved = closed;
         rest
     }
 
@@ -176,7 +189,7 @@ impl Catalog {
             .unwrap_or(name);
         let joined = self.joined(id);
         let qualified = id != name || joined.is_some_and(|(prefix, _)| id != prefix);
-        let away = self.unserved.contains(&ProviderKind::of(id));
+        let away = self.unserved.contains(&ProviderKind::of(id)) && !self.deployed.contains(id);
         let passed_through = qualified && Self::is_id(id) && !self.hidden.contains_key(id) && !away;
         if self.offers.contains_key(id) || passed_through {
             return Ok(self.resolved(id));
@@ -354,7 +367,7 @@ mod tests {
             Offer::from([(Operation::TextToVideo, spec())]),
         );
         catalog.name("dream", "openai/sora-2");
-        let runway = catalog.served_by(&[ProviderKind::Runway]);
+        let runway = catalog.served_by(&[ProviderKind::Runway], []);
         for name in ["openai/sora-2", "openai/wan-9", "dream"] {
             let unknown = runway.resolve(name).expect_err(name);
             assert_eq!(unknown.hidden, name != "dream", "{name}");
@@ -366,10 +379,25 @@ mod tests {
                 .spec("openai/sora-2", Operation::TextToVideo)
                 .is_some()
         );
-        let openai = catalog.served_by(&[ProviderKind::OpenAi]);
+        let openai = catalog.served_by(&[ProviderKind::OpenAi], []);
         assert!(openai.resolve("dream").is_ok() && openai.resolve("openai/wan-9").is_ok());
         assert!(openai.resolve("gen4.5").is_err() && openai.resolve("runwayml/gen9").is_err());
-        assert_eq!(catalog.served_by(&ProviderKind::ALL), catalog);
+        assert_eq!(catalog.served_by(&ProviderKind::ALL, ["gen4.5"]), catalog);
+    }
+
+    #[test]
+    fn of_a_provider_that_is_not_open_the_models_that_are_deployed_are_offered() {
+        let mut catalog = catalog();
+        catalog.name("fast", "gen4_turbo");
+        catalog.name("best", "gen4.5");
+        let served = catalog.served_by(&[], ["gen4_turbo", "gen9"]);
+        for name in ["gen4_turbo", "runwayml/gen4_turbo", "fast", "runwayml/gen9"] {
+            assert!(served.resolve(name).is_ok(), "{name}");
+        }
+        for name in ["gen4.5", "runwayml/gen4.5", "best", "runwayml/gen8"] {
+            assert!(served.resolve(name).is_err(), "{name}");
+        }
+        assert_eq!(served.ids().collect::<Vec<_>>(), ["gen4_turbo"]);
     }
 
     #[test]

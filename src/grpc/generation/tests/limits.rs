@@ -250,6 +250,9 @@ async fn a_key_may_ask_for_its_own_models_by_every_name_they_have() {
         routes
             .aliases
             .insert("quick".to_owned(), "gen4.5".to_owned());
+        routes
+            .aliases
+            .insert("cinema".to_owned(), "film".to_owned());
     });
     let listed = |names: &[&str]| Caller {
         models: AllowedModels::Only(names.iter().map(ToString::to_string).collect()),
@@ -265,6 +268,10 @@ async fn a_key_may_ask_for_its_own_models_by_every_name_they_have() {
         (&["gen4.5"], "runwayml/veo3.1", false),
         (&["film"], "film", true),
         (&["film"], "veo3.1", false),
+        (&["film"], "cinema", true),
+        (&["cinema"], "film", true),
+        (&["cinema"], "veo3.1", false),
+        (&["quick"], "runwayml/gen4.5", true),
         (&["veo3.1"], "", false),
         (&[], "gen4.5", false),
     ] {
@@ -297,7 +304,7 @@ async fn a_key_may_ask_for_its_own_models_by_every_name_they_have() {
     }
     for (list, names) in [
         (&["gen4.5"][..], &["gen4.5", "quick"][..]),
-        (&["film"], &["film"]),
+        (&["film"], &["cinema", "film"]),
         (&[], &[]),
     ] {
         let asked = by(&listed(list), v1::ListModelsRequest::default());
