@@ -64,7 +64,7 @@ pub struct Fitness {
 pub enum Choice {
     /// To this deployment.
     Go(Box<Going>),
-    /// Nowhere now: the deployment that it is to go to is full.
+    /// Nowhere now: the deployment that it is to go to is full, or being tried by another task.
     Full {
         /// When there is room again, where that is known.
         until: Option<Timestamp>,
@@ -118,7 +118,12 @@ pub fn choose(ask: &Ask<'_>, fitness: &dyn Fn(&Deployment) -> Option<Fitness>) -
             Found::Unfit(unfit) => soonest = sooner(soonest, unfit),
         }
     }
-    soonest.map_or(Choice::Nobody, Choice::Wait)
+    match soonest {
+        // Somebody is being tried by another task.
+        Some(unfit) if unfit.until <= ask.now => Choice::Full { until: None },
+        Some(unfit) => Choice::Wait(unfit),
+        None => Choice::Nobody,
+    }
 }
 
 /// Whether the round goes on: somebody who was not tried in it is fit, or will have room.

@@ -304,6 +304,15 @@ fn the_unfit_are_passed_over_and_the_next_group_follows() {
 }
 
 #[test]
+fn who_is_being_tried_by_another_task_is_waited_for_but_not_put_off() {
+    let mut stage = stage(&[&["a", "b"]]);
+    stage.unfit("a", NOW.0);
+    assert_eq!(stage.says(), "b");
+    stage.unfit("b", 4_000_000);
+    assert_eq!(stage.says(), "full");
+}
+
+#[test]
 fn a_round_tries_each_once_before_it_begins_again() {
     let mut stage = stage(&[&["a", "b"], &["fallback"]]);
     for expected in ["b", "fallback"] {
