@@ -55,7 +55,7 @@ async fn show(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     if let Scrape::Keyed(may) = &admin.scrape
         && !may(&headers)
     {
-        let text = "an API key with the scope `read` or `operate` is needed\n";
+        let text = "an API key with the scope `operate` is needed\n";
         let ask = [(WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, ask, text).into_response();
     }

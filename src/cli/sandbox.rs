@@ -37,6 +37,13 @@ pub struct SandboxArgs {
     /// Tasks of one model that are accepted within 24 hours; more are answered 429 [default: no limit]
     #[arg(long, value_name = "N")]
     daily_cap: Option<u32>,
+    /// Failure code with which every task ends whose prompt asks for no other, as
+    /// INTERNAL.BAD_OUTPUT.CODE01 [default: tasks succeed]
+    #[arg(long, value_name = "CODE")]
+    fail_with: Option<String>,
+    /// Charges failures that are not moderation's, too
+    #[arg(long)]
+    charge_failures: bool,
     /// Credits on the account
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
     credits: i64,
@@ -62,6 +69,8 @@ impl SandboxArgs {
             api_keys: self.api_key.clone(),
             concurrency_per_model: self.concurrency,
             daily_cap_per_model: self.daily_cap,
+            fail_with: self.fail_with.clone(),
+            charge_failures: self.charge_failures,
             credits: self.credits,
             output_url_lifetime: self.url_lifetime.min(LONGEST_LIFETIME),
             seed: self.seed,

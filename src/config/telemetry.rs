@@ -22,7 +22,7 @@ pub enum MetricsAccess {
     Auto,
     /// Everybody who reaches the port.
     Open,
-    /// Those with a key of the scope `read` or `operate`.
+    /// Those with a key of the scope `operate`.
     Keyed,
     /// Nobody.
     Off,

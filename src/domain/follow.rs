@@ -81,11 +81,7 @@ impl Follow {
             upstream_id: attempt.upstream_id.clone()?,
             model: attempt.model_or(&task.order.generation.model).to_owned(),
             poll: PollState {
-                submitted: task
-                    .times
-                    .submitted
-                    .max(Some(attempt.started))
-                    .unwrap_or_default(),
+                submitted: task.submitted_by(attempt),
                 running_since: attempt.running,
                 throttled: task.state == State::Throttled,
                 progress: Progress::default(),
@@ -307,6 +303,20 @@ mod tests {
         assert_eq!(next(&follow), Timestamp(6_000));
         follow.book_until = Some(Timestamp::NEVER);
         assert_eq!(next(&follow), Timestamp(61_000));
+    }
+
+    #[test]
+    fn what_is_made_again_is_at_its_provider_since_its_own_attempt() {
+        let start = [samples::claimed(), samples::accepted(1), samples::remade(1)];
+        let mut task = samples::walk(samples::task(1), &start);
+        let later = task.times.updated.after(Duration::from_mins(9));
+        for event in [samples::claimed(), samples::accepted(2)] {
+            task = task.apply(&event, later).expect("it follows");
+        }
+        let attempts = task.attempts.iter();
+        let since: Vec<_> = attempts.map(|attempt| task.submitted_by(attempt)).collect();
+        assert_eq!(since[1], later);
+        assert!(since[0] < later && task.times.submitted == Some(since[0]));
     }
 
     #[test]

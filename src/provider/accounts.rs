@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -28,6 +29,7 @@ pub struct Account {
     polls: Arc<Semaphore>,
     polls_rest: Mutex<Timestamp>,
     limits: Mutex<Option<Told>>,
+    is_new: AtomicBool,
 }
 
 /// What a provider said that an account may do, and when.
@@ -58,6 +60,7 @@ impl Account {
             polls: Arc::new(Semaphore::new(polls)),
             polls_rest: Mutex::new(Timestamp::MIN),
             limits: Mutex::default(),
+            is_new: AtomicBool::new(true),
         }
     }
 
@@ -81,6 +84,7 @@ impl Account {
     pub fn forget(&self) {
         self.readmit();
         *self.limits.lock() = None;
+        self.is_new.store(true, Ordering::Release);
         *self.polls_rest.lock() = Timestamp::MIN;
     }
 
@@ -115,6 +119,16 @@ impl Account {
     pub fn limits(&self) -> Option<Arc<AccountLimits>> {
         let told = self.limits.lock();
         told.as_ref().map(|told| Arc::clone(&told.limits))
+    }
+
+    /// Whether it was not asked yet what it may do.
+    pub fn is_new(&self) -> bool {
+        self.is_new.load(Ordering::Acquire)
+    }
+
+    /// It was asked what it may do, whatever came of it; true the first time.
+    pub fn asked(&self) -> bool {
+        self.is_new.swap(false, Ordering::AcqRel)
     }
 
     /// The provider says what it may do.

@@ -27,10 +27,18 @@ impl Service {
             }
         }
         let now = self.now();
+        let available = |deployment: &str, account: &str, model: &str| {
+            let account = roster.accounts.live(account);
+            let takes =
+                account.is_some_and(|a| !a.is_refused(model, now) && !a.is_used_up(model, now));
+            metrics::available(deployment, takes);
+        };
         for used in tasks::used() {
-            let account = roster.accounts.get(&used.account);
-            let takes = account.is_some_and(|a| !a.is_refused(&used.model, now));
-            metrics::available(&used.deployment, takes);
+            available(&used.deployment, &used.account, &used.model);
+        }
+        let groups = roster.routes.groups.values();
+        for configured in groups.flat_map(|group| &group.deployments) {
+            available(&configured.id, &configured.account, &configured.model);
         }
     }
 }

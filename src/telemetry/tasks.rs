@@ -283,10 +283,10 @@ fn moved(task: &Task, from: &str, since: Timestamp) {
     if at_provider && !AT_PROVIDER.contains(&task.state.name()) {
         let attempt = task.attempts.iter().rev().find(|a| a.upstream_id.is_some());
         if let Some(attempt) = attempt {
-            if let (State::Archiving, Some(submitted)) = (&task.state, task.times.submitted) {
+            if task.state == State::Archiving {
                 let model = names::model(&attempt.model);
                 let labels = [model, names::deployment(&attempt.deployment)];
-                let took = now.since(submitted).as_secs_f64();
+                let took = now.since(task.submitted_by(attempt)).as_secs_f64();
                 table::GENERATION.at(&labels).record(took);
             }
             traces::generated(task, attempt);

@@ -24,6 +24,7 @@ use crate::domain::task::{
     Event, Failure, FailureReason, Lane, Rejection, RejectionKind, SubmitOutcome, Task, Trials,
     verdict,
 };
+use crate::domain::time::Timestamp;
 use crate::domain::upload::Placement;
 use crate::provider::Account;
 use crate::store::{StoreError, Update, UpdateError};
@@ -102,7 +103,7 @@ async fn offer(desk: &Arc<Desk>, task: &Arc<Task>) -> Moved {
         },
         Choice::Full { .. } => Moved::Stuck,
         Choice::Wait(unfit) => {
-            let _ = desk.record(task.id, &deferred(&unfit)).await;
+            let _ = desk.record(task.id, &deferred(&unfit, desk.now())).await;
             Moved::Settled
         }
         Choice::Skip { deployment, why } => {
@@ -131,9 +132,10 @@ async fn offer(desk: &Arc<Desk>, task: &Arc<Task>) -> Moved {
     }
 }
 
-fn deferred(unfit: &Unfit) -> Event {
+/// Puts a task off, but not for long: what it waits for may be mended, or another account come.
+fn deferred(unfit: &Unfit, now: Timestamp) -> Event {
     Event::Deferred {
-        not_before: unfit.until,
+        not_before: unfit.until.min(now.after(LONGEST_DEFERRAL)),
         why: unfit.why.to_owned(),
     }
 }
@@ -431,5 +433,7 @@ const MOST_OFFERS: usize = 1024;
 const SHORTEST_IDLE: Duration = Duration::from_millis(100);
 /// The same after several that moved nothing.
 const LONGEST_IDLE: Duration = Duration::from_millis(500);
+/// A task that nobody is fit for is looked at again after so long.
+const LONGEST_DEFERRAL: Duration = Duration::from_mins(1);
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

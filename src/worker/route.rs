@@ -88,6 +88,7 @@ impl<'a> Scene<'a> {
             in_flight: there.in_flight.saturating_add(coming),
             throttled: there.throttled,
             limit: limits.and_then(|limits| limits.concurrent),
+            is_new: account.is_new(),
             is_busy: account.creates().available_permits() == 0,
             paced_until: self.desk.load.paced_until(deployment, self.now),
             usual: self.desk.load.usual(&deployment.id),

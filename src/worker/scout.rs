@@ -1,7 +1,9 @@
 //! What each account may do and has left, by the provider's own word: asked on start, after a
 //! reload, and then slowly; sooner while an account is out.
 //!
-//! Questions are free and no task waits for them. Nothing is stored: whoever starts asks again.
+//! Questions are free. Until the first one is answered, or [`PATIENCE`] is over, an account gets one
+//! task of a model at a time: a burst would be held back by the provider while another account is
+//! free. Otherwise no task waits for them. Nothing is stored: whoever starts asks again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -105,7 +107,16 @@ fn wait(is_out: bool, failures: u32, usual: Duration) -> Duration {
 
 async fn check(desk: &Desk, account: Arc<Account>) -> Checked {
     let provider = account.provider();
-    let told = provider.limits().await;
+    let told = {
+        let mut question = std::pin::pin!(provider.limits());
+        match tokio::time::timeout(PATIENCE, &mut question).await {
+            Ok(told) => told,
+            Err(_) => {
+                met(desk, &account);
+                question.await
+            }
+        }
+    };
     let is_answered = match told {
         Ok(Some(limits)) => {
             learn(desk, &account, limits);
@@ -114,10 +125,18 @@ async fn check(desk: &Desk, account: Arc<Account>) -> Checked {
         Ok(None) => true,
         Err(error) => trouble(desk, &account, &error),
     };
+    met(desk, &account);
     Checked {
         account,
         provider,
         is_answered,
+    }
+}
+
+/// The account is known as far as it will be for now: what waited for that goes on.
+fn met(desk: &Desk, account: &Account) {
+    if account.asked() {
+        desk.store.changes().nudge(Lane::Dispatch);
     }
 }
 
@@ -157,6 +176,8 @@ fn trouble(desk: &Desk, account: &Account, error: &ProviderError) -> bool {
     true
 }
 
+/// For how long tasks wait for what a new account says of its limits.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Accounts asked about at the same time.
 const AT_ONCE: usize = 8;
 /// When an account is asked about again that is out, or gave no answer.

@@ -68,16 +68,14 @@ impl Breaker {
         self.openings = self.openings.min(1);
     }
 
-    /// Until when nothing goes; `None`: something may.
+    /// Until when nothing goes; `None`: something may. It is `now` while a task that was let through
+    /// is on its way: its answer may come at any moment.
     pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         let open = self.opened?;
-        let trial = open.trial.filter(|until| now < *until);
-        let until = if now < open.until {
-            Some(open.until)
-        } else {
-            trial
-        };
-        until.filter(|until| now < *until)
+        if now < open.until {
+            return Some(open.until);
+        }
+        open.trial.filter(|until| now < *until).map(|_| now)
     }
 
     /// A task goes: while it is on its way no other does, until the breaker is closed.
@@ -166,7 +164,7 @@ mod tests {
         let after = NOW.after(Duration::from_secs(5));
         assert_eq!(breaker.closed_until(after), None);
         breaker.went(after);
-        assert_eq!(seconds(&breaker, after), Some(120));
+        assert_eq!(breaker.closed_until(after), Some(after), "at any moment");
         breaker.said_nothing();
         assert_eq!(breaker.closed_until(after), None);
         breaker.went(after);

@@ -28,8 +28,8 @@ pub struct Deployment {
 /// How many tasks may be at the provider at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cap {
-    /// As many as the account may run at once and a quarter more, so that a slot which falls free
-    /// is never empty until we know of it; any number while that is not known.
+    /// As many as the account may run at once; where nobody else is fit a quarter more, so that a slot
+    /// which falls free is never empty until we know of it. Any number where that is not known.
     #[default]
     Auto,
     /// Any number: the provider keeps what it cannot run yet.

@@ -39,7 +39,7 @@ pub struct Judging {
 /// Why an account is not to be tried for a model, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
-    /// Until when.
+    /// Until when; the present moment where that is decided at any moment.
     pub until: Timestamp,
     /// Why, for people.
     pub why: &'static str,

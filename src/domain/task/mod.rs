@@ -260,6 +260,13 @@ impl Task {
         serving.map(|attempt| attempt.deployment.as_str())
     }
 
+    /// From when on the provider has had what an attempt made, as far as is known.
+    pub fn submitted_by(&self, attempt: &Attempt) -> Timestamp {
+        // The task keeps the time of the first attempt that was taken.
+        let first = self.times.submitted.unwrap_or(attempt.started);
+        first.max(attempt.started)
+    }
+
     /// The attempt that serves the task now or did last.
     ///
     /// Not always the newest: an id that arrives late brings an older one back.

@@ -37,6 +37,17 @@ pub enum Kind {
     Histogram(&'static [f64]),
 }
 
+impl Kind {
+    /// Its name in what Prometheus reads.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
 /// A metric and all its series.
 pub struct Family<H> {
     metric: Metric,
@@ -146,9 +157,17 @@ fn plain(value: &str) -> String {
     value.chars().take(LONGEST_VALUE).map(safe).collect()
 }
 
-/// All series as Prometheus reads them.
+/// All series as Prometheus reads them, and what is declared that has none yet.
 pub fn render() -> String {
-    RECORDER.handle().render()
+    let mut text = RECORDER.handle().render();
+    for metric in ALL {
+        let Metric { name, help, .. } = metric;
+        if !text.contains(&format!("# TYPE {name} ")) {
+            let kind = metric.kind.as_str();
+            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n\n"));
+        }
+    }
+    text
 }
 
 /// Sorts what histograms were given into their buckets, so that it does not pile up unread.

@@ -33,6 +33,22 @@ fn every_metric_is_declared_once_and_as_the_house_names_things() {
 }
 
 #[test]
+fn what_is_declared_is_told_of_once_and_before_it_happens() {
+    let text = series::render();
+    for Metric { name, kind, .. } in ALL {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let line = format!("# TYPE {name} {kind}\n");
+        assert_eq!(text.matches(&line).count(), 1, "{name}");
+        let help = format!("# HELP {name} ");
+        assert_eq!(text.matches(&help).count(), 1, "{name}");
+    }
+}
+
+#[test]
 fn the_dashboard_shows_every_metric_and_no_other() {
     let text = include_str!("../../../grafana/mediagen.json");
     let board: serde_json::Value = serde_json::from_str(text).unwrap();

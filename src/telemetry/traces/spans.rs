@@ -43,7 +43,7 @@ pub fn attempted(task: &Task, attempt: &Attempt, outcome: &'static str) {
 
 /// A task left the provider.
 pub fn generated(task: &Task, attempt: &Attempt) {
-    let from = task.times.submitted.unwrap_or(attempt.started);
+    let from = task.submitted_by(attempt);
     let Some(mut span) = begin(task, "generate", SpanKind::Client, from) else {
         return;
     };

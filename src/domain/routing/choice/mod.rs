@@ -48,6 +48,8 @@ pub struct Fitness {
     pub throttled: u32,
     /// How many the account may run at once; `None`: not known.
     pub limit: Option<u32>,
+    /// The account was not asked yet how many that are; the answer will be there in a moment.
+    pub is_new: bool,
     /// No more creates may be on their way to the account at this moment. Who draws it waits, so that
     /// a burst is shared as the strategy wants.
     pub is_busy: bool,
@@ -62,7 +64,7 @@ pub struct Fitness {
 pub enum Choice {
     /// To this deployment.
     Go(Box<Going>),
-    /// Nowhere now: the deployment that it is to go to is full.
+    /// Nowhere now: the deployment that it is to go to is full, or being tried by another task.
     Full {
         /// When there is room again, where that is known.
         until: Option<Timestamp>,
@@ -116,7 +118,12 @@ pub fn choose(ask: &Ask<'_>, fitness: &dyn Fn(&Deployment) -> Option<Fitness>) -
             Found::Unfit(unfit) => soonest = sooner(soonest, unfit),
         }
     }
-    soonest.map_or(Choice::Nobody, Choice::Wait)
+    match soonest {
+        // Somebody is being tried by another task.
+        Some(unfit) if unfit.until <= ask.now => Choice::Full { until: None },
+        Some(unfit) => Choice::Wait(unfit),
+        None => Choice::Nobody,
+    }
 }
 
 /// Whether the round goes on: somebody who was not tried in it is fit, or will have room.
@@ -176,7 +183,8 @@ fn of_group<'a>(
     if candidates.is_empty() {
         return Found::Unfit(soonest);
     }
-    let free = |candidate: &Candidate<'_>| candidate.free_at(ask.now);
+    let is_alone = candidates.len() == 1;
+    let free = |candidate: &Candidate<'_>| candidate.free_at(ask.now, is_alone);
     let until = candidates.iter().filter_map(|c| free(c).err().flatten());
     let until = until.min();
     candidates.retain(|candidate| free(candidate).is_ok());
@@ -195,15 +203,18 @@ fn of_group<'a>(
 }
 
 impl Candidate<'_> {
-    /// Whether one more task may go there now; else when, where that is known.
-    fn free_at(&self, now: Timestamp) -> Result<(), Option<Timestamp>> {
+    /// Whether one more task may go there now; else when, where that is known. A task is given to a
+    /// provider that would hold it back only where nobody else could take it sooner.
+    fn free_at(&self, now: Timestamp, is_alone: bool) -> Result<(), Option<Timestamp>> {
         let Fitness {
             in_flight, limit, ..
         } = self.fitness;
         let most = match self.deployment.max_in_flight {
             Cap::Unlimited => None,
             Cap::AtMost(most) => Some(most),
-            Cap::Auto => limit.map(|limit| limit.saturating_add((limit / 4).max(1))),
+            Cap::Auto if self.fitness.is_new => Some(1),
+            Cap::Auto if is_alone => limit.map(|limit| limit.saturating_add((limit / 4).max(1))),
+            Cap::Auto => limit,
         };
         if most.is_some_and(|most| in_flight >= most) {
             return Err(None);

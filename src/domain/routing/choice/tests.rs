@@ -257,20 +257,40 @@ fn a_full_group_is_waited_for_and_does_not_fall_back() {
     stage.chain[0].deployments[1].max_in_flight = Cap::AtMost(2);
     stage.set("b", |f| f.in_flight = 2);
     assert_eq!(stage.says(), "full");
-    stage.set("a", |f| f.in_flight = 4);
-    assert_eq!(
-        stage.says(),
-        "a",
-        "a quarter more than its limit, and one at least"
-    );
+    stage.set("a", |f| f.in_flight = 3);
+    assert_eq!(stage.says(), "a");
     stage.set("a", |f| f.is_busy = true);
     assert_eq!(stage.says(), "full", "for a moment");
-    stage.set("a", |f| (f.is_busy, f.in_flight) = (false, 5));
+    stage.set("a", |f| (f.is_busy, f.in_flight) = (false, 4));
     stage.chain[0].deployments[1].max_in_flight = Cap::Unlimited;
     assert_eq!(stage.says(), "b");
     stage.set("b", |f| f.paced_until = Some(Timestamp(NOW.0 + 9)));
     let until = Some(Timestamp(NOW.0 + 9));
     assert_eq!(stage.choose(0.0), Choice::Full { until });
+}
+
+#[test]
+fn only_who_is_alone_gets_more_than_it_may_run() {
+    let mut stage = stage(&[&["a", "b"]]);
+    stage.set("a", |f| (f.in_flight, f.limit) = (4, Some(4)));
+    stage.set("b", |f| (f.in_flight, f.limit) = (1, Some(1)));
+    assert_eq!(stage.says(), "full", "whoever is done first takes it");
+    stage.unfit("b", 2_000_000);
+    assert_eq!(stage.says(), "a", "a quarter more, and one at least");
+    stage.set("a", |f| f.in_flight = 5);
+    assert_eq!(stage.says(), "full");
+}
+
+#[test]
+fn an_account_whose_limits_are_not_asked_for_yet_gets_one_task_at_a_time() {
+    let mut stage = stage(&[&["a", "b"]]);
+    stage.set("a", |f| f.is_new = true);
+    stage.set("b", |f| (f.is_new, f.in_flight) = (true, 1));
+    assert_eq!(stage.says(), "a");
+    stage.set("a", |f| f.in_flight = 1);
+    assert_eq!(stage.says(), "full");
+    stage.set("b", |f| f.is_new = false);
+    assert_eq!(stage.says(), "b");
 }
 
 #[test]
@@ -282,6 +302,15 @@ fn the_unfit_are_passed_over_and_the_next_group_follows() {
     assert_eq!(stage.says(), "fallback");
     stage.unfit("fallback", 6_000_000);
     assert_eq!(stage.says(), "wait 4000000");
+}
+
+#[test]
+fn who_is_being_tried_by_another_task_is_waited_for_but_not_put_off() {
+    let mut stage = stage(&[&["a", "b"]]);
+    stage.unfit("a", NOW.0);
+    assert_eq!(stage.says(), "b");
+    stage.unfit("b", 4_000_000);
+    assert_eq!(stage.says(), "full");
 }
 
 #[test]
