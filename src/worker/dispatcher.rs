@@ -30,29 +30,21 @@ use crate::store::{StoreError, Update, UpdateError};
 
 /// Offers what is due to a deployment until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
-    let mut idle = SHORTEST_IDLE;
     loop {
-        idle = if pass(&desk).await {
-            SHORTEST_IDLE
-        } else {
-            (idle * 2).min(LONGEST_IDLE)
-        };
-        let lane = Lane::Dispatch;
-        if !desk.next_pass_after(lane, idle, LONGEST_REST).await {
+        pass(&desk).await;
+        if !desk.next_pass(Lane::Dispatch, LONGEST_REST).await {
             return;
         }
     }
 }
 
-/// Whether anything moved.
-async fn pass(desk: &Arc<Desk>) -> bool {
-    let mut has_moved = false;
+async fn pass(desk: &Arc<Desk>) {
     let roster = desk.roster.now();
     if !roster.accounts.have_room() {
-        return has_moved;
+        return;
     }
     let Ok(waiting) = desk.store.waiting().await else {
-        return has_moved;
+        return;
     };
     let census = desk.store.census();
     let mut line = Line::new(waiting, desk.now(), |tenant| {
@@ -65,19 +57,17 @@ async fn pass(desk: &Arc<Desk>) -> bool {
     });
     for _ in 0..MOST_OFFERS {
         let Some(turn) = line.next(desk).await else {
-            return has_moved;
+            return;
         };
         if desk.shutdown.is_draining() {
-            return has_moved;
+            return;
         }
         let moved = offer(desk, &turn.task).await;
         line.moved(&turn, moved);
-        has_moved |= matches!(moved, Moved::Sent | Moved::Settled);
         if moved == Moved::Stuck && !roster.accounts.have_room() {
-            return has_moved;
+            return;
         }
     }
-    has_moved
 }
 
 /// What a submission holds until its create is answered.
@@ -418,9 +408,5 @@ fn not_sent(message: &str) -> Rejection {
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Turns in one pass before the next one begins.
 const MOST_OFFERS: usize = 1024;
-/// The least time until a pass that nothing nudges, after one that moved something.
-const SHORTEST_IDLE: Duration = Duration::from_millis(100);
-/// The same after several that moved nothing.
-const LONGEST_IDLE: Duration = Duration::from_millis(500);
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@
 //! least in this pass, of those the one whose last task was sent longest ago; of its tasks the one of the highest priority, then the oldest. A queue that
 //! cannot move is set aside for the pass, and the others go on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Desk;
@@ -18,8 +18,6 @@ use crate::store::Waiting;
 pub(super) struct Line {
     tenants: Vec<TenantLine>,
     due: Timestamp,
-    /// Tasks that waited for room, by the model that was asked for, of whatever tenant.
-    stuck: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -109,11 +107,7 @@ impl Line {
                 stuck: 0,
             });
         }
-        Self {
-            tenants,
-            due,
-            stuck: HashMap::new(),
-        }
+        Self { tenants, due }
     }
 
     /// The next task; `None` when nobody is left who could move.
@@ -148,16 +142,7 @@ impl Line {
             }
             Moved::Settled => 0,
             Moved::Inputs => 1,
-            Moved::Stuck => {
-                let asked = turn.task.order.model.clone();
-                let before = self.stuck.entry(asked).or_default();
-                *before = before.saturating_add(STUCK);
-                if *before > MOST_STUCK {
-                    STUCK_AGAIN
-                } else {
-                    STUCK
-                }
-            }
+            Moved::Stuck => STUCK,
         };
         if let Some(queue) = tenant.queues.get_mut(turn.queue) {
             queue.stuck = queue.stuck.saturating_add(weight);
@@ -200,25 +185,20 @@ async fn fill(desk: &Desk, tenant: &TenantId, due: Timestamp, queue: &mut Queue)
     if queue.is_read || !queue.page.is_empty() {
         return;
     }
-    let limit = queue.after.map_or(FIRST_PAGE, |_| PAGE);
     let read = desk
         .store
-        .due_for(tenant, &queue.model, due, queue.after, limit)
+        .due_for(tenant, &queue.model, due, queue.after, PAGE)
         .await;
     let page = read.unwrap_or_default();
-    queue.is_read = page.len() < limit;
+    queue.is_read = page.len() < PAGE;
     queue.after = page.last().map(|last| (last.order.priority, last.id));
     queue.page = page.into();
 }
 
-/// Tasks of a queue that are read first: of most queues no more are looked at.
-const FIRST_PAGE: usize = 4;
-/// Tasks of a queue read at once after those.
+/// Tasks of a queue read at once.
 const PAGE: usize = 32;
 /// What a task that waits for room weighs against one that waits for its inputs.
 const STUCK: u32 = 8;
-/// The same where many tasks of others have waited in this pass for the same model.
-const STUCK_AGAIN: u32 = 64;
 /// After so much of both a queue is set aside until the next pass.
 const MOST_STUCK: u32 = 256;
 
@@ -315,18 +295,6 @@ mod tests {
         assert_eq!((of("a"), of("b")), (32, 2));
         let mut line = super::tests::line(&[("a", 0, None, &many)]);
         assert_eq!(serve(&mut line, |_| Moved::Inputs).len(), 256);
-    }
-
-    #[test]
-    fn what_is_full_for_one_tenant_is_looked_at_less_for_the_next() {
-        let names: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
-        let many = [0; 40];
-        let tenants: Vec<_> = names
-            .iter()
-            .map(|name| (&**name, 0, None, &many[..]))
-            .collect();
-        let offers = serve(&mut line(&tenants), |_| Moved::Stuck).len();
-        assert!((100..=500).contains(&offers), "{offers}");
     }
 
     #[test]

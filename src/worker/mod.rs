@@ -213,14 +213,9 @@ impl Desk {
     /// Waits for a nudge in the lane, the moment its first task is due, or `at_most`. False when
     /// the drain has begun.
     async fn next_pass(&self, lane: Lane, at_most: Duration) -> bool {
-        self.next_pass_after(lane, SHORTEST_REST, at_most).await
-    }
-
-    /// The same, where what is due already is looked at again after so long at least, unless nudged.
-    async fn next_pass_after(&self, lane: Lane, at_least: Duration, at_most: Duration) -> bool {
         let due = self.store.next_due(lane).await.ok().flatten();
         // What is still due after a pass waits for room or for work that runs: a nudge ends that.
-        let wait = due.map_or(at_most, |due| due.since(self.now()).max(at_least));
+        let wait = due.map_or(at_most, |due| due.since(self.now()).max(SHORTEST_REST));
         self.rest(lane, wait.min(at_most)).await
     }
 

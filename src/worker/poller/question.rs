@@ -7,7 +7,7 @@ use super::super::route::Scene;
 use crate::domain::follow::{Answer, Follow, Reaction};
 use crate::domain::id::TaskId;
 use crate::domain::money::Millicredits;
-use crate::domain::task::{Event, Failure, Lane, Observation, Task, UpstreamStatus, remake};
+use crate::domain::task::{Event, Failure, Observation, Task, UpstreamStatus, remake};
 use crate::provider::{Account, CancelAnswer, ProviderError, ProviderErrorKind};
 use crate::store::Update;
 
@@ -188,8 +188,6 @@ impl Question<'_> {
         if Follow::of(task).is_some_and(|next| next.book_until.is_none()) {
             Done::Again
         } else {
-            // There may be room for another now.
-            self.desk.store.changes().nudge(Lane::Dispatch);
             Done::Ended
         }
     }
