@@ -242,15 +242,18 @@ fn what_is_no_yaml_is_refused_with_its_line_and_without_its_text() {
 
 #[test]
 fn what_the_parser_refuses_is_told_in_words_that_help() {
-    let deep: String = (0..20)
-        .map(|level| format!("{}a:\n", " ".repeat(level)))
-        .collect();
+    let (mut deep, mut crowd) = (String::new(), String::new());
+    for level in 0..20 {
+        writeln!(deep, "{}a:", " ".repeat(level)).unwrap();
+    }
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
         writeln!(bomb, "a{level}: &a{level} [{below}]").unwrap();
     }
-    let crowd: String = (0..30_000).map(|n| format!("k{n}: 1\n")).collect();
+    for key in 0..30_000 {
+        writeln!(crowd, "k{key}: 1").unwrap();
+    }
     for (text, expected) in [
         ("poll: {}\npoll: {}", ":2: the key `poll` is given twice"),
         (
