@@ -109,12 +109,11 @@ async fn check(desk: &Desk, account: Arc<Account>) -> Checked {
     let provider = account.provider();
     let told = {
         let mut question = std::pin::pin!(provider.limits());
-        match tokio::time::timeout(PATIENCE, &mut question).await {
-            Ok(told) => told,
-            Err(_) => {
-                met(desk, &account);
-                question.await
-            }
+        if let Ok(told) = tokio::time::timeout(PATIENCE, &mut question).await {
+            told
+        } else {
+            met(desk, &account);
+            question.await
         }
     };
     let is_answered = match told {

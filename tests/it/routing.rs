@@ -116,6 +116,33 @@ async fn no_task_is_throttled_while_another_account_has_room() {
 }
 
 #[tokio::test]
+async fn more_than_both_accounts_can_run_is_throttled_by_neither() {
+    let of = |slots| sandbox::Config {
+        concurrency_per_model: Some(slots),
+        ..quick()
+    };
+    let group = sounds(&["a", "b"], policy(Strategy::MostRoom));
+    let fleet = Fleet::start(vec![of(1), of(5)], vec![group]).await;
+    for task in all_at_once(&fleet, 24).await {
+        let statuses = statuses(&task);
+        assert!(!statuses.contains(&TaskStatus::Throttled), "{task:#?}");
+    }
+}
+
+#[tokio::test]
+async fn after_an_outage_of_the_only_account_all_that_waits_goes_on_soon() {
+    let fleet = Fleet::start(vec![quick()], vec![sounds(&["a"], Policy::default())]).await;
+    let mut fault = refusing(503);
+    fault.times = 4;
+    fleet.upstreams[0].sandbox.inject(fault);
+    let all = all_at_once(&fleet, 12);
+    // The breaker's first while is five seconds.
+    let all = tokio::time::timeout(Duration::from_mins(1), all).await;
+    assert_eq!(all.expect("nobody is put off for minutes").len(), 12);
+    assert_eq!(fleet.taken(), [12]);
+}
+
+#[tokio::test]
 async fn a_cap_is_kept_and_the_rest_waits_in_our_queue() {
     let mut group = sounds(&["a"], Policy::default());
     group.deployments[0].max_in_flight = Cap::AtMost(2);

@@ -164,7 +164,18 @@ pub fn render() -> String {
         let Metric { name, help, .. } = metric;
         if !text.contains(&format!("# TYPE {name} ")) {
             let kind = metric.kind.as_str();
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n\n"));
+            text += &[
+                "# HELP ",
+                name,
+                " ",
+                help,
+                "\n# TYPE ",
+                name,
+                " ",
+                kind,
+                "\n\n",
+            ]
+            .concat();
         }
     }
     text

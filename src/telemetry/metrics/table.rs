@@ -69,7 +69,7 @@ table! {
     COOLDOWNS: Counter Kind::Counter, "mediagen_cooldowns_total", ["deployment"],
         "How often a deployment began to be left alone for a while.";
     AVAILABLE: Gauge Kind::Gauge, "mediagen_deployment_available", ["deployment"],
-        "1 when the deployment takes new tasks, 0 while it cools down, its day's quota is used up or its account is out or gone; of those in model_list and those used since the process started.";
+        "1 when the deployment takes new tasks, 0 while it cools down, its day's quota is used up or its account is out or gone; of those configured and those used since the process started.";
 
     PROVIDER: Histogram Kind::Histogram(CALLS), "mediagen_provider_call_duration_seconds", ["account", "call", "outcome"],
         "Calls to a provider: submit, poll, cancel, place (an input) or limits, by how they ended.";
