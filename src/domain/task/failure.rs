@@ -14,7 +14,7 @@ pub enum FailureReason {
     InvalidInput,
     /// The provider refused for another definite reason.
     ProviderRejected,
-    /// An input was moderated. Charged; never retried.
+    /// An input was moderated; never retried. Charged, unless the create itself was refused.
     ModeratedInput,
     /// The output was moderated. Charged; never retried.
     ModeratedOutput,
