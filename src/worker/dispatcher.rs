@@ -278,8 +278,10 @@ async fn enter(desk: &Desk, account: &Account, going: &Going, room: &mut Room) -
     };
     let Ok(permit) = permit else { return false };
     room.permit = permit;
-    // Placing takes its time: if the account is no longer fit, the next pass chooses again.
-    !account.is_refused(&going.deployment.model, desk.now()) && !desk.shutdown.is_draining()
+    // Placing takes its time: if the account is no longer fit, or no longer configured, the next pass
+    // chooses again.
+    let is_fit = !account.is_refused(&going.deployment.model, desk.now());
+    is_fit && desk.accounts().live(account.name()).is_some() && !desk.shutdown.is_draining()
 }
 
 /// Commits the intent. `None`: the create must not be sent.
