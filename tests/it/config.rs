@@ -141,7 +141,7 @@ router_settings:
 }
 
 #[test]
-fn a_good_file_is_called_good_and_is_shown_in_a_form_that_loads_again() {
+fn a_good_file_is_called_good_and_what_is_shown_loads_again_with_its_keys() {
     let folder = TempDir::new().unwrap();
     let file = written(folder.path(), &seeds("https://gateway.example"));
     let key = [("RUNWAYML_API_KEY", "key_canary")];
@@ -161,7 +161,16 @@ fn a_good_file_is_called_good_and_is_shown_in_a_form_that_loads_again() {
     assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
     let named = "runwayml-runwayml_api_key";
     assert!(shown.stdout.contains(named), "{}", shown.stdout);
-    let again = written(folder.path(), &shown.stdout);
+    // The mask is no key: what was hidden has to be put back.
+    let masked = written(folder.path(), &shown.stdout);
+    let refused = ran(&["config", "check", &masked], &[]);
+    assert_eq!(refused.status.code(), Some(78), "{}", refused.stdout);
+    assert!(refused.stderr.contains("placeholder"), "{}", refused.stderr);
+    let whole = shown
+        .stdout
+        .replace("'***'", "key_canary")
+        .replace("\"***\"", "key_canary");
+    let again = written(folder.path(), &whole);
     let shown_again = ran(&["config", "show", &again], &[]);
     assert_eq!(shown_again.stdout, shown.stdout, "{}", shown_again.stderr);
 }
