@@ -231,7 +231,7 @@ impl Accounts {
     }
 
     /// These accounts from now on. Of the others, those whose names are free are retired: the last
-    /// [`MAX_RETIRED`] of them are kept for as long as the process lives, because what they made may
+    /// `MAX_RETIRED` of them are kept for as long as the process lives, because what they made may
     /// be asked for at any time.
     #[must_use]
     pub fn succeeded_by(&self, accounts: impl IntoIterator<Item = Arc<Account>>) -> Self {
