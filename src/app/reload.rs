@@ -102,8 +102,8 @@ impl Reloader {
     }
 
     /// Follows the keys file until everything must leave: on its own, so that a key can be revoked
-    /// although the rest of the configuration is wrong. A bad file leaves everything as it is, and is
-    /// told once.
+    /// although the rest of the configuration is wrong. A bad file revokes keys and leaves everything
+    /// else as it is; it is told once.
     pub(super) async fn follow_keys(self: Arc<Self>, life: Shutdown) {
         let (mut seen, mut told) = (None, String::new());
         loop {
@@ -136,7 +136,7 @@ impl Reloader {
     async fn reread_keys(&self) -> anyhow::Result<()> {
         let mut force = self.force.lock().await;
         let known = force.callers.clone();
-        let new = tokio::task::spawn_blocking(move || known.reread()).await??;
+        let (new, read) = tokio::task::spawn_blocking(move || known.reread()).await?;
         if new.keys != force.callers.keys {
             let limits = Arc::new(new.limits.clone());
             self.live.roster.change(|roster| Roster {
@@ -146,10 +146,14 @@ impl Reloader {
                 callers: Arc::clone(&limits),
             });
             self.live.auth.replace(&new);
-            tracing::info!(keys = new.keys.len(), "the keys were read again");
+            if read.is_ok() {
+                tracing::info!(keys = new.keys.len(), "the keys were read again");
+            } else {
+                tracing::info!("keys are revoked that the bad keys file revokes");
+            }
             force.callers = new;
         }
-        Ok(())
+        Ok(read?)
     }
 
     /// Follows the source's files until the drain.
@@ -180,6 +184,14 @@ impl Reloader {
     }
 
     async fn load(self: &Arc<Self>) -> anyhow::Result<()> {
+        let loaded = self.load_source().await;
+        // A key may have been revoked since the source was read, or in a file that refused it. What is
+        // wrong with the file is told by who follows it.
+        let _ = self.reread_keys().await;
+        loaded
+    }
+
+    async fn load_source(self: &Arc<Self>) -> anyhow::Result<()> {
         if self.source.is_none() {
             anyhow::bail!("the configuration came from nowhere that it could be read again");
         }

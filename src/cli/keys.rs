@@ -156,6 +156,19 @@ impl FileArgs {
         {
             return Ok(file.clone());
         }
+        let config = config_file(self.config.as_ref(), env);
+        Ok(config::keys_file(config.as_deref(), env, &self.settings())?)
+    }
+
+    /// Where the configuration that is known has a key of this name.
+    fn configured(&self, id: &str, env: &Environment) -> Option<String> {
+        let config = config_file(self.config.as_ref(), env);
+        let names = config::key_names(config.as_deref(), env, &self.settings());
+        let place = names.into_iter().find(|(name, _)| name == id);
+        place.map(|(_, place)| place)
+    }
+
+    fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         if let Some(folder) = &self.data_dir {
             settings.push(Setting::new("--data-dir", "data_dir", folder));
@@ -163,20 +176,20 @@ impl FileArgs {
         if self.sandbox {
             settings.push(Setting::new("--sandbox", "sandbox", "true"));
         }
-        let config = config_file(self.config.as_ref(), env);
-        Ok(config::keys_file(config.as_deref(), env, &settings)?)
+        settings
     }
 }
 
 fn create(args: &CreateKeyArgs, env: &Environment) -> Result<(), Failure> {
     let path = args.file.path(env)?;
+    let key = NewKey::make().context("the system gives no random numbers")?;
+    let id = args.id.clone().unwrap_or_else(|| key.id.clone());
+    let entry = args.entry(&id, &key)?;
+    args.check(&id, &entry, env)?;
     if let Some(folder) = path.parent() {
         let made = std::fs::create_dir_all(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let key = NewKey::make().context("the system gives no random numbers")?;
-    let id = args.id.clone().unwrap_or_else(|| key.id.clone());
-    let entry = args.entry(&id, &key)?;
     let tenant = entry.get("tenant").cloned();
     file::add(&path, entry, env)?;
     let text = key.text.expose_secret();
@@ -192,7 +205,24 @@ fn create(args: &CreateKeyArgs, env: &Environment) -> Result<(), Failure> {
 }
 
 impl CreateKeyArgs {
-    /// As the file has it. What is wrong with it is found when the file is read.
+    /// Names the flags that are wrong. Of the digest nothing can be: it is new.
+    fn check(&self, id: &str, entry: &Map<String, Json>, env: &Environment) -> Result<(), Failure> {
+        let mut wrong: Vec<String> = file::faults(entry, env)
+            .into_iter()
+            .map(|(field, text)| format!("--{}: {text}", field.replace('_', "-")))
+            .collect();
+        if let Some(place) = self.file.configured(id, env) {
+            let text =
+                format!("--id: `{id}` is the name of a key of the configuration, at {place}");
+            wrong.push(text);
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Configuration, wrong.join("\n")))
+    }
+
+    /// As the file has it.
     fn entry(&self, id: &str, key: &NewKey) -> Result<Map<String, Json>, Failure> {
         let mut limits = Map::new();
         let mut limit = |name: &str, value: Option<Json>| {

@@ -224,6 +224,17 @@ pub fn keys_file(
     report.finish(path)
 }
 
+/// The names of the keys that a configuration holds itself, each with its place; none when it cannot
+/// be read.
+pub fn key_names(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> Vec<(String, String)> {
+    let tree = layers(file, env, settings);
+    tree.map_or_else(|_| Vec::new(), |(tree, _)| callers::names(&tree))
+}
+
 /// The names in lists of models of keys that mean nothing: nobody could ask for them.
 fn listed_in_vain(config: &Config) -> Vec<String> {
     let (routes, catalog) = (&config.routing.routes, &config.catalog);

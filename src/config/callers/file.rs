@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::super::env::Environment;
 use super::super::problem::{Problem, Problems, Report};
 use super::super::tree::{Node, Value};
-use super::entry::Reading;
+use super::entry::{self, Reading};
+use super::fields::Fields;
 use super::{Found, Key, in_file};
 use crate::domain::money::UsdRate;
 
@@ -64,6 +65,24 @@ pub fn add(path: &Path, entry: Map<String, Json>, env: &Environment) -> Result<(
     )
 }
 
+/// What is wrong with an entry that is to be added: the last part of a field's name, and a sentence.
+pub fn faults(entry: &Map<String, Json>, env: &Environment) -> Vec<(String, String)> {
+    let (report, rate) = (Report::default(), UsdRate::ONE_CENT);
+    let text = Json::Object(entry.clone()).to_string();
+    match Node::parse_long("", &text) {
+        Ok(node) => Fields::read(String::new(), &node, &report, |fields| {
+            let _ = entry::read(fields, Reading { env, rate });
+        }),
+        Err(problem) => report.add(problem),
+    }
+    let problems = report.finish(()).err().map_or(Vec::new(), |all| all.0);
+    let fault = |problem: Problem| {
+        let field = problem.key.rsplit('.').next().unwrap_or_default();
+        (field.to_owned(), problem.text)
+    };
+    problems.into_iter().map(fault).collect()
+}
+
 /// Marks a key as revoked at `when`, an RFC 3339 time. One that was revoked before stays so.
 ///
 /// # Errors
@@ -75,15 +94,21 @@ pub fn revoke(path: &Path, id: &str, when: &str) -> Result<(), KeysFileError> {
             Some(Json::Number(own)) => own.to_string() == id,
             _ => false,
         };
-        let mut entries = document.iter_mut().filter_map(Json::as_object_mut);
-        let Some(entry) = entries.find(is_it) else {
-            return Err(KeysFileError::Unknown(id.to_owned()));
-        };
-        let is_revoked = entry.get("revoked").is_some_and(|old| !old.is_null());
-        if !is_revoked {
-            entry.insert("revoked".to_owned(), when.into());
+        let entries = document.iter_mut().filter_map(Json::as_object_mut);
+        let mut is_known = false;
+        // In a bad file several may have the name: any of them may be the key that is in force.
+        for entry in entries.filter(is_it) {
+            is_known = true;
+            let is_revoked = entry.get("revoked").is_some_and(|old| !old.is_null());
+            if !is_revoked {
+                entry.insert("revoked".to_owned(), when.into());
+            }
         }
-        Ok(())
+        if is_known {
+            Ok(())
+        } else {
+            Err(KeysFileError::Unknown(id.to_owned()))
+        }
     };
     // A key must be revocable whatever else is wrong with the file.
     change(path, mark, |_| Ok(()))

@@ -98,7 +98,7 @@ impl Callers {
             rate: Some(rate),
             ..Self::default()
         };
-        let has_file = callers.take_file(&mut found, &report);
+        let has_file = callers.take_file(&callers.read_file(), &mut found, &report);
         let mut warnings = std::mem::take(&mut found.warnings);
         if let Some(path) = callers
             .keys_file
@@ -118,18 +118,30 @@ impl Callers {
         (callers, warnings)
     }
 
-    /// The same with the keys file as it is now.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the file. One that went away, or was emptied, is as wrong as a
-    /// broken one if keys came from it.
-    pub fn reread(&self) -> Result<Self, Problems> {
+    /// The same with the keys file as it is now, and everything that is wrong with the file. A wrong
+    /// one changes nothing, but that keys which it says are revoked are: see [`Self::revoke_by`]. One
+    /// that went away, or was emptied, is as wrong as a broken one if keys came from it.
+    pub fn reread(&self) -> (Self, Result<(), Problems>) {
+        let read = self.read_file();
+        match self.with_file(&read) {
+            Ok(callers) => (callers, Ok(())),
+            Err(problems) => {
+                let mut callers = self.clone();
+                if let Ok(Some(node)) = &read {
+                    callers.revoke_by(node);
+                }
+                (callers, Err(problems))
+            }
+        }
+    }
+
+    fn with_file(&self, read: &FileRead) -> Result<Self, Problems> {
         let report = Report::default();
         let mut callers = self.clone();
         let is_from_file = |key: &&Key| self.from_file.contains(&key.id);
         let own = self.keys.iter().filter(|key| !is_from_file(key)).cloned();
         let mut found = Found::of(own, "the configuration");
-        if !callers.take_file(&mut found, &report) && !self.from_file.is_empty() {
+        if !callers.take_file(read, &mut found, &report) && !self.from_file.is_empty() {
             let path = self.keys_file.clone().unwrap_or_default();
             let text = "is gone or empty; to take back its keys, revoke them";
             report.add(Problem::new(&in_file(&path), "", text));
@@ -154,27 +166,58 @@ impl Callers {
         };
     }
 
-    /// Takes the keys of the file in; `false` when there is no file, or nothing in it.
-    fn take_file(&mut self, found: &mut Found, report: &Report) -> bool {
-        self.from_file.clear();
-        let Some(path) = &self.keys_file else {
-            return false;
+    /// Revokes keys that came from the file and that entries of it, by name and digest, say are
+    /// revoked. Whatever else is wrong with the file or the entry: who takes a key back must be heard.
+    fn revoke_by(&mut self, node: &Node) {
+        let Value::List(items) = &file::entries(node).0.value else {
+            return;
         };
-        let node = match file::read(path) {
-            Ok(Some(node)) if !matches!(node.value, Value::Null) => node,
-            Ok(_) => return false,
+        let (reading, unheard) = (self.reading(), Report::default());
+        let mut revoked = HashMap::new();
+        for item in items {
+            let read = |fields: &Fields<'_>| entry::read(fields, reading).key;
+            let key = Fields::read(String::new(), item, &unheard, read);
+            if let Some(when) = key.revoked {
+                revoked.insert((key.id, key.sha256), when);
+            }
+        }
+        for key in &mut self.keys {
+            let when = revoked.get(&(key.id.clone(), key.sha256));
+            if key.revoked.is_none() && when.is_some() && self.from_file.contains(&key.id) {
+                key.revoked = when.copied();
+            }
+        }
+    }
+
+    /// The file as it is; `None` when there is none, or nothing in it.
+    fn read_file(&self) -> FileRead {
+        let node = self.keys_file.as_deref().map(file::read).transpose()?;
+        let node = node.flatten();
+        Ok(node.filter(|node| !matches!(node.value, Value::Null)))
+    }
+
+    /// What the file's entries are read with.
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            env: &self.env,
+            rate: self.rate.unwrap_or(UsdRate::ONE_CENT),
+        }
+    }
+
+    /// Takes the keys of the file in; `false` when there is no file, or nothing in it.
+    fn take_file(&mut self, read: &FileRead, found: &mut Found, report: &Report) -> bool {
+        self.from_file.clear();
+        let node = match read {
+            Ok(Some(node)) => node,
+            Ok(None) => return false,
             Err(problem) => {
-                report.add(problem);
+                report.add(problem.clone());
                 return true;
             }
         };
-        let reading = Reading {
-            env: &self.env,
-            rate: self.rate.unwrap_or(UsdRate::ONE_CENT),
-        };
         let before = found.keys.len();
-        let (list, name) = file::entries(&node);
-        found.take_list(name, list, report, reading);
+        let (list, name) = file::entries(node);
+        found.take_list(name, list, report, self.reading());
         let new = found.keys.iter().skip(before);
         self.from_file = new.map(|located| located.key.id.clone()).collect();
         true
@@ -189,6 +232,9 @@ impl Callers {
         self.keys = keys;
     }
 }
+
+/// What came of opening the keys file.
+type FileRead = Result<Option<Node>, Problem>;
 
 /// Keys as they are found, each with the place where it was written.
 #[derive(Default)]
@@ -266,6 +312,30 @@ impl Found {
     }
 }
 
+/// The names of the configuration's keys, each with its place; nothing else of them is looked at.
+pub(super) fn names(tree: &Node) -> Vec<(String, String)> {
+    let within = |node: &Node, name: &str| match &node.value {
+        Value::Map(keys) => keys.get(name).cloned(),
+        Value::Null | Value::Text(..) | Value::List(_) => None,
+    };
+    let mut names = Vec::new();
+    if let Some(Value::List(items)) = within(tree, "keys").map(|list| list.value) {
+        let ids = items.iter().filter_map(|item| within(item, "id"));
+        names.extend(ids.filter_map(|id| match &id.value {
+            Value::Text(text, _) => Some((text.trim().to_owned(), id.origin.to_string())),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }));
+    }
+    let general = within(tree, "general_settings");
+    let master = ["master_key", "master_key_file"];
+    let master = master.map(|name| general.as_ref().and_then(|general| within(general, name)));
+    let is_given = |key: &Node| !matches!(key.value, Value::Null);
+    if let Some(key) = master.into_iter().flatten().find(is_given) {
+        names.push((MASTER.to_owned(), key.origin.to_string()));
+    }
+    names
+}
+
 /// A place in a file that has no line.
 fn in_file(path: &Path) -> Origin {
     Origin::File(path.display().to_string(), 1)
@@ -283,5 +353,7 @@ impl fmt::Debug for Key {
 
 /// The keys file of a data folder, unless another is named.
 pub const DEFAULT_FILE: &str = "keys.yaml";
+/// The name of the key that `general_settings.master_key` is.
+pub const MASTER: &str = "master";
 /// Keys in one list.
 const MOST_KEYS: usize = 10_000;

@@ -391,6 +391,48 @@ fn an_address_that_others_reach_may_be_open_where_keys_are_needed() {
     );
 }
 
+fn reread(callers: &Callers) -> Result<Callers, Problems> {
+    let (new, read) = callers.reread();
+    assert!(read.is_ok() || new.keys == callers.keys);
+    read.map(|()| new)
+}
+
+#[test]
+fn a_bad_keys_file_revokes_its_own_keys_and_changes_nothing_else() {
+    const WHEN: &str = "2026-11-22T10:00:00Z";
+    let folder = Folder::new();
+    let settings = format!("keys: [{{id: own, key: {SECRET}}}]");
+    let entry = |id: &str, text: &str| json!({"id": id, "sha256": hex::encode(digest(text))});
+    let with = |mut entry: serde_json::Value, name: &str, value: serde_json::Value| {
+        entry[name] = value;
+        entry
+    };
+    let write = |entries: serde_json::Value| folder.write("keys.yaml", &entries.to_string());
+    let good = json!([entry("a", "a"), entry("b", "b"), entry("c", "c")]);
+    write(good.clone());
+    let callers = folder.callers(&settings);
+    let revoked = |entry| with(entry, "revoked", WHEN.into());
+    write(json!([
+        // The configuration has this key, and only it can take it back.
+        revoked(entry("own", SECRET)),
+        with(revoked(entry("a", "a")), "scopes", json!(["nonsense"])),
+        // Another key than the one of that name.
+        revoked(entry("b", "another")),
+        with(entry("c", "c"), "scopes", json!(["operate"])),
+        entry("new", "new"),
+    ]));
+    let (new, read) = callers.reread();
+    let told = read.unwrap_err().to_string();
+    assert!(told.contains("is the name of another key"), "{told}");
+    let mut expected = callers.keys.clone();
+    expected[1].revoked = Some(Timestamp(1_795_341_600_000));
+    assert!(new.keys == expected, "{:?}", new.keys);
+    // The file that is good again has the last word.
+    write(good);
+    let (again, read) = new.reread();
+    assert!(read.is_ok() && again.keys == callers.keys);
+}
+
 #[test]
 fn the_keys_file_is_read_in_all_its_forms_and_again_when_asked() {
     let folder = Folder::new();
@@ -407,7 +449,7 @@ fn the_keys_file_is_read_in_all_its_forms_and_again_when_asked() {
     let callers = folder.callers(&settings);
     assert_eq!(ids(&callers), ["own", "a", "b"]);
     std::fs::write(&file, json!({"keys": [entry("c")], "more": 1}).to_string()).unwrap();
-    let callers = callers.reread().unwrap();
+    let callers = reread(&callers).unwrap();
     assert_eq!(ids(&callers), ["own", "c"]);
     for bad in [
         "",
@@ -417,19 +459,18 @@ fn the_keys_file_is_read_in_all_its_forms_and_again_when_asked() {
         "[{id: x}]",
     ] {
         std::fs::write(&file, bad).unwrap();
-        let told = callers.reread().expect_err(bad).to_string();
+        let told = reread(&callers).expect_err(bad).to_string();
         assert!(told.contains("k.json"), "{bad}: {told}");
     }
     std::fs::remove_file(&file).unwrap();
     assert!(
-        callers
-            .reread()
+        reread(&callers)
             .unwrap_err()
             .to_string()
             .contains("is gone")
     );
     std::fs::write(&file, "[]").unwrap();
-    assert_eq!(ids(&callers.reread().unwrap()), ["own"]);
+    assert_eq!(ids(&reread(&callers).unwrap()), ["own"]);
 }
 
 #[test]
@@ -522,6 +563,10 @@ fn a_key_in_a_broken_file_can_still_be_revoked() {
     assert!(file::add(&path, entry("b"), &env).is_err());
     file::revoke(&path, "a", "2026-11-22T10:00:00Z").unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("revoked"));
+    std::fs::write(&path, json!([entry("a"), entry("a")]).to_string()).unwrap();
+    file::revoke(&path, "a", "2026-11-22T10:00:00Z").unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches("revoked").count(), 2, "{text}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::Entry;
 use super::litellm_keys::{GENERAL, MODULE, PARAMS, ROUTER, SECTIONS};
-use crate::config::callers::Key;
+use crate::config::callers::{Key, MASTER};
 use crate::config::secret;
 use crate::config::section::Section;
 use crate::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
@@ -22,7 +22,7 @@ pub fn read_general(root: &Section<'_>) -> Option<Key> {
         let secret = secret::read(general, "master_key", "master_key_file");
         let secret = secret.ok().flatten()?;
         Some(Key {
-            id: KeyId::new("master"),
+            id: KeyId::new(MASTER),
             sha256: Sha256::digest(secret.text.expose_secret().as_bytes()).into(),
             tenant: TenantId::local(),
             models: AllowedModels::All,

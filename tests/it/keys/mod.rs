@@ -2,6 +2,7 @@
 //! other, limits of a key, and streams that end with it.
 
 mod raw;
+mod revoked;
 mod stranger;
 mod table;
 
