@@ -119,7 +119,7 @@ impl Callers {
     }
 
     /// The same with the keys file as it is now, and everything that is wrong with the file. A wrong
-    /// one changes nothing, but that keys which it says are revoked are: see [`Self::revoke_by`]. One
+    /// one changes nothing, but that keys which it says are revoked are. One
     /// that went away, or was emptied, is as wrong as a broken one if keys came from it.
     pub fn reread(&self) -> (Self, Result<(), Problems>) {
         let read = self.read_file();
