@@ -175,8 +175,17 @@ async fn one_trace_follows_a_task_through_a_restart() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["trace_id"], TRACE, "{line}");
     }
-    let counted = Scraped::of(address).await;
-    assert!(counted.count("mediagen_trace_spans_total", &[("outcome", "exported")]) >= 3);
+    // A span is counted when the collector has answered, which is after it has it.
+    let told = || async {
+        let counted = Scraped::of(address).await;
+        let exported = counted.count("mediagen_trace_spans_total", &[("outcome", "exported")]);
+        if exported >= 3 {
+            Ok(counted)
+        } else {
+            Err(exported)
+        }
+    };
+    let counted = eventually("what was exported is counted", told).await;
     assert_eq!(
         counted.count("mediagen_trace_spans_total", &[("outcome", "failed")]),
         0
