@@ -84,7 +84,7 @@ pub enum CreateError {
 
 /// Why a request is not one that this caller may make.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unfit {
+pub enum Unfit {
     /// These fields are wrong.
     #[error("the request has {} bad field(s)", .0.len())]
     Invalid(Vec<InvalidField>),

@@ -4,13 +4,13 @@
 //! room or an account is fit just now is not asked: that may differ when the task is made.
 
 use super::Service;
-use super::create::{NewRequest, Unfit, asked_model};
+pub use super::create::Unfit as EstimateError;
+use super::create::{NewRequest, asked_model};
 use super::models::each_once;
 use crate::domain::caller::Caller;
-use crate::domain::generation::{Generation, InvalidField, Operation};
+use crate::domain::generation::{Generation, Operation};
 use crate::domain::money::Millicredits;
 use crate::domain::routing::Deployment;
-use crate::store::StoreError;
 
 /// The price of a request, and what it would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,30 +29,6 @@ pub struct Estimate {
     pub size: Option<String>,
     /// Sentences for the caller: what the task would be told, and what the price assumes.
     pub notes: Vec<String>,
-}
-
-/// Why there is no price.
-#[derive(Debug, thiserror::Error)]
-pub enum EstimateError {
-    /// Every field that Create would refuse.
-    #[error("the request has {} bad field(s)", .0.len())]
-    Invalid(Vec<InvalidField>),
-    /// The key may not ask for this model.
-    #[error("the key may not ask for the model {0}")]
-    ModelForbidden(String),
-    /// The store could not say which uploads there are.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<Unfit> for EstimateError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Invalid(fields) => Self::Invalid(fields),
-            Unfit::ModelForbidden(model) => Self::ModelForbidden(model),
-            Unfit::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl Service {

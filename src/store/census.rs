@@ -128,27 +128,10 @@ impl Census {
             .unwrap_or_default()
     }
 
-    /// Tasks that an account has of a model.
-    pub fn in_flight(&self, account: &str, model: &str) -> u32 {
-        self.load(account, model).in_flight
-    }
-
-    /// Of those, how many the provider holds back for the account's concurrency limit.
-    pub fn throttled(&self, account: &str, model: &str) -> u32 {
-        self.load(account, model).throttled
-    }
-
     /// What a deployment has.
     pub fn of_deployment(&self, id: &str) -> Load {
         let counts = self.0.lock();
         counts.deployments.get(id).copied().unwrap_or_default()
-    }
-
-    /// Every deployment that has something, in no order.
-    pub fn deployments(&self) -> Vec<(String, Load)> {
-        let counts = self.0.lock();
-        let loads = counts.deployments.iter();
-        loads.map(|(id, load)| (id.clone(), *load)).collect()
     }
 
     /// Every account with each model of which it has something, in no order.

@@ -1,18 +1,17 @@
 //! Bad input: refused with its code, its reason and every bad field, before anything is stored.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use mediagen::pb::v1::input_reference::Source;
 use mediagen::pb::v1::{
     CancelRequest, CreateRequest, DownloadContentRequest, InputReference, ListRequest,
     StatusRequest, TaskFilters,
 };
 use prost_types::{Struct, Value, value::Kind};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 
 use crate::harness::client::{channel, download, fresh};
 use crate::harness::media::png;
-use crate::harness::{Refused, TestApp, picture, refused, sound, video, within};
+use crate::harness::{Raw, Refused, TestApp, picture, refused, sound, video, within};
 
 /// A request, why it is refused, the field that is named, and words that must be said of it.
 type Row = (
@@ -431,42 +430,4 @@ async fn nothing_is_left(app: &TestApp) {
         ..sound("a bell")
     })
     .await;
-}
-
-/// Messages as their bytes.
-#[derive(Clone, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
 }

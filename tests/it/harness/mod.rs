@@ -8,6 +8,7 @@ pub mod child;
 pub mod client;
 pub mod fleet;
 pub mod media;
+pub mod raw;
 pub mod refusal;
 pub mod scrape;
 pub mod wait;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 
 pub use child::Server;
 pub use client::{Client, create, picture, sound, video};
+pub use raw::Raw;
 pub use refusal::{Refused, refused};
 pub use wait::{eventually, within};
 

@@ -1,17 +1,16 @@
 //! Calls by their path and bytes, so that a call that nobody wrote a test for is called too.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use mediagen::pb;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{Ascii, MetadataKey};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::harness::within;
+use crate::harness::{Raw, within};
 
 /// The path of every call of the contract, and of reflection.
 pub fn paths() -> Vec<String> {
@@ -60,44 +59,6 @@ pub async fn call(
             Ok(Ok(None)) | Err(_) => return (said, Ok(())),
             Ok(Err(status)) => return (said, Err(status)),
         }
-    }
-}
-
-/// Bytes in, bytes out.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }
 
