@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
+use super::deliveries::{check_webhook, receiver_of};
 use super::limits::Limited;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
@@ -118,7 +119,7 @@ impl Service {
         tenant: &TenantId,
         request: NewRequest,
     ) -> Result<Vec<InvalidField>, StoreError> {
-        let mut wrong = check_frame(&request);
+        let mut wrong = self.check_frame(&request);
         let draft = self.known_inputs(tenant, request.draft).await?;
         wrong.extend(self.generation(&draft).err().unwrap_or_default());
         Ok(wrong)
@@ -152,6 +153,7 @@ impl Service {
             &request.labels,
             request.timeout.map(millis),
             request.priority,
+            &request.webhook_url,
         );
         if let Some(key) = RequestId::parse(&request.request_id)
             && let Some(task) = self.parts().store.find(&caller.tenant, &key).await?
@@ -181,11 +183,23 @@ impl Service {
                 labels: request.labels,
                 timeout,
                 priority: request.priority,
+                webhook: receiver_of(
+                    &request.webhook_url,
+                    caller.key.as_ref(),
+                    &roster.callers,
+                ),
                 trace: traces::current(),
             },
         };
         let task = Task::create(new, self.now());
         self.keep(task, &draft, admission, &caller).await
+    }
+
+    /// What is checked beside the generation itself.
+    fn check_frame(&self, request: &NewRequest) -> Vec<InvalidField> {
+        let mut wrong = check_frame(request);
+        wrong.extend(check_webhook(&request.webhook_url, &self.roster().callers));
+        wrong
     }
 
     /// The request as it would be made, for this caller.
@@ -194,7 +208,7 @@ impl Service {
         caller: &Caller,
         request: &NewRequest,
     ) -> Result<(Draft, Generation), Unfit> {
-        let mut wrong = check_frame(request);
+        let mut wrong = self.check_frame(request);
         let draft = self
             .known_inputs(&caller.tenant, request.draft.clone())
             .await?;
@@ -382,8 +396,8 @@ pub(super) fn asked_model(asked: &str, generation: &Generation) -> String {
     }
 }
 
-/// What is checked beside the generation itself.
-pub(super) fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
+/// What is checked by itself, whatever is configured.
+fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
     let mut wrong = Vec::new();
     let mut say = |field: String, problem: String| {
         wrong.push(InvalidField {

@@ -115,6 +115,7 @@ fn task(prompt: &str, catalog: &mediagen::domain::model::Catalog) -> Task {
             labels: [].into(),
             timeout: Duration::from_mins(1),
             priority: 0,
+            webhook: String::new(),
             trace: None,
         },
     };

@@ -32,6 +32,7 @@ pub use input::{Input, InputSource, NO_UPLOAD};
 pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
+pub(in crate::domain) use url::check_public_url;
 pub use operation::{Media, Operation, Role};
 
 use self::invalid::Violations;

@@ -11,5 +11,6 @@ mod run_times;
 mod simulation;
 
 pub use backoff::{quota_cooldown, retry_backoff};
+pub(super) use backoff::{asked, spread};
 pub use poll::{PollPace, PollState, next_poll};
 pub use run_times::{Learned, RunTimes};

@@ -6,7 +6,6 @@ mod client;
 mod fields;
 mod loose;
 mod media;
-mod retry_after;
 #[cfg(test)]
 pub(super) mod scripted;
 
@@ -18,7 +17,7 @@ pub(super) use client::{
 pub(super) use fields::{to_json, write_typed};
 pub(super) use loose::{Loose, apart, is_shallow};
 pub(super) use media::{data_uri, extension, not_sent, rejection};
-pub(super) use retry_after::retry_after;
+pub(super) use crate::egress::retry_after;
 
 /// Why settings cannot be used. Never holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
