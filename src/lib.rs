@@ -5,7 +5,8 @@
 //! [`archive`], [`provider`] and [`egress`] are the outside world, each behind a contract; [`media`]
 //! reads what bytes of media say of themselves.
 //! [`service`] is what callers are offered, [`worker`] the loops that move tasks on; they meet only
-//! in the store's feed of changes. [`auth`] tells callers apart. [`grpc`] is the face, over the generated [`pb`]; [`admin`] is for operators' machines. [`config`],
+//! in the store's feed of changes. [`auth`] tells callers apart. [`grpc`] is one face, over the generated
+//! [`pb`], and [`openai`] the other, over HTTP; [`admin`] is for operators' machines. [`config`],
 //! [`telemetry`], [`clock`] and [`shutdown`] serve all of them, [`app`] joins them, and [`cli`]
 //! runs it. [`sandbox`] stands in for the provider and shares nothing with [`provider`].
 //!
@@ -25,6 +26,7 @@ pub mod worker;
 
 pub mod admin;
 pub mod grpc;
+pub mod openai;
 pub mod pb;
 
 pub mod clock;

@@ -1,11 +1,12 @@
 //! `Config` → a running server: the only folder that names every concrete type.
 
 mod accounts;
+mod faces;
 mod reload;
+mod secret;
 mod source;
 mod told;
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 pub use source::Source;
 
 use accounts::Opener;
+use faces::Faces;
 use reload::{Live, Reloader};
 
 use crate::admin;
@@ -29,6 +31,7 @@ use crate::domain::task::UnknownPolicy;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
+use crate::openai::{self, Face, FileKey};
 use crate::provider::{Accounts, LiveRoster, Roster};
 use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
@@ -103,10 +106,12 @@ pub async fn start_from(
     let auth = start_auth(&reloader, &faces.group());
     let scrape = told::scrape(config.telemetry.metrics, &auth);
     let admin = admin::routes(service.clone(), scrape);
+    let face = Face::new(service.clone(), auth.clone(), http_settings(&config)?);
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
-    let routes = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
-        .context("the compiled-in descriptors are broken")?
-        .merge(admin);
+    let grpc = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
+        .context("the compiled-in descriptors are broken")?;
+    let http = openai::routes(face).merge(admin);
+    let routes = Faces { grpc, http };
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }
@@ -185,7 +190,10 @@ async fn start_work(
         archive: Arc::clone(&archive),
         roster: Arc::clone(&roster),
         shutdown: work.clone(),
-        settings: service_settings(config, page_key(&config.data_dir)?),
+        settings: service_settings(
+            config,
+            PageKey::new(secret::kept(&config.data_dir, "page.key")?),
+        ),
     });
     let recalled = service.recall_moderation().await;
     recalled.context("cannot read the store")?;
@@ -256,33 +264,6 @@ fn check_owner(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-/// The secret of the data folder that seals page tokens; made once, so that tokens outlive the process.
-fn page_key(folder: &Path) -> anyhow::Result<PageKey> {
-    let path = folder.join("page.key");
-    let told = || format!("cannot use {}", path.display());
-    match std::fs::read(&path) {
-        // A torn or foreign file is replaced: what it costs is the tokens that are out.
-        Ok(known) if known.len() == 32 => {
-            let known = known.try_into().unwrap_or_default();
-            return Ok(PageKey::new(known));
-        }
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(told);
-        }
-        Ok(_) | Err(_) => {}
-    }
-    let key: [u8; 32] = rand::random();
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options
-        .open(&path)
-        .and_then(|mut file| file.write_all(&key));
-    written.with_context(told)?;
-    Ok(PageKey::new(key))
-}
-
 async fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
     let path = config.store.path.clone();
     let batch = config.store.group_commit_max;
@@ -346,6 +327,20 @@ fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
         keep_uploads: config.retention.uploads,
         page_key,
     }
+}
+
+fn http_settings(config: &Config) -> anyhow::Result<openai::Settings> {
+    let http = &config.http;
+    Ok(openai::Settings {
+        public_url: http.public_url.clone(),
+        is_tls: config.server.tls.is_some(),
+        file_urls: http.file_urls,
+        file_key: FileKey::new(secret::kept(&config.data_dir, "files.key")?),
+        image_wait: http.image_wait,
+        image_model: config.defaults.image_model.clone(),
+        max_body: config.server.max_create_bytes,
+        body_idle: config.upload.idle_timeout,
+    })
 }
 
 /// Inline media leave a sixteenth of the message to everything else.

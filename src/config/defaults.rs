@@ -12,6 +12,8 @@ pub struct Defaults {
     pub video_model: String,
     /// The model when an image is given.
     pub image_to_video_model: String,
+    /// The model of a call for images over HTTP that names none.
+    pub image_model: String,
     /// How long a task may take at the provider.
     pub task_timeout: Duration,
 }
@@ -39,6 +41,7 @@ impl Defaults {
         Self {
             video_model: section.text("video_model"),
             image_to_video_model: section.text("image_to_video_model"),
+            image_model: section.text("image_model"),
             task_timeout: section.duration("task_timeout", MINUTE..=2 * DAY),
         }
     }

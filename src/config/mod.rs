@@ -12,6 +12,8 @@ pub mod callers;
 pub mod catalog;
 mod defaults;
 pub mod env;
+mod http;
+mod list;
 mod models;
 mod problem;
 pub mod quantity;
@@ -41,6 +43,7 @@ pub use access::{Access, is_loopback};
 pub use callers::{Callers, Key};
 pub use defaults::{Defaults, Log, LogFormat};
 pub use env::Environment;
+pub use http::{Cors, Http};
 pub use problem::{Problem, Problems};
 pub use queue::Queue;
 pub use routing::{Account, Routing};
@@ -96,6 +99,8 @@ pub struct Config {
     pub log: Log,
     /// Metrics and traces.
     pub telemetry: Telemetry,
+    /// What is offered over HTTP.
+    pub http: Http,
     /// Sentences that the operator should see, for instance variables that nothing reads.
     pub warnings: Vec<String>,
     /// The files that all this was read from, whose change may change it: the configuration's own
@@ -185,6 +190,7 @@ impl Config {
             defaults: root.within("defaults", Defaults::read),
             log: root.within("log", Log::read),
             telemetry: root.within("telemetry", |section| Telemetry::read(section, env)),
+            http: root.within("http", |section| Http::read(section, env)),
             catalog,
             warnings,
             files: Vec::new(),

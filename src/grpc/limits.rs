@@ -152,7 +152,7 @@ fn bad_field(message: &str) -> (String, &str) {
 }
 
 /// Whether a request is a gRPC call.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+pub fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .map(http::HeaderValue::as_bytes)

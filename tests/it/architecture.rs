@@ -50,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("auth", &["domain", "config", "clock"]),
     ("grpc", &["service", "domain", "auth", "telemetry", "pb"]),
+    ("openai", &["service", "domain", "auth", "telemetry"]),
     ("admin", &["service", "domain", "auth", "telemetry"]),
     ("sandbox", &["clock"]),
     (
@@ -63,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "domain",
             "egress",
             "grpc",
+            "openai",
             "provider",
             "sandbox",
             "service",

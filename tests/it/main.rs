@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod harness;
+mod http;
 
 #[cfg(test)]
 mod architecture;

@@ -20,7 +20,7 @@ pub use place::{Misplaced, Placement};
 pub use provider_kind::ProviderKind;
 pub use rule::Rule;
 pub use shape::{Complaint, Extras, Param, Shape};
-pub use size::{canonical, dimensions, nearest};
+pub use size::{canonical, dimensions, nearest, spelled};
 pub use spec::{Frames, Slot, Spec, Typed};
 
 pub(crate) use shape::listed;

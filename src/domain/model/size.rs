@@ -19,6 +19,14 @@ pub fn dimensions(size: &str) -> Option<(u32, u32)> {
     (width > 0 && height > 0).then_some((width, height))
 }
 
+/// `1280x720` for pixels; a model's own name, as `16:9` is one, stays.
+pub fn spelled(size: &str) -> String {
+    match dimensions(size) {
+        Some((width, height)) if width.min(height) >= FEWEST_PIXELS => format!("{width}x{height}"),
+        _ => size.to_owned(),
+    }
+}
+
 /// The size that is nearest to `wanted` by |ln(w/w′)| + |ln(h/h′)|; of equals the cheapest, then the
 /// one with the fewest pixels, then the one listed first.
 ///
@@ -60,6 +68,8 @@ fn is_number(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// No model counts fewer pixels on a side, and no aspect ratio is written with more.
+const FEWEST_PIXELS: u32 = 100;
 /// Enough for any size in pixels.
 const MOST_DIGITS: usize = 6;
 /// Distances closer than this are equal: rounding, not preference.
@@ -129,6 +139,20 @@ mod tests {
         ];
         for (wanted, sizes, price, expected) in table {
             assert_eq!(nearest(wanted, sizes.iter().copied(), 0.0, price), expected);
+        }
+    }
+
+    #[test]
+    fn sizes_in_pixels_are_written_with_an_x_and_names_as_they_are() {
+        for (ours, shown) in [
+            ("1280:720", "1280x720"),
+            ("16:9", "16:9"),
+            ("21:9", "21:9"),
+            ("auto_720p", "auto_720p"),
+            ("2k", "2k"),
+            ("", ""),
+        ] {
+            assert_eq!(spelled(ours), shown);
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::Violations;
 use super::names;
 use super::request::{read_filters, read_page_size};
-use super::task::{cost, signed, size};
+use super::task::{cost, signed};
+use crate::domain::model::spelled;
 use crate::domain::money::{Charge, Cost, UsdRate};
 use crate::pb::v1;
 use crate::service::{CostKey, CostRequest, CostRow, CostTotals, Costs, Estimate, Grouping};
@@ -138,7 +139,7 @@ pub(in crate::grpc) fn estimate(estimate: Estimate, rate: UsdRate) -> v1::Estima
         operation: names::operation(estimate.operation) as i32,
         model: estimate.model,
         seconds: estimate.seconds,
-        size: estimate.size.as_deref().map(size).unwrap_or_default(),
+        size: estimate.size.as_deref().map(spelled).unwrap_or_default(),
         notes: estimate.notes,
     }
 }

@@ -7,6 +7,7 @@
 pub mod child;
 pub mod client;
 pub mod fleet;
+pub mod http;
 pub mod media;
 pub mod raw;
 pub mod refusal;

@@ -3,7 +3,7 @@
 use super::names;
 use super::time::{duration, timestamp};
 use crate::domain::artifact::Artifact;
-use crate::domain::model::dimensions;
+use crate::domain::model::spelled;
 use crate::domain::money::{Cost, Millicredits, UsdRate};
 use crate::domain::task::{Attempt, Failure, Milestone, Progress, State, Task};
 use crate::pb::v1;
@@ -31,7 +31,7 @@ pub(in crate::grpc) fn task(task: &Task, progress: Progress, rate: UsdRate) -> v
         update_time: timestamp(revised),
         prompt: generation.prompt.clone(),
         seconds: generation.seconds,
-        size: generation.size.as_deref().map(size).unwrap_or_default(),
+        size: generation.size.as_deref().map(spelled).unwrap_or_default(),
         labels: order.labels.clone().into_iter().collect(),
         history: task.history.iter().map(history_entry).collect(),
         outputs: task.outputs.iter().map(output).collect(),
@@ -65,14 +65,6 @@ fn share(state: &State, progress: Progress) -> f32 {
         | State::Cancelled { .. } => progress,
     };
     f32::from(known.ten_thousandths()) / f32::from(Progress::DONE.ten_thousandths())
-}
-
-/// `1280x720` for pixels; a model's own name, as `16:9` is one, stays.
-pub(in crate::grpc) fn size(spelled: &str) -> String {
-    match dimensions(spelled) {
-        Some((width, height)) if width.min(height) >= FEWEST_PIXELS => format!("{width}x{height}"),
-        _ => spelled.to_owned(),
-    }
 }
 
 fn history_entry(milestone: &Milestone) -> v1::HistoryEntry {
@@ -146,9 +138,6 @@ fn sentences(all: [&str; 2]) -> String {
 pub(in crate::grpc) fn signed(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
-
-/// No model counts fewer pixels on a side, and no aspect ratio is written with more.
-const FEWEST_PIXELS: u32 = 100;
 
 #[cfg(test)]
 mod tests;

@@ -332,20 +332,6 @@ fn what_is_charged_later_changes_no_time_of_a_revision() {
 }
 
 #[test]
-fn sizes_in_pixels_are_written_with_an_x_and_names_as_they_are() {
-    for (ours, shown) in [
-        ("1280:720", "1280x720"),
-        ("16:9", "16:9"),
-        ("21:9", "21:9"),
-        ("auto_720p", "auto_720p"),
-        ("2k", "2k"),
-        ("", ""),
-    ] {
-        assert_eq!(size(ours), shown);
-    }
-}
-
-#[test]
 fn amounts_beyond_the_contracts_integers_stay_at_their_end() {
     let most = Cost {
         estimated: Some(Millicredits(u64::MAX)),

@@ -1,0 +1,103 @@
+//! Who makes a call, as the first argument of whatever answers it.
+//!
+//! Which of the three extractors a call takes is its rule: [`Reader`] needs a key that may look,
+//! [`Maker`] one that may make, [`Streamer`] one that may look, and counts as one of the key's open
+//! streams until it ends. A call without one of them is open to everybody.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use http::StatusCode;
+use http::request::Parts;
+
+use super::{Face, Kind, Problem};
+use crate::auth::{Refused, StreamPass, Visitor};
+use crate::domain::caller::{Caller, Scope};
+use crate::telemetry::metrics;
+
+/// A caller who may look.
+pub(super) struct Reader(pub Caller);
+
+/// A caller who may make, end and remove.
+pub(super) struct Maker(pub Caller);
+
+/// A caller who may look, for as long as the key is good.
+pub(super) struct Streamer {
+    /// Who.
+    pub caller: Caller,
+    /// One of the key's streams; tells when the key is no longer good.
+    pub pass: StreamPass,
+}
+
+impl FromRequestParts<Face> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let visitor = visitor(parts, face, Scope::Read).map_err(problem)?;
+        Ok(Self(visitor.caller().clone()))
+    }
+}
+
+impl FromRequestParts<Face> for Maker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let visitor = visitor(parts, face, Scope::Create).map_err(problem)?;
+        Ok(Self(visitor.caller().clone()))
+    }
+}
+
+impl FromRequestParts<Face> for Streamer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let visitor = visitor(parts, face, Scope::Read).map_err(problem)?;
+        let pass = visitor.open_stream().map_err(problem)?;
+        let caller = visitor.caller().clone();
+        Ok(Self { caller, pass })
+    }
+}
+
+fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused> {
+    let visitor = face.auth.authenticate(&parts.headers)?;
+    visitor.check(scope)?;
+    Ok(visitor)
+}
+
+/// Why a call was refused for its key.
+pub(super) fn problem(refused: Refused) -> Problem {
+    let message = refused.to_string();
+    let (status, kind, code) = meaning(&refused);
+    metrics::refused(code);
+    let problem = match &refused {
+        Refused::Missing => Problem::new(status, kind, format!("{message}: {HOW}")),
+        _ => Problem::new(status, kind, message),
+    };
+    let problem = problem.code(code.to_ascii_lowercase());
+    match refused {
+        Refused::TooFast { wait, .. } => problem.retry_after(wait),
+        Refused::TooManyStreams { .. } => problem.retry_after(ASK_AGAIN),
+        _ => problem,
+    }
+}
+
+const fn meaning(refused: &Refused) -> (StatusCode, Kind, &'static str) {
+    const WRONG: (StatusCode, Kind) = (StatusCode::UNAUTHORIZED, Kind::Authentication);
+    const BARRED: (StatusCode, Kind) = (StatusCode::FORBIDDEN, Kind::Permission);
+    const LATER: (StatusCode, Kind) = (StatusCode::TOO_MANY_REQUESTS, Kind::RateLimit);
+    let ((status, kind), code) = match refused {
+        Refused::Missing => (WRONG, "API_KEY_MISSING"),
+        Refused::Invalid(_) => (WRONG, "API_KEY_INVALID"),
+        Refused::Expired => (WRONG, "API_KEY_EXPIRED"),
+        Refused::Revoked => (WRONG, "API_KEY_REVOKED"),
+        Refused::Suspended => (BARRED, "TENANT_SUSPENDED"),
+        Refused::Scope(_) => (BARRED, "SCOPE_MISSING"),
+        Refused::TooFast { .. } => (LATER, "RATE_LIMITED"),
+        Refused::TooManyStreams { .. } => (LATER, "STREAM_LIMIT_REACHED"),
+    };
+    (status, kind, code)
+}
+
+const HOW: &str = "send it as `authorization: Bearer`, `x-api-key` or `x-litellm-api-key`";
+/// A wait after which a stream may have ended.
+const ASK_AGAIN: Duration = Duration::from_secs(5);

@@ -1,0 +1,7 @@
+//! `/v1/images/generations`: images, waited for.
+
+use super::Route;
+
+pub(super) fn rows() -> Vec<Route> {
+    Vec::new()
+}

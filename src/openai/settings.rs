@@ -1,0 +1,47 @@
+//! The numbers and names of this face.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What this face is told by the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where callers reach this server, without a slash at its end; `None`: where each request came to.
+    pub public_url: Option<String>,
+    /// Whether requests come over TLS that ends here.
+    pub is_tls: bool,
+    /// How long the address of a file is good.
+    pub file_urls: Duration,
+    /// What those addresses are signed with.
+    pub file_key: FileKey,
+    /// The longest that a call for images is held open.
+    pub image_wait: Duration,
+    /// The model of a call for images that names none.
+    pub image_model: String,
+    /// Bytes of a body in JSON at most.
+    pub max_body: usize,
+    /// The longest silence within a body.
+    pub body_idle: Duration,
+}
+
+/// The secret of the data folder that signs addresses of files.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileKey([u8; 32]);
+
+impl FileKey {
+    /// Of these bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for FileKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("FileKey(***)")
+    }
+}

@@ -1,0 +1,3 @@
+//! The HTTP face, over real sockets.
+
+mod routes;
