@@ -27,8 +27,10 @@ use crate::auth::Auth;
 use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
+use crate::domain::money::UsdRate;
 use crate::domain::task::UnknownPolicy;
-use crate::egress::Egress;
+use crate::domain::webhook::SigningKey;
+use crate::egress::{Egress, Hooks};
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
 use crate::openai::{self, Face, FileKey};
@@ -38,7 +40,9 @@ use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::{ReloadState, traces};
-use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
+use crate::worker::{
+    self, ArchiveSettings, Desk, Notices, PollSettings, SubmitSettings, WebhookSettings,
+};
 
 /// A server that listens.
 #[derive(Clone, Debug)]
@@ -185,6 +189,7 @@ async fn start_work(
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
     });
+    let signing = SigningKey::new(secret::kept(&config.data_dir, SIGNING_KEY)?);
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
@@ -193,6 +198,7 @@ async fn start_work(
         settings: service_settings(
             config,
             PageKey::new(secret::kept(&config.data_dir, "page.key")?),
+            signing.clone(),
         ),
     });
     let recalled = service.recall_moderation().await;
@@ -205,7 +211,8 @@ async fn start_work(
     };
     let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
-    let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
+    let notices = notices(service.usd_rate(), signing)?;
+    let desk = Desk::new(store, archive, roster, (egress, notices), work.clone(), settings);
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
 }
@@ -304,7 +311,11 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
+fn service_settings(
+    config: &Config,
+    page_key: PageKey,
+    signing: SigningKey,
+) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
@@ -325,6 +336,7 @@ fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
         upload_idle: config.upload.idle_timeout,
         upload_timeout: config.upload.timeout,
         keep_uploads: config.retention.uploads,
+        signing,
         page_key,
     }
 }
@@ -341,6 +353,23 @@ fn http_settings(config: &Config) -> anyhow::Result<openai::Settings> {
         max_body: config.server.max_create_bytes,
         body_idle: config.upload.idle_timeout,
     })
+}
+
+/// What receivers of webhooks are told with, and in whose words.
+fn notices(rate: UsdRate, signing: SigningKey) -> anyhow::Result<Notices> {
+    Ok(Notices {
+        hooks: Hooks::new().context("the client of webhooks cannot be made")?,
+        signing,
+        render: Arc::new(move |task, delivery| openai::event(task, delivery, rate)),
+    })
+}
+
+/// What the secrets of webhooks are derived from, of a data folder; `None`: no server began there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn signing_key(folder: &Path) -> anyhow::Result<Option<SigningKey>> {
+    Ok(secret::found(folder, SIGNING_KEY)?.map(SigningKey::new))
 }
 
 /// Inline media leave a sixteenth of the message to everything else.
@@ -373,6 +402,13 @@ fn worker_settings(config: &Config) -> worker::Settings {
                 ..worker::copy::Limits::default()
             },
             give_up: config.archive.give_up,
+        },
+        webhooks: WebhookSettings {
+            concurrency: config.webhooks.concurrency,
+            per_receiver: config.webhooks.per_receiver,
+            timeout: config.webhooks.timeout,
+            first_retry: config.webhooks.first_retry,
+            give_up: config.webhooks.give_up,
         },
         check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
@@ -417,3 +453,5 @@ const LAME_DUCK: Duration = Duration::from_millis(500);
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.
 const QUARANTINE_SLACK: Duration = Duration::from_mins(1);
+/// What the secrets of webhooks are derived from.
+const SIGNING_KEY: &str = "webhook.key";
