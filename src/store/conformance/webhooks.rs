@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{create, lead};
-use crate::domain::task::samples::{accepted, archived, booked, claimed, succeeded, task};
+use crate::domain::task::samples::{accepted, archived, claimed, succeeded, task};
 use crate::domain::task::{Event, Lane, Purge, Status, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Delivery, DeliveryState, EventId, Patience, Reply};
@@ -57,7 +57,7 @@ pub async fn the_end_and_what_is_due_of_it_are_one_write(store: &dyn TaskStore) 
     let due = of(store, &told).await;
     assert_eq!(due, Vec::from_iter(Delivery::of(&told)));
     assert_eq!(due[0].event, EventId::of(told.id, Status::Completed));
-    let told = lead(store, told, &[booked(Some(5))]).await;
+    let told = lead(store, told, &[Event::ContentExpired]).await;
     let deleted = lead(store, told, &[Event::Deleted]).await;
     assert_eq!(of(store, &deleted).await, due);
     // Resolves at once: there is something to look at.
