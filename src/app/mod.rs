@@ -212,7 +212,14 @@ async fn start_work(
     let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
     let notices = notices(service.usd_rate(), signing)?;
-    let desk = Desk::new(store, archive, roster, (egress, notices), work.clone(), settings);
+    let desk = Desk::new(
+        store,
+        archive,
+        roster,
+        (egress, notices),
+        work.clone(),
+        settings,
+    );
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
 }
@@ -311,11 +318,7 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(
-    config: &Config,
-    page_key: PageKey,
-    signing: SigningKey,
-) -> service::Settings {
+fn service_settings(config: &Config, page_key: PageKey, signing: SigningKey) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {

@@ -263,7 +263,13 @@ impl CreateKeyArgs {
             ("scopes", self.scopes.clone().into()),
             ("expires", end(self.expires.as_deref())?),
             ("limits", limits.into()),
-            ("webhook", self.webhook.as_ref().map(|url| json!({ "url": url })).into()),
+            (
+                "webhook",
+                self.webhook
+                    .as_ref()
+                    .map(|url| json!({ "url": url }))
+                    .into(),
+            ),
             ("created", time(Timestamp(Clock.now_ms())).into()),
             ("note", self.note.clone().into()),
         ];

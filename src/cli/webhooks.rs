@@ -76,16 +76,14 @@ impl SecretArgs {
             return Err(Failure::new(Exit::NotFound, text));
         };
         let key = self.key.as_deref().map(KeyId::new);
-        match Config::load(file.as_deref(), env, &settings) {
-            Ok(config) => of_config(&config, key.as_ref(), &signing),
-            Err(_) => {
-                eprintln!(
-                    "the configuration cannot be read here: this is the secret unless the key has \
-                     one of its own there"
-                );
-                Ok(vec![signing.secret(key.as_ref())])
-            }
+        if let Ok(config) = Config::load(file.as_deref(), env, &settings) {
+            return of_config(&config, key.as_ref(), &signing);
         }
+        eprintln!(
+            "the configuration cannot be read here: this is the secret unless the key has one of \
+             its own there"
+        );
+        Ok(vec![signing.secret(key.as_ref())])
     }
 
     fn settings(&self) -> Vec<Setting> {

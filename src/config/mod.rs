@@ -173,8 +173,13 @@ impl Config {
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
         let catalog = routed.routing.name_groups(catalog);
         let (webhooks, allowed) = root.within("webhooks", Webhooks::read);
-        let (callers, of_callers) =
-            Callers::read(root, env, runway.usd_per_credit, &data_dir, (routed.master, allowed));
+        let (callers, of_callers) = Callers::read(
+            root,
+            env,
+            runway.usd_per_credit,
+            &data_dir,
+            (routed.master, allowed),
+        );
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {
@@ -251,7 +256,10 @@ pub fn webhook_basics(
         let sandbox = root.flag("sandbox");
         let data_dir = root.path("data_dir").or_else(|| usual_data_dir(sandbox));
         if data_dir.is_none() {
-            root.wrong("data_dir", "this system names no data folder; give one with --data-dir");
+            root.wrong(
+                "data_dir",
+                "this system names no data folder; give one with --data-dir",
+            );
         }
         let allowed = root.within("webhooks", |section| {
             section.leave_the_rest();

@@ -175,7 +175,9 @@ mod tests {
         let hooks = hooks(&asked);
         let url = "https://hooks.example.com/a";
         let timeout = Duration::from_secs(5);
-        let posted = hooks.post(url, &Allowed::default(), message(), timeout).await;
+        let posted = hooks
+            .post(url, &Allowed::default(), message(), timeout)
+            .await;
         assert!(matches!(posted, Err(EgressError::Refused(_))), "{posted:?}");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
@@ -188,13 +190,18 @@ mod tests {
         let hooks = hooks(&asked);
         let timeout = Duration::from_millis(200);
         let url = format!("{origin}/a");
-        let posted = hooks.post(&url, &Allowed::default(), message(), timeout).await;
+        let posted = hooks
+            .post(&url, &Allowed::default(), message(), timeout)
+            .await;
         assert!(matches!(posted, Err(EgressError::Refused(_))), "{posted:?}");
         // Allowed, it is connected to; nobody answers.
         let allowed = [Origin::parse(&origin).expect("an origin")];
         let allowed: Allowed = allowed.into_iter().collect();
         let posted = hooks.post(&url, &allowed, message(), timeout).await;
-        assert!(matches!(posted, Err(EgressError::Transport(_))), "{posted:?}");
+        assert!(
+            matches!(posted, Err(EgressError::Transport(_))),
+            "{posted:?}"
+        );
         assert_eq!(asked.load(Ordering::Relaxed), 0);
     }
 }

@@ -142,8 +142,13 @@ impl Egress {
         lookup: &Lookup,
         read_timeout: Duration,
     ) -> Result<Self, EgressError> {
-        let build =
-            |realm, https_only| client(Guarded::new(realm, lookup.clone()), https_only, read_timeout);
+        let build = |realm, https_only| {
+            client(
+                Guarded::new(realm, lookup.clone()),
+                https_only,
+                read_timeout,
+            )
+        };
         Ok(Self {
             public: build(Realm::Public, true)?,
             loopback: build(Realm::Loopback, false)?,

@@ -11,6 +11,7 @@ mod delete;
 mod deliveries;
 mod download;
 mod estimate;
+mod frame;
 mod gauges;
 mod inputs;
 mod limits;

@@ -30,9 +30,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 pub use notifier::Notices;
-pub use settings::{
-    ArchiveSettings, PollSettings, Settings, SubmitSettings, WebhookSettings,
-};
+pub use settings::{ArchiveSettings, PollSettings, Settings, SubmitSettings, WebhookSettings};
 
 use crate::archive::Archive;
 use crate::clock::Clock;

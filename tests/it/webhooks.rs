@@ -29,7 +29,10 @@ async fn app(origins: &[String]) -> TestApp {
 
 async fn app_with(origins: &[String], further: &[(&str, &str)]) -> TestApp {
     let allow = origins.join(",");
-    let mut settings = vec![("webhooks.allow", &*allow), ("webhooks.first_retry", "50ms")];
+    let mut settings = vec![
+        ("webhooks.allow", &*allow),
+        ("webhooks.first_retry", "50ms"),
+    ];
     settings.extend(further);
     TestApp::with(quick(), &settings).await
 }
@@ -148,7 +151,10 @@ async fn who_is_gone_is_told_no_more() {
     let app = app(&[receiver.origin()]).await;
     let task = app.run(telling(&receiver.url())).await;
     let one = told(app.address, &task.id, |one| one["status"] == "given_up").await;
-    assert_eq!((&one["tries"], &one["last_status_code"]), (&1.into(), &410.into()));
+    assert_eq!(
+        (&one["tries"], &one["last_status_code"]),
+        (&1.into(), &410.into())
+    );
     assert!(one["given_up_at"].is_i64());
     assert_eq!(receiver.got().len(), 1);
 }
@@ -202,7 +208,10 @@ async fn a_request_that_names_another_receiver_is_another_request() {
             ..request.clone()
         };
         let refusal = app.refusal(other).await;
-        assert!(refusal.is(Code::AlreadyExists, "REQUEST_ID_REUSED"), "{refusal:?}");
+        assert!(
+            refusal.is(Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            "{refusal:?}"
+        );
     }
 }
 
@@ -258,7 +267,10 @@ async fn a_key_has_a_receiver_and_secrets_of_its_own() {
     );
     assert_eq!(alice["secrets"], serde_json::json!([ALICES, FORMER]));
     let bobs = bob["secret"].as_str().unwrap();
-    assert_eq!(got.iter().filter(|call| call.is_signed_with(bobs)).count(), 1);
+    assert_eq!(
+        got.iter().filter(|call| call.is_signed_with(bobs)).count(),
+        1
+    );
     assert_eq!(ask("sk-nobody").await.status, 401);
 }
 
@@ -305,7 +317,10 @@ async fn tries_and_what_is_pending_are_counted_and_no_address_is_logged() {
     let (upstream, data) = (Upstream::quick().await, TempDir::new().unwrap());
     let receiver = Receiver::new(|n| Says::Status(if n == 0 { 503 } else { 204 })).await;
     let allow = receiver.origin();
-    let settings = [("webhooks.allow", &*allow), ("webhooks.first_retry", "50ms")];
+    let settings = [
+        ("webhooks.allow", &*allow),
+        ("webhooks.first_retry", "50ms"),
+    ];
     let mut server = Server::spawn(&upstream, data.path(), free_address(), &settings);
     let address = server.listening().await;
     let client = connect(address);
@@ -318,7 +333,10 @@ async fn tries_and_what_is_pending_are_counted_and_no_address_is_logged() {
         "mediagen_webhook_tries_total{outcome=\"failed\"} 1",
         "mediagen_webhooks_pending 0",
     ] {
-        assert!(metrics.lines().any(|seen| seen == line), "{line}: {metrics}");
+        assert!(
+            metrics.lines().any(|seen| seen == line),
+            "{line}: {metrics}"
+        );
     }
     let log = server.log();
     assert!(log.contains("told the receiver of the end"), "{log}");
@@ -365,7 +383,10 @@ async fn killed_between_the_end_and_its_delivery_it_tells_after_the_restart_unde
     .await;
     let away = free_address();
     let allow = format!("{},http://{away}", silent.origin());
-    let settings = [("webhooks.allow", &*allow), ("webhooks.first_retry", "50ms")];
+    let settings = [
+        ("webhooks.allow", &*allow),
+        ("webhooks.first_retry", "50ms"),
+    ];
     let mut server = Server::spawn(&upstream, data.path(), address, &settings);
     server.listening().await;
     let client = connect(address);
@@ -387,13 +408,19 @@ async fn killed_between_the_end_and_its_delivery_it_tells_after_the_restart_unde
     assert_eq!(twice[0].id(), twice[1].id());
     assert_eq!(twice[0].json()["id"], twice[1].json()["id"]);
     let one = told(address, &heard.id, |one| one["status"] == "delivered").await;
-    assert_eq!((&one["id"], &one["tries"]), (&twice[0].id().into(), &1.into()));
+    assert_eq!(
+        (&one["id"], &one["tries"]),
+        (&twice[0].id().into(), &1.into())
+    );
     let first = there.calls(1).await;
     assert_eq!(before["id"], first[0].id());
     told(address, &unheard.id, |one| one["status"] == "delivered").await;
     let secret = secret(address).await;
     for call in twice.iter().chain(&first) {
-        assert!(call.is_signed_with(&secret), "the secret outlives the process");
+        assert!(
+            call.is_signed_with(&secret),
+            "the secret outlives the process"
+        );
     }
     // Told and on record, it is told no more.
     server.kill();

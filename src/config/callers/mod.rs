@@ -7,9 +7,9 @@ mod entry;
 mod fields;
 pub mod file;
 mod tenants;
-mod webhook;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -17,9 +17,9 @@ pub(super) fn read(fields: &Fields<'_>, with: Reading<'_>) -> KeyWebhook {
 fn read_url(text: &str, with: Reading<'_>) -> Result<String, String> {
     let url = resolve(text, with.env)?;
     let told = match with.allowed {
-        Some(allowed) => check(&url, allowed).map(drop).map_err(|problem| {
-            format!("{problem}; or put its origin into webhooks.allow")
-        }),
+        Some(allowed) => check(&url, allowed)
+            .map(drop)
+            .map_err(|problem| format!("{problem}; or put its origin into webhooks.allow")),
         None if url.len() > MAX_URL || receiver(&url).is_empty() => {
             Err("must be an address that begins with https:// or http://".to_owned())
         }

@@ -296,7 +296,11 @@ mod tests {
         seen.push(fingerprint(&full(), &BTreeMap::new(), Some(-1), 0, ""));
         seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 1, ""));
         seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), -1, ""));
-        for (priority, webhook) in [(0, "https://a.example/b"), (1, "https://a.example/b"), (0, "x")] {
+        for (priority, webhook) in [
+            (0, "https://a.example/b"),
+            (1, "https://a.example/b"),
+            (0, "x"),
+        ] {
             let labels = BTreeMap::new();
             seen.push(fingerprint(&full(), &labels, Some(0), priority, webhook));
         }

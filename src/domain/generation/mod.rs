@@ -32,8 +32,8 @@ pub use input::{Input, InputSource, NO_UPLOAD};
 pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
-pub(in crate::domain) use url::check_public_url;
 pub use operation::{Media, Operation, Role};
+pub(in crate::domain) use url::check_public_url;
 
 use self::invalid::Violations;
 use super::model::Catalog;

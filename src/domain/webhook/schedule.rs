@@ -40,7 +40,17 @@ mod tests {
             .collect();
         let hour = 3_600;
         let expected = [
-            5, 30, 120, 600, 1_800, hour, 2 * hour, 4 * hour, 8 * hour, 8 * hour, 8 * hour,
+            5,
+            30,
+            120,
+            600,
+            1_800,
+            hour,
+            2 * hour,
+            4 * hour,
+            8 * hour,
+            8 * hour,
+            8 * hour,
         ];
         assert_eq!(waits, expected);
         assert_eq!(wait(0, FIRST, None, 1.0), Duration::from_millis(6_250));

@@ -133,7 +133,12 @@ mod tests {
         assert_eq!(Secret::parse(&unpadded), Ok(derived));
         let short = format!("whsec_{}", BASE64.encode([1; 23]));
         let long = format!("whsec_{}", BASE64.encode([1; 65]));
-        for text in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%%"] {
+        for text in [
+            "",
+            "whsec_",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_%%%%",
+        ] {
             assert_eq!(Secret::parse(text), Err(InvalidSecret), "{text}");
         }
         assert_eq!(Secret::parse(&short), Err(InvalidSecret));
@@ -147,7 +152,7 @@ mod tests {
         let secrets = [
             one.secret(Some(&alice)),
             one.secret(Some(&bob)),
-            one.secret(Some(&KeyId::new("")),),
+            one.secret(Some(&KeyId::new(""))),
             one.secret(None),
             other.secret(Some(&alice)),
         ];

@@ -86,7 +86,9 @@ fn is_named(address: &str, allowed: &Allowed) -> bool {
 pub fn receiver(address: &str) -> String {
     let url = Url::parse(address).ok();
     let origin = url.as_ref().and_then(Origin::of);
-    let origin = origin.as_ref().and_then(|origin| origin.0.split_once("://"));
+    let origin = origin
+        .as_ref()
+        .and_then(|origin| origin.0.split_once("://"));
     origin.map_or_else(String::new, |(_, host)| host.to_owned())
 }
 
@@ -186,7 +188,10 @@ mod tests {
     fn what_is_shown_and_counted_has_no_secret() {
         let address = "https://user:pw@Hooks.example.com/a/b?token=x";
         assert_eq!(shown(address), "https://hooks.example.com/a/b");
-        assert_eq!(receiver("https://Hooks.example.com/a"), "hooks.example.com:443");
+        assert_eq!(
+            receiver("https://Hooks.example.com/a"),
+            "hooks.example.com:443"
+        );
         assert_eq!(receiver("http://127.0.0.1:9000/"), "127.0.0.1:9000");
         assert_eq!((shown("x"), receiver("x")), (String::new(), String::new()));
     }

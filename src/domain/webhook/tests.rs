@@ -62,18 +62,18 @@ fn only_a_2xx_delivers_and_only_a_410_gives_up_at_once() {
 #[test]
 fn it_is_tried_for_the_last_time_when_patience_ends() {
     let mut tried = delivery();
-    let mut tries = 0;
+    let mut count = 0;
     while let DeliveryState::Pending { due } = tried.state {
         assert!(due <= NOW.after(PATIENCE.give_up));
         let silence = Reply::Nothing("timed out".to_owned());
         tried = tried.tried(silence, PATIENCE, due, 0.5);
-        tries += 1;
+        count += 1;
         assert_eq!(tried.event, delivery().event);
     }
     let at = NOW.after(PATIENCE.give_up);
     assert_eq!(tried.state, DeliveryState::GivenUp { at });
-    assert_eq!(tried.tries, tries);
-    assert!((10..30).contains(&tries), "{tries}");
+    assert_eq!(tried.tries, count);
+    assert!((10..30).contains(&count), "{count}");
 }
 
 #[test]

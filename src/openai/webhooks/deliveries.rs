@@ -48,10 +48,11 @@ struct Told {
 #[derive(Serialize)]
 struct Secrets {
     object: &'static str,
-    /// The first of `secrets`.
+    /// The first of all.
     secret: Option<String>,
     /// Each of them signs.
-    secrets: Vec<String>,
+    #[serde(rename = "secrets")]
+    all: Vec<String>,
 }
 
 pub(super) async fn list(
@@ -79,7 +80,7 @@ pub(super) async fn secret(State(face): State<Face>, Maker(caller): Maker) -> Re
     let body = Secrets {
         object: "webhook.secret",
         secret: secrets.first().cloned(),
-        secrets,
+        all: secrets,
     };
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

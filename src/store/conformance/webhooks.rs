@@ -116,7 +116,12 @@ pub async fn a_try_counts_once(store: &dyn TaskStore) {
     assert_eq!(receivers[0].first_due, again);
     let delivered = answered(&failed, 204);
     assert!(store.settle(delivered.clone()).await.expect("a write"));
-    assert!(!store.settle(answered(&delivered, 500)).await.expect("a write"));
+    assert!(
+        !store
+            .settle(answered(&delivered, 500))
+            .await
+            .expect("a write")
+    );
     assert_eq!(of(store, &task).await, [delivered]);
     assert_eq!(store.receivers(None, 10).await.expect("a read"), []);
     assert_eq!(store.pending_deliveries().await.expect("a read"), 0);

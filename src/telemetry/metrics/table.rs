@@ -92,7 +92,7 @@ table! {
         "Generations of a model in the last 24 hours, as the provider said last.";
 
     WEBHOOKS: Counter Kind::Counter, "mediagen_webhook_tries_total", ["outcome"],
-        "Calls to receivers of webhooks: delivered, failed (to be tried again) or given_up.";
+        "Calls to receivers of webhooks: by outcome: delivered, failed (tried again later), or given up with.";
     WEBHOOKS_PENDING: Gauge Kind::Gauge, "mediagen_webhooks_pending", [],
         "Ends of tasks that a receiver is still to be told of.";
 

@@ -1,9 +1,12 @@
 //! What is on its way to receivers now: bounded in all and for each, so that a slow one holds up
-//! nobody else.
+//! nobody else. Those that did not answer last time get one call at a time, and all of them together
+//! no more than half of what there is: many dead ones hold up nobody either.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::domain::id::TaskId;
@@ -17,10 +20,12 @@ pub(super) struct Busy {
     now: Mutex<Now>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Now {
     tasks: HashSet<TaskId>,
     receivers: HashMap<String, usize>,
+    /// Those that did not answer last time, as far as is remembered.
+    silent: LruCache<String, ()>,
 }
 
 /// One delivery on its way; dropping it makes room for another.
@@ -36,8 +41,22 @@ impl Busy {
         Arc::new(Self {
             most,
             most_of_one: most_of_one.min(most),
-            now: Mutex::default(),
+            now: Mutex::new(Now {
+                tasks: HashSet::new(),
+                receivers: HashMap::new(),
+                silent: LruCache::new(SILENT),
+            }),
         })
+    }
+
+    /// Whether a receiver answered, whatever it said.
+    pub(super) fn heard(&self, receiver: &str, is_answer: bool) {
+        let silent = &mut self.now.lock().silent;
+        if is_answer {
+            silent.pop(receiver);
+        } else {
+            silent.put(receiver.to_owned(), ());
+        }
     }
 
     /// Whether nothing more may leave.
@@ -50,7 +69,15 @@ impl Busy {
         let now = self.now.lock();
         let own = now.receivers.get(receiver).copied().unwrap_or(0);
         let left = self.most.saturating_sub(now.tasks.len());
-        (own, self.most_of_one.saturating_sub(own).min(left))
+        if !now.silent.contains(receiver) {
+            return (own, self.most_of_one.saturating_sub(own).min(left));
+        }
+        let silent = now.receivers.iter();
+        let silent = silent.filter(|(name, _)| now.silent.contains(*name));
+        let lost: usize = silent.map(|(_, count)| count).sum();
+        let half = (self.most / 2).max(1);
+        let left = left.min(half.saturating_sub(lost));
+        (own, 1_usize.saturating_sub(own).min(left))
     }
 
     /// Takes the place of a delivery; `None` when it is on its way already, or there is no room.
@@ -81,6 +108,9 @@ impl Drop for OnItsWay {
         }
     }
 }
+
+/// Receivers that are remembered as silent.
+const SILENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
 mod tests {
@@ -118,5 +148,21 @@ mod tests {
         drop((first, second, third));
         assert_eq!((busy.is_full(), busy.room("a")), (false, (0, 2)));
         assert!(busy.now.lock().receivers.is_empty());
+    }
+
+    #[test]
+    fn the_silent_get_one_call_each_and_half_of_all_at_most() {
+        let busy = Busy::new(4, 2);
+        for name in ["a", "b", "c"] {
+            busy.heard(name, false);
+        }
+        let one = busy.begin(&delivery(1, "a")).expect("room");
+        assert!(busy.begin(&delivery(2, "a")).is_none(), "one at a time");
+        let other = busy.begin(&delivery(3, "b")).expect("room");
+        assert!(busy.begin(&delivery(4, "c")).is_none(), "half is taken");
+        let good = [5, 6].map(|n| busy.begin(&delivery(n, "d")).expect("room"));
+        drop((one, other, good));
+        busy.heard("a", true);
+        assert_eq!((busy.room("a"), busy.room("c")), ((0, 2), (0, 1)));
     }
 }

@@ -113,18 +113,18 @@ async fn send_due(desk: &Arc<Desk>, busy: &Arc<Busy>, receiver: &str) {
     });
     for delivery in due {
         if let Some(place) = busy.begin(&delivery) {
-            start(desk, delivery, place);
+            start(desk, busy, delivery, place);
         }
     }
 }
 
-fn start(desk: &Arc<Desk>, delivery: Delivery, place: OnItsWay) {
-    let desk = Arc::clone(desk);
+fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay) {
+    let (desk, busy) = (Arc::clone(desk), Arc::clone(busy));
     desk.shutdown.clone().spawn(async move {
         tokio::select! {
             // What is cut here comes again.
             () = desk.shutdown.stopping() => {}
-            () = deliver(&desk, delivery) => {}
+            () = deliver(&desk, &busy, delivery) => {}
         }
         drop(place);
         desk.store.changes().notice();
@@ -132,8 +132,9 @@ fn start(desk: &Arc<Desk>, delivery: Delivery, place: OnItsWay) {
 }
 
 /// One try, to its record.
-async fn deliver(desk: &Desk, delivery: Delivery) {
+async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
     let reply = attempt(desk, &delivery).await;
+    busy.heard(&delivery.receiver, matches!(reply, Reply::Answer { .. }));
     let settings = &desk.settings.webhooks;
     let patience = Patience {
         first_retry: settings.first_retry,

@@ -142,7 +142,11 @@ impl Receiver {
     pub async fn calls(&self, count: usize) -> Vec<Got> {
         let look = || async {
             let got = self.got();
-            if got.len() >= count { Ok(got) } else { Err(got) }
+            if got.len() >= count {
+                Ok(got)
+            } else {
+                Err(got)
+            }
         };
         eventually("the receiver is called", look).await
     }
