@@ -6,6 +6,7 @@ mod reload;
 mod secret;
 mod source;
 mod told;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use source::Source;
+pub use webhooks::signing_key;
 
 use accounts::Opener;
 use faces::Faces;
@@ -27,10 +29,9 @@ use crate::auth::Auth;
 use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
-use crate::domain::money::UsdRate;
 use crate::domain::task::UnknownPolicy;
 use crate::domain::webhook::SigningKey;
-use crate::egress::{Egress, Hooks};
+use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
 use crate::openai::{self, Face, FileKey};
@@ -40,9 +41,7 @@ use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::{ReloadState, traces};
-use crate::worker::{
-    self, ArchiveSettings, Desk, Notices, PollSettings, SubmitSettings, WebhookSettings,
-};
+use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
 
 /// A server that listens.
 #[derive(Clone, Debug)]
@@ -189,7 +188,7 @@ async fn start_work(
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
     });
-    let signing = SigningKey::new(secret::kept(&config.data_dir, SIGNING_KEY)?);
+    let signing = webhooks::kept_signing_key(&config.data_dir)?;
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
@@ -211,7 +210,7 @@ async fn start_work(
     };
     let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
-    let notices = notices(service.usd_rate(), signing)?;
+    let notices = webhooks::notices(service.usd_rate(), signing)?;
     let desk = Desk::new(
         store,
         archive,
@@ -358,23 +357,6 @@ fn http_settings(config: &Config) -> anyhow::Result<openai::Settings> {
     })
 }
 
-/// What receivers of webhooks are told with, and in whose words.
-fn notices(rate: UsdRate, signing: SigningKey) -> anyhow::Result<Notices> {
-    Ok(Notices {
-        hooks: Hooks::new().context("the client of webhooks cannot be made")?,
-        signing,
-        render: Arc::new(move |task, delivery| openai::event(task, delivery, rate)),
-    })
-}
-
-/// What the secrets of webhooks are derived from, of a data folder; `None`: no server began there.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn signing_key(folder: &Path) -> anyhow::Result<Option<SigningKey>> {
-    Ok(secret::found(folder, SIGNING_KEY)?.map(SigningKey::new))
-}
-
 /// Inline media leave a sixteenth of the message to everything else.
 const fn inline_limit(max_create_bytes: usize) -> u64 {
     (max_create_bytes - max_create_bytes / 16) as u64
@@ -406,13 +388,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
             },
             give_up: config.archive.give_up,
         },
-        webhooks: WebhookSettings {
-            concurrency: config.webhooks.concurrency,
-            per_receiver: config.webhooks.per_receiver,
-            timeout: config.webhooks.timeout,
-            first_retry: config.webhooks.first_retry,
-            give_up: config.webhooks.give_up,
-        },
+        webhooks: webhooks::settings(config),
         check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,
@@ -456,5 +432,3 @@ const LAME_DUCK: Duration = Duration::from_millis(500);
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.
 const QUARANTINE_SLACK: Duration = Duration::from_mins(1);
-/// What the secrets of webhooks are derived from.
-const SIGNING_KEY: &str = "webhook.key";
