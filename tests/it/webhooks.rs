@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use mediagen::pb::v1::{CreateRequest, DeleteRequest, ListRequest, Task};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -272,6 +273,22 @@ async fn a_key_has_a_receiver_and_secrets_of_its_own() {
         1
     );
     assert_eq!(ask("sk-nobody").await.status, 401);
+}
+
+#[tokio::test]
+async fn where_nothing_fails_each_of_many_ends_is_told_exactly_once() {
+    let receiver = Receiver::willing().await;
+    let app = app_with(&[receiver.origin()], &[("webhooks.per_receiver", "16")]).await;
+    let creates = (0..80).map(|_| app.create(telling(&receiver.url())));
+    let tasks = join_all(creates).await;
+    for task in &tasks {
+        told(app.address, &task.id, |one| one["status"] == "delivered").await;
+    }
+    let got = receiver.got();
+    let mut ids: Vec<_> = got.iter().map(|call| call.id().to_owned()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((got.len(), ids.len()), (tasks.len(), tasks.len()));
 }
 
 #[tokio::test]

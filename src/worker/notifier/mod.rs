@@ -133,6 +133,9 @@ fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay
 
 /// One try, to its record.
 async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
+    if !is_still_due(desk, &delivery).await {
+        return;
+    }
     let reply = attempt(desk, &delivery).await;
     busy.heard(&delivery.receiver, matches!(reply, Reply::Answer { .. }));
     let settings = &desk.settings.webhooks;
@@ -143,6 +146,15 @@ async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
     let next = delivery.tried(reply, patience, desk.now(), rand::random());
     tell(&next);
     settle(desk, next).await;
+}
+
+/// Whether it is as it was read. It may have been read while a try of it was still on its way, which
+/// has been recorded since; nobody else has it now.
+async fn is_still_due(desk: &Desk, delivery: &Delivery) -> bool {
+    let known = desk.store.deliveries(delivery.task).await;
+    known
+        .inspect_err(|error| tracing::warn!(task = %delivery.task, %error, "could not read what is to be told"))
+        .is_ok_and(|known| known.contains(delivery))
 }
 
 async fn attempt(desk: &Desk, delivery: &Delivery) -> Reply {
