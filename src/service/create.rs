@@ -36,6 +36,8 @@ pub struct NewRequest {
     pub timeout: Option<Duration>,
     /// What goes first among the tenant's waiting tasks.
     pub priority: i32,
+    /// Where the end of the task is told; empty: where the key's configuration says, if anywhere.
+    pub webhook_url: String,
 }
 
 /// Why no task was made.

@@ -35,6 +35,7 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
         labels: given.labels.into_iter().collect(),
         timeout: read_duration("timeout", given.timeout, found),
         priority: given.priority,
+        webhook_url: given.webhook_url,
     }
 }
 
@@ -121,6 +122,7 @@ mod tests {
                 fields: [("o".to_owned(), option)].into(),
             }),
             priority: 0,
+            webhook_url: "https://hooks.example.com/a".to_owned(),
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Some(prost_types::Duration {
                 seconds: 60,
@@ -166,6 +168,7 @@ mod tests {
         assert_eq!(request.request_id, "r");
         assert_eq!(request.labels["team"], "x");
         assert_eq!(request.timeout, Some(Duration::from_mins(1)));
+        assert_eq!(request.webhook_url, "https://hooks.example.com/a");
     }
 
     #[test]
