@@ -90,7 +90,14 @@ mod tests {
         let whole = all(&file, 0..file.length());
         assert_eq!((whole.len(), &whole[..6]), (200_001, &b"a film"[..]));
         assert_eq!(whole[6..14], *b"\0\0\0\x01free");
-        for part in [0..0, 0..1, 5..23, 3..200_001, 65_535..65_537, 131_073..131_074] {
+        for part in [
+            0..0,
+            0..1,
+            5..23,
+            3..200_001,
+            65_535..65_537,
+            131_073..131_074,
+        ] {
             let place = |at| usize::try_from(at).unwrap();
             let expected = &whole[place(part.start)..place(part.end)];
             assert_eq!(all(&file, part.clone()), expected, "{part:?}");
