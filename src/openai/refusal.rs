@@ -6,15 +6,91 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Kind, Problem};
+use super::{Kind, Problem, object};
 use crate::domain::id::TaskId;
-use crate::service::{LookupError, StoreError};
+use crate::service::{ArchiveError, DownloadEnd, DownloadError, LookupError, StoreError};
 
 pub(super) fn lookup(id: TaskId, error: LookupError) -> Problem {
     match error {
         LookupError::NotFound => no_task(),
         LookupError::Deleted => missing("the task was deleted", "deleted"),
         LookupError::Store(error) => store("Status", &error).task(id),
+    }
+}
+
+/// Why an output cannot be read. What ended without one is told in more words by who knows the task.
+pub(super) fn download(id: TaskId, error: DownloadError) -> Problem {
+    let problem = match error {
+        DownloadError::Lookup(error) => return lookup(id, error),
+        DownloadError::NotReady(status) => {
+            let status = object::status(status);
+            let message =
+                format!("the content is not ready: the task is {status}; ask again later");
+            missing(&message, "video_not_ready").retry_after(SHORTLY)
+        }
+        DownloadError::NoOutput => missing("the task has no content", "no_content"),
+        DownloadError::TooMany { limit } => {
+            let message = format!("{limit} downloads are open, as many as may be");
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let full = Problem::new(status, Kind::RateLimit, message).code("too_many_downloads");
+            full.retry_after(SHORTLY)
+        }
+        DownloadError::Index { count } => {
+            let message = format!("the task has {count} output(s), counted from 0");
+            missing(&message, "index_out_of_range").param("index")
+        }
+        DownloadError::Offset { size } => {
+            let message = format!("the output has {size} bytes");
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            Problem::new(status, Kind::InvalidRequest, message).code("range_not_satisfiable")
+        }
+        DownloadError::Changed => {
+            let message = "the output has another SHA-256: begin again at 0";
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, Kind::InvalidRequest, message).code("precondition_failed")
+        }
+    };
+    problem.task(id)
+}
+
+/// Why a download ended, where nothing has been sent yet.
+pub(super) fn download_end(id: TaskId, next_offset: u64, end: &DownloadEnd) -> Problem {
+    broke_off(id, next_offset, end);
+    let lost = |message: &str, code| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, Kind::Server, message).code(code)
+    };
+    let problem = match end {
+        DownloadEnd::Archive(ArchiveError::Missing) => {
+            lost("the stored output is gone", "output_missing")
+        }
+        DownloadEnd::Archive(ArchiveError::Damaged(_)) => {
+            lost("the stored output is damaged", "output_corrupt")
+        }
+        DownloadEnd::Archive(ArchiveError::Unavailable(_)) => {
+            let message = "the stored output cannot be read now";
+            unavailable(message, "storage_unavailable")
+        }
+        DownloadEnd::ReaderStalled { .. } => {
+            unavailable("the output was not read in time", "reader_stalled")
+        }
+        DownloadEnd::Draining { .. } => draining(),
+    };
+    problem.task(id)
+}
+
+/// Logs the end of a download before its last byte; who reads learns it by the end alone.
+pub(super) fn broke_off(id: TaskId, next_offset: u64, end: &DownloadEnd) {
+    match end {
+        DownloadEnd::Archive(error) => {
+            tracing::error!(task = %id, next_offset, %error, "a download broke off");
+        }
+        DownloadEnd::ReaderStalled { .. } => {
+            tracing::debug!(task = %id, next_offset, "a download was not read in time");
+        }
+        DownloadEnd::Draining { .. } => {
+            tracing::debug!(task = %id, next_offset, "a download ended with the server");
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct NewRequest {
     pub priority: i32,
     /// Where the end of the task is told; empty: where the key's configuration says, if anywhere.
     pub webhook_url: String,
+    /// Whether a client's library says that it sent this before and got no answer: without a
+    /// `request_id` it is then given the task that it made a while ago, if it did.
+    pub is_repeat: bool,
 }
 
 /// Why no task was made.

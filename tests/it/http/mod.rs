@@ -1,3 +1,6 @@
 //! The HTTP face, over real sockets.
 
+mod content;
+mod downloads;
+mod files;
 mod routes;
