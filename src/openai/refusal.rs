@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::{Kind, Problem};
 use crate::domain::id::TaskId;
-use crate::service::{LookupError, StoreError};
+use crate::service::{LookupError, StoreError, WatchError};
 
 pub(super) fn lookup(id: TaskId, error: LookupError) -> Problem {
     match error {
@@ -16,6 +16,25 @@ pub(super) fn lookup(id: TaskId, error: LookupError) -> Problem {
         LookupError::Deleted => missing("the task was deleted", "deleted"),
         LookupError::Store(error) => store("Status", &error).task(id),
     }
+}
+
+pub(super) fn watch(id: TaskId, error: WatchError) -> Problem {
+    match error {
+        WatchError::Lookup(error) => lookup(id, error),
+        WatchError::TooMany { limit } => too_many("watches", limit),
+        WatchError::RevisionInFuture { current } => {
+            let message = format!("the task is at revision {current}");
+            Problem::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message)
+        }
+    }
+}
+
+/// 429 of the whole server's streams.
+pub(super) fn too_many(what: &str, limit: usize) -> Problem {
+    let message = format!("{limit} {what} are open, as many as may be");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let full = Problem::new(status, Kind::RateLimit, message).code("stream_limit_reached");
+    full.retry_after(SHORTLY)
 }
 
 /// 404 of a task that is nobody's, or somebody else's.
