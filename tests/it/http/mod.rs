@@ -1,3 +1,12 @@
 //! The HTTP face, over real sockets.
 
+mod cors;
+mod drain;
+mod edge;
+mod events;
+mod grpc_web;
+mod observed;
+mod openapi;
 mod routes;
+mod socket;
+mod sse;

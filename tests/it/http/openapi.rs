@@ -1,0 +1,1 @@
+//! The OpenAPI document against what is taken and answered.
