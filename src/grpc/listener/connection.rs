@@ -118,7 +118,7 @@ where
         shutdown: shutdown.clone(),
     };
     let builder = builder(limits, streams);
-    let observed = Observed::new(stream, activity.clone(), limits);
+    let observed = Observed::new(stream, activity.clone(), limits.preface_timeout);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(observed), service));
     let mut told = false;
     let mut life = Life::new(&activity, limits);
@@ -223,8 +223,7 @@ fn builder(limits: &Limits, streams: Streams) -> Builder<Streams> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.http1_idle)
-        .max_buf_size(http1_buffer(limits));
+        .header_read_timeout(limits.http1_idle);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -239,14 +238,5 @@ fn builder(limits: &Limits, streams: Streams) -> Builder<Streams> {
     builder
 }
 
-/// What HTTP/1.1 may hold of one connection, each way: the longest head of a request, and what waits for
-/// a slow reader. hyper's own is 400 KiB.
-fn http1_buffer(limits: &Limits) -> usize {
-    let head = usize::try_from(limits.max_header_list).unwrap_or(usize::MAX);
-    head.max(limits.send_buffer).max(LEAST_BUFFER)
-}
-
-/// hyper takes no less.
-const LEAST_BUFFER: usize = 8 * 1024;
 /// Shortest wait between two looks at an idle connection, lest rounding make a busy loop.
 const IDLE_STEP: Duration = Duration::from_millis(10);

@@ -60,9 +60,6 @@ pub struct Limits {
     pub keepalive_interval: Duration,
     /// Longest wait for the answer to a ping. Default 20 s.
     pub keepalive_timeout: Duration,
-    /// Longest time that a client may take nothing of what is ready for it, on the whole connection.
-    /// Default 60 s.
-    pub write_stall: Duration,
     /// Time without any call after which an h2 connection is told to go away. Default 15 min.
     pub idle: Duration,
     /// Age, ± 10 %, at which a connection is told to go away; its running calls go on. Default
@@ -86,7 +83,6 @@ impl Default for Limits {
             send_buffer: 64 * 1024,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
-            write_stall: Duration::from_mins(1),
             idle: Duration::from_mins(15),
             max_age: Duration::from_mins(30),
         }

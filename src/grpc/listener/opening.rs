@@ -2,8 +2,8 @@
 //!
 //! hyper waits for the protocol's first bytes without limit, and says nothing about calls. So the
 //! socket is read through [`Observed`], which notices when an h2 client has said what it must say
-//! first, ends it when it begins a header block and does not finish it, floods, or takes nothing of
-//! what is written for it; and [`Activity`] keeps what the connection's task asks about.
+//! first, ends it when it begins a header block and does not finish it, or floods; and
+//! [`Activity`] keeps what the connection's task asks about.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Limits;
 use super::frames::{Flood, Frames};
 
 /// What a connection has done so far.
@@ -84,9 +83,6 @@ pub(super) struct Observed<I> {
     patience: Duration,
     /// Runs while a header block is unfinished.
     overdue: Option<Pin<Box<Sleep>>>,
-    write_stall: Duration,
-    /// Runs while the client takes nothing of what is written.
-    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the client speaks, as far as its bytes have told.
@@ -101,16 +97,14 @@ enum Protocol {
 }
 
 impl<I> Observed<I> {
-    /// Looks at what is read from `io`, and how long what is written waits.
-    pub(super) fn new(io: I, activity: Arc<Activity>, limits: &Limits) -> Self {
+    /// Looks at what is read from `io`. A header block may take as long as `patience`.
+    pub(super) fn new(io: I, activity: Arc<Activity>, patience: Duration) -> Self {
         Self {
             io,
             protocol: Protocol::Unknown(0),
             activity,
-            patience: limits.preface_timeout,
+            patience,
             overdue: None,
-            write_stall: limits.write_stall,
-            stalled: None,
         }
     }
 
@@ -160,27 +154,6 @@ impl<I> Observed<I> {
     }
 }
 
-impl<I> Observed<I> {
-    /// A write as it went, or its end when the client has taken nothing for too long: a reader who
-    /// stands still holds his buffers, and what they were filled from, so long and no longer.
-    fn unless_stalled<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let stall = self.write_stall;
-        let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall)));
-        if sleep.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        written
-    }
-}
-
 impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -205,13 +178,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.unless_stalled(cx, written)
+        Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.unless_stalled(cx, flushed)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -223,8 +194,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.unless_stalled(cx, written)
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -241,7 +211,7 @@ mod tests {
 
     fn opened_by(chunks: &[&[u8]]) -> bool {
         let activity = Activity::new();
-        let mut observed = Observed::new((), activity.clone(), &Limits::default());
+        let mut observed = Observed::new((), activity.clone(), Duration::MAX);
         for chunk in chunks {
             observed.observe(chunk).unwrap();
         }
