@@ -5,6 +5,7 @@
 //! is one that does not exist.
 
 mod cancel;
+mod commit;
 mod cost;
 mod create;
 mod delete;
@@ -16,6 +17,7 @@ mod limits;
 mod list;
 mod models;
 mod page;
+mod repeat;
 mod resolve;
 mod spool;
 mod upload;
@@ -127,6 +129,7 @@ struct Inner {
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
+    turns: Arc<repeat::Turns>,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -160,6 +163,7 @@ impl Service {
                 downloads,
                 uploads,
                 moderation: Mutex::default(),
+                turns: Arc::default(),
             }),
         }
     }
