@@ -15,12 +15,14 @@ mod gauges;
 mod inputs;
 mod limits;
 mod list;
+mod many;
 mod models;
 mod page;
 mod repeat;
 mod resolve;
 mod spool;
 mod upload;
+mod wait;
 mod watch;
 
 use std::sync::Arc;
@@ -34,10 +36,12 @@ pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
 pub use estimate::{Estimate, EstimateError};
 pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page};
+pub use many::NotAll;
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
+pub use wait::{WaitEnd, WaitPlace};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
