@@ -30,6 +30,7 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
             audio: given.audio,
             negative_prompt: given.negative_prompt,
             operation: read_operation(given.operation, found),
+            output: None,
             options: options(given.provider_options, found),
         },
         labels: given.labels.into_iter().collect(),
@@ -163,6 +164,7 @@ mod tests {
             audio: Some(false),
             negative_prompt: "fog".to_owned(),
             operation: Some(Operation::ImageToVideo),
+            output: None,
             options: [("o".to_owned(), Value::Number(0.5))].into(),
         };
         assert_eq!(request.draft, draft);
