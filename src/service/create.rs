@@ -153,9 +153,6 @@ impl Service {
         request: NewRequest,
         part: Part,
     ) -> Result<Arc<Task>, CreateError> {
-        let timeout = request
-            .timeout
-            .unwrap_or(self.parts().settings.task_timeout);
         let print = part.fingerprint(fingerprint(
             &request.draft,
             &request.labels,
@@ -163,33 +160,46 @@ impl Service {
             request.priority,
         ));
         let key = RequestId::parse(&request.request_id).map(|key| part.request_id(&key));
-        // Held to the end: a repeat of this waits until it is known what this made.
-        let mut _turn = None;
-        if let Some(key) = &key {
-            if let Some(task) = self.parts().store.find(&caller.tenant, key).await? {
-                return same_or_reused(task, &print);
-            }
-        } else {
-            _turn = Some(self.turn(&caller, print, request.is_repeat).await);
-            if let Some(task) = self.repeated(&caller, &request, print).await? {
-                return Ok(task);
-            }
+        if let Some(key) = key {
+            return match self.parts().store.find(&caller.tenant, &key).await? {
+                Some(task) => same_or_reused(task, &print),
+                None => self.make(&caller, request, print, Some(key)).await,
+            };
         }
-        let (draft, generation) = self.checked(&caller, &request).await?;
+        // Held to the end: a repeat of this waits until it is known what this made.
+        let _turn = self.turn(&caller, print, request.is_repeat).await;
+        if let Some(task) = self.repeated(&caller, &request, print).await? {
+            return Ok(task);
+        }
+        let made = self.make(&caller, request, print, None).await;
+        made.inspect_err(|error| self.note_refusal(&caller, print, error))
+    }
+
+    async fn make(
+        &self,
+        caller: &Caller,
+        request: NewRequest,
+        fingerprint: [u8; 32],
+        key: Option<RequestId>,
+    ) -> Result<Arc<Task>, CreateError> {
+        let timeout = request
+            .timeout
+            .unwrap_or(self.parts().settings.task_timeout);
+        let (draft, generation) = self.checked(caller, &request).await?;
         let roster = self.roster();
         let model = asked_model(&draft.model, &generation);
         self.admit(&roster, &model, &generation)?;
-        self.check_moderation(&caller)?;
+        self.check_moderation(caller)?;
         let id = TaskId::new(self.now().0, rand::random());
-        let admission = Self::admission(&caller, &roster, &model);
+        let admission = Self::admission(caller, &roster, &model);
         let new = NewTask {
             id,
             tenant: caller.tenant.clone(),
             request_id: key.unwrap_or_else(|| RequestId::for_task(id)),
-            fingerprint: print,
+            fingerprint,
             key: caller.key.clone(),
             estimate: self.price(&generation),
-            reserve: self.reserve(&caller, &roster, &model, &generation)?,
+            reserve: self.reserve(caller, &roster, &model, &generation)?,
             status_detail: generation.notes.join(" "),
             order: Order {
                 model,
@@ -201,7 +211,7 @@ impl Service {
             },
         };
         let task = Task::create(new, self.now());
-        self.keep(task, &draft, admission, &caller).await
+        self.keep(task, &draft, admission, caller).await
     }
 
     /// The request as it would be made, for this caller.

@@ -134,6 +134,7 @@ struct Inner {
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
     turns: Arc<repeat::Turns>,
+    refusals: repeat::Refusals,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -168,6 +169,7 @@ impl Service {
                 uploads,
                 moderation: Mutex::default(),
                 turns: Arc::default(),
+                refusals: repeat::Refusals::default(),
             }),
         }
     }

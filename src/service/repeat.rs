@@ -3,15 +3,21 @@
 //!
 //! What the first of them committed is looked for in the store, so that a repeat finds it after a
 //! restart too. One that comes before the first has committed waits for it.
+//!
+//! Libraries repeat what was refused for a while in the same way, and such a repeat must not be given
+//! the task of somebody who asked for the same: of equal calls each is given a task of its own. So it
+//! is remembered how many were refused, and as many repeats are taken for what they are, first calls.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::{NewRequest, Service};
+use super::{CreateError, NewRequest, Service};
 use crate::domain::caller::Caller;
 use crate::domain::id::TenantId;
 use crate::domain::task::Task;
@@ -20,6 +26,10 @@ use crate::store::{Alike, StoreError};
 
 /// Whose request, and what it asks for.
 type Asked = (TenantId, [u8; 32]);
+
+/// How many calls for the same were refused, and when the last of them was.
+#[derive(Debug)]
+pub(super) struct Refusals(Mutex<LruCache<Asked, (u32, Timestamp)>>);
 
 /// The creates without a key that are under way: any number of first ones at once, but each repeat
 /// alone. As many entries as there are such creates.
@@ -39,6 +49,39 @@ pub(super) struct Turn {
 enum Held {
     First { _guard: OwnedRwLockReadGuard<()> },
     Repeat { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MOST_REFUSALS)))
+    }
+}
+
+impl Refusals {
+    fn add(&self, asked: Asked, now: Timestamp) {
+        let mut known = self.0.lock();
+        let (count, last) = known.get_or_insert_mut(asked, || (0, now));
+        *count = if is_recent(*last, now) { count.saturating_add(1) } else { 1 };
+        *last = now;
+    }
+
+    /// Takes one of them, if there is one.
+    fn take(&self, asked: &Asked, now: Timestamp) -> bool {
+        let mut known = self.0.lock();
+        let Some((count, last)) = known.get_mut(asked) else {
+            return false;
+        };
+        let is_owed = *count > 0 && is_recent(*last, now);
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            known.pop(asked);
+        }
+        is_owed
+    }
+}
+
+fn is_recent(then: Timestamp, now: Timestamp) -> bool {
+    now.since(then) <= REPEATED_WITHIN
 }
 
 impl Turns {
@@ -92,7 +135,8 @@ impl Service {
         request: &NewRequest,
         fingerprint: [u8; 32],
     ) -> Result<Option<Arc<Task>>, StoreError> {
-        if !request.is_repeat {
+        let asked = (caller.tenant.clone(), fingerprint);
+        if !request.is_repeat || self.inner.refusals.take(&asked, self.now()) {
             return Ok(None);
         }
         let alike = Alike {
@@ -107,11 +151,38 @@ impl Service {
         }
         Ok(found)
     }
+
+    /// Notes a create without a key that was refused, if a library repeats it.
+    pub(super) fn note_refusal(&self, caller: &Caller, print: [u8; 32], error: &CreateError) {
+        let is_repeated = match error {
+            CreateError::StorageFull
+            | CreateError::NoUpstreamAccount
+            | CreateError::Moderated { .. }
+            | CreateError::Denied(_)
+            | CreateError::Draining
+            | CreateError::Archive(_) => true,
+            // What is wrong stays wrong, and what the store did not say may have been done.
+            CreateError::Invalid(_)
+            | CreateError::RequestIdReused(_)
+            | CreateError::ModelForbidden(_)
+            | CreateError::PriceUnknown { .. }
+            | CreateError::Store(_) => false,
+        };
+        if is_repeated {
+            let asked = (caller.tenant.clone(), print);
+            self.inner.refusals.add(asked, self.now());
+        }
+    }
 }
 
 /// How long after a create its repeat is known for one: longer than the ten minutes that libraries
 /// wait for an answer before they repeat.
 const REMEMBERED: Duration = Duration::from_mins(15);
+/// How long after a refusal its repeat may come: libraries wait two minutes at most.
+const REPEATED_WITHIN: Duration = Duration::from_mins(3);
+/// Requests whose refusals are remembered; of more the oldest are forgotten, and their repeats may be
+/// given the task of an equal call.
+const MOST_REFUSALS: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
 mod tests {
@@ -147,5 +218,22 @@ mod tests {
         drop(repeat);
         drop(first);
         assert!(turns.locks.lock().is_empty());
+    }
+
+    #[test]
+    fn each_refusal_is_owed_to_one_repeat_for_a_while() {
+        let refusals = Refusals::default();
+        let (now, later) = (Timestamp(1), Timestamp(2 + millis(REPEATED_WITHIN)));
+        assert!(!refusals.take(&asked(1), now));
+        refusals.add(asked(1), now);
+        refusals.add(asked(1), now);
+        assert!(!refusals.take(&asked(2), now));
+        let taken = [(); 3].map(|()| refusals.take(&asked(1), now));
+        assert_eq!(taken, [true, true, false]);
+        refusals.add(asked(1), now);
+        assert!(!refusals.take(&asked(1), later));
+        refusals.add(asked(1), later);
+        assert!(refusals.take(&asked(1), later));
+        assert!(refusals.0.lock().is_empty());
     }
 }

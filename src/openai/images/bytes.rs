@@ -1,6 +1,6 @@
 //! Images within the answer, in base64.
 //!
-//! They are read as the answer is sent, one block at a time. The first block of each is read before the
+//! They are read as the answer is sent, one block at a time. The first of each is read before the
 //! status line, so that what is damaged or gone there is an error and not half an image; what breaks
 //! later breaks the body off, short of the length that was announced.
 
@@ -10,23 +10,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _};
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::answer::Rest;
-use super::ended;
 use crate::auth::StreamPass;
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
+use crate::openai::content::in_base64;
 use crate::openai::{Face, Problem, refusal};
-use crate::service::{DownloadEnd, Output};
+use crate::service::DownloadEnd;
 
-/// Bytes of an image as they are read.
+/// Letters of an image as they are read.
 type File = BoxStream<'static, Result<Bytes, DownloadEnd>>;
 /// Bytes of the answer as they are sent.
 type Sent = BoxStream<'static, io::Result<Bytes>>;
@@ -49,19 +47,16 @@ pub(super) async fn of(
     let mut written = Written::default();
     written.text(format!("{{\"created\":{created},\"data\":["));
     let outputs = tasks.iter().flat_map(|task| {
-        let artifacts = task.outputs.iter().cloned();
-        artifacts.map(|artifact| Output {
-            task: Arc::clone(task),
-            artifact,
-        })
+        let outputs = task.outputs.iter();
+        outputs.map(move |output| (task, output.index))
     });
-    for (number, output) in outputs.enumerate() {
-        let (id, size) = (output.task.id, output.artifact.size_bytes);
-        let opened = face.service.read(&output, 0, size);
+    for (number, (task, index)) in outputs.enumerate() {
+        let id = task.id;
+        let opened = in_base64(&face.service, &task.tenant, id, index).await;
         let opened = opened.map_err(|error| refusal::download(id, error).once().task(id))?;
-        let file = begun(id, opened.boxed()).await?;
+        let file = begun(id, opened.pieces.boxed()).await?;
         written.text(if number == 0 { BEFORE } else { BETWEEN });
-        written.file(id, file, size);
+        written.file(id, file, opened.length);
         written.text(AFTER);
     }
     let rest = serde_json::to_string(rest);
@@ -70,11 +65,11 @@ pub(super) async fn of(
     Ok(written.into_response(pass))
 }
 
-/// The file with its first block read.
+/// The file with its first letters read.
 async fn begun(id: TaskId, mut file: File) -> Result<File, Problem> {
     match file.next().await {
         Some(Ok(block)) => Ok(stream::iter([Ok(block)]).chain(file).boxed()),
-        Some(Err(end)) => Err(refusal::download_end(id, &end).once()),
+        Some(Err(end)) => Err(refusal::download_end(id, 0, &end).once()),
         None => Ok(file),
     }
 }
@@ -86,15 +81,20 @@ impl Written {
         self.pieces.push(stream::iter([Ok(text)]).boxed());
     }
 
-    fn file(&mut self, id: TaskId, file: File, size: u64) {
-        self.length += size.div_ceil(3) * 4;
-        let broken = move |end: DownloadEnd| {
-            // It is logged there; nobody can be told any more.
-            drop(refusal::download_end(id, &end));
-            io::Error::other("an image broke off")
-        };
-        let read = file.map_err(broken).boxed();
-        self.pieces.push(base64(read).boxed());
+    fn file(&mut self, id: TaskId, file: File, letters: u64) {
+        self.length += letters;
+        let (mut told, broken) = (0, "an image broke off");
+        let sent = file.map(move |piece| match piece {
+            Ok(piece) => {
+                told += piece.len() as u64;
+                Ok(piece)
+            }
+            Err(end) => {
+                refusal::broke_off(id, told / 4 * 3, &end);
+                Err(io::Error::other(broken))
+            }
+        });
+        self.pieces.push(sent.boxed());
     }
 
     fn into_response(self, pass: StreamPass) -> Response {
@@ -106,24 +106,6 @@ impl Written {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(self.length));
         response
     }
-}
-
-/// The same bytes in base64. Between blocks at most two bytes are kept.
-fn base64(read: Sent) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let begun = Some((read, Vec::new()));
-    stream::unfold(begun, |state| async move {
-        let (mut read, mut left) = state?;
-        match read.next().await {
-            Some(Ok(block)) => {
-                left.extend_from_slice(&block);
-                let whole = left.len() - left.len() % 3;
-                let rest = left.split_off(whole);
-                Some((Ok(BASE64_STANDARD.encode(left).into()), Some((read, rest))))
-            }
-            Some(Err(error)) => Some((Err(error), None)),
-            None => Some((Ok(BASE64_STANDARD.encode(left).into()), None)),
-        }
-    })
 }
 
 /// The same bytes for as long as the key is good.
@@ -141,41 +123,3 @@ fn guarded(sent: Sent, pass: StreamPass) -> impl Stream<Item = io::Result<Bytes>
 const BEFORE: &str = "{\"url\":null,\"b64_json\":\"";
 const BETWEEN: &str = ",{\"url\":null,\"b64_json\":\"";
 const AFTER: &str = "\",\"revised_prompt\":null}";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn encoded(blocks: &[&'static [u8]]) -> String {
-        let blocks: Vec<_> = blocks.iter().map(|block| Ok(Bytes::from_static(block))).collect();
-        let parts: Vec<_> = base64(stream::iter(blocks).boxed()).collect().await;
-        let parts = parts.into_iter().map(|part| part.unwrap());
-        String::from_utf8(parts.flatten().collect()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn blocks_of_any_length_are_encoded_as_one() {
-        for blocks in [
-            &[][..],
-            &[b""],
-            &[b"a"],
-            &[b"a", b"b"],
-            &[b"ab", b"", b"cdefg", b"h"],
-            &[b"abcd", b"efgh", b"i"],
-        ] {
-            assert_eq!(encoded(blocks).await, BASE64_STANDARD.encode(blocks.concat()));
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_follows_a_break() {
-        let read = stream::iter([
-            Ok(Bytes::from_static(b"abcd")),
-            Err(io::Error::other("broken")),
-            Ok(Bytes::from_static(b"e")),
-        ]);
-        let parts: Vec<_> = base64(read.boxed()).collect().await;
-        assert_eq!(parts.len(), 2);
-        assert!(parts[1].is_err());
-    }
-}
