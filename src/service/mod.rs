@@ -32,7 +32,7 @@ pub use cancel::{CancelError, CancelOutcome, Cancelled};
 pub use cost::{CostError, CostRequest, Costs};
 pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
-pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
+pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
 pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page};
@@ -202,7 +202,8 @@ impl Service {
         self.inner.parts.shutdown.is_draining()
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time that the service goes by.
+    pub fn now(&self) -> Timestamp {
         Timestamp(self.inner.clock.now_ms())
     }
 
