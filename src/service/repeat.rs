@@ -61,7 +61,11 @@ impl Refusals {
     fn add(&self, asked: Asked, now: Timestamp) {
         let mut known = self.0.lock();
         let (count, last) = known.get_or_insert_mut(asked, || (0, now));
-        *count = if is_recent(*last, now) { count.saturating_add(1) } else { 1 };
+        *count = if is_recent(*last, now) {
+            count.saturating_add(1)
+        } else {
+            1
+        };
         *last = now;
     }
 

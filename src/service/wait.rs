@@ -58,20 +58,25 @@ impl Service {
         at_most: Duration,
     ) -> Result<Vec<Arc<Task>>, WaitEnd> {
         let _held = place;
-        let all = async {
-            let mut ended = Vec::with_capacity(ids.len());
-            // Every one must end, so it does not matter which is waited for first.
-            for id in ids {
-                ended.push(self.ended(tenant, *id).await?);
-            }
-            Ok(ended)
-        };
         tokio::select! {
             biased;
-            ended = all => ended,
+            ended = self.all_ended(tenant, ids) => Ok(ended?),
             () = self.parts().shutdown.draining() => Err(WaitEnd::Draining),
             () = tokio::time::sleep(at_most) => Err(WaitEnd::TimedOut),
         }
+    }
+
+    async fn all_ended(
+        &self,
+        tenant: &TenantId,
+        ids: &[TaskId],
+    ) -> Result<Vec<Arc<Task>>, LookupError> {
+        let mut ended = Vec::with_capacity(ids.len());
+        // Every one must end, so it does not matter which is waited for first.
+        for id in ids {
+            ended.push(self.ended(tenant, *id).await?);
+        }
+        Ok(ended)
     }
 
     /// The task when it has ended.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::ask::Format;
-use super::{bytes, ended};
+use super::{ended, inline};
 use crate::auth::StreamPass;
 use crate::domain::money::{Millicredits, UsdRate};
 use crate::domain::task::Task;
@@ -70,9 +70,8 @@ pub(super) async fn of(
     format: Format,
     pass: StreamPass,
 ) -> Result<Response, Problem> {
-    let (made, unmade): (Vec<_>, Vec<_>) = tasks
-        .iter()
-        .partition(|task| ended::unmade(task).is_none());
+    let (made, unmade): (Vec<_>, Vec<_>) =
+        tasks.iter().partition(|task| ended::unmade(task).is_none());
     let Some(first) = made.first() else {
         let problem = tasks.first().and_then(|task| ended::unmade(task));
         return Err(problem.unwrap_or_else(crate::openai::refusal::no_task));
@@ -85,7 +84,7 @@ pub(super) async fn of(
         failed: unmade.into_iter().map(|task| Failed::of(task)).collect(),
     };
     let mut response = match format {
-        Format::Bytes => bytes::of(face, &made, created, &rest, pass).await?,
+        Format::Bytes => inline::of(face, &made, created, &rest, pass).await?,
         Format::Url => {
             let now = face.service.now();
             let files = made.iter().flat_map(|task| {
@@ -119,7 +118,9 @@ impl Usage {
     fn of(tasks: &[Arc<Task>], rate: UsdRate) -> Self {
         let bills = || tasks.iter().map(|task| task.cost());
         let sum = |amounts: Option<Vec<Millicredits>>| {
-            let sum = amounts?.into_iter().fold(Millicredits(0), Millicredits::plus);
+            let sum = amounts?
+                .into_iter()
+                .fold(Millicredits(0), Millicredits::plus);
             Some(dollars(sum, rate))
         };
         Self {

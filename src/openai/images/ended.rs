@@ -13,7 +13,7 @@ use crate::domain::id::TaskId;
 use crate::domain::task::{Failure, FailureReason, State, Task};
 use crate::openai::object::Name;
 use crate::openai::{Kind, Problem, refusal};
-use crate::service::{LookupError, NotAll, WaitEnd, WatchError};
+use crate::service::{LookupError, WaitEnd, WatchError};
 
 /// The tasks of one call, in order.
 #[derive(Clone, Debug)]
@@ -115,7 +115,9 @@ pub(super) fn crowded(error: WatchError) -> Problem {
             let message = "as many calls wait here as may: repeat shortly";
             let status = StatusCode::TOO_MANY_REQUESTS;
             let problem = Problem::new(status, Kind::RateLimit, message);
-            problem.code("stream_limit_reached").retry_after(A_WAIT_ENDS)
+            problem
+                .code("stream_limit_reached")
+                .retry_after(A_WAIT_ENDS)
         }
         WatchError::Lookup(_) | WatchError::RevisionInFuture { .. } => {
             refusal::incident("ImagesGenerate", &error.to_string())
@@ -153,7 +155,10 @@ fn failed(failure: &Failure) -> Problem {
         "" => failure.message.clone(),
         code => format!("{} ({code})", failure.message),
     };
-    let code = code.map_or_else(|| failure.reason.as_str().to_ascii_lowercase(), str::to_owned);
+    let code = code.map_or_else(
+        || failure.reason.as_str().to_ascii_lowercase(),
+        str::to_owned,
+    );
     Problem::new(status, kind, message).code(code)
 }
 

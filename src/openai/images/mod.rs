@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 mod ended;
 mod generate;
+mod inline;
 
 use axum::routing::post;
 use http::Method;

@@ -1,3 +1,4 @@
 //! The HTTP face, over real sockets.
 
+mod images;
 mod routes;

@@ -5,7 +5,6 @@
 //! later breaks the body off, short of the length that was announced.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -48,9 +47,10 @@ pub(super) async fn of(
     written.text(format!("{{\"created\":{created},\"data\":["));
     let outputs = tasks.iter().flat_map(|task| {
         let outputs = task.outputs.iter();
-        outputs.map(move |output| (task, output.index))
+        outputs.map(|output| (Arc::clone(task), output.index))
     });
-    for (number, (task, index)) in outputs.enumerate() {
+    let outputs: Vec<_> = outputs.collect();
+    for (number, (task, index)) in outputs.into_iter().enumerate() {
         let id = task.id;
         let opened = in_base64(&face.service, &task.tenant, id, index).await;
         let opened = opened.map_err(|error| refusal::download(id, error).once().task(id))?;
