@@ -1,8 +1,8 @@
 //! Who makes a call, as the first argument of whatever answers it.
 //!
-//! Which of the three extractors a call takes is its rule: [`Reader`] needs a key that may look,
+//! Which of the extractors a call takes is its rule: [`Reader`] needs a key that may look,
 //! [`Maker`] one that may make, [`Streamer`] one that may look, and counts as one of the key's open
-//! streams until it ends. A call without one of them is open to everybody.
+//! streams until it ends, as does [`Waiter`], which needs one that may make. A call without one of them is open to everybody.
 
 use std::time::Duration;
 
@@ -23,6 +23,14 @@ pub(super) struct Maker(pub Caller);
 
 /// A caller who may look, for as long as the key is good.
 pub(super) struct Streamer {
+    /// Who.
+    pub caller: Caller,
+    /// One of the key's streams; tells when the key is no longer good.
+    pub pass: StreamPass,
+}
+
+/// A caller who may make, and waits for it for as long as the key is good.
+pub(super) struct Waiter {
     /// Who.
     pub caller: Caller,
     /// One of the key's streams; tells when the key is no longer good.
@@ -52,6 +60,17 @@ impl FromRequestParts<Face> for Streamer {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
         let visitor = visitor(parts, face, Scope::Read).map_err(problem)?;
+        let pass = visitor.open_stream().map_err(problem)?;
+        let caller = visitor.caller().clone();
+        Ok(Self { caller, pass })
+    }
+}
+
+impl FromRequestParts<Face> for Waiter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let visitor = visitor(parts, face, Scope::Create).map_err(problem)?;
         let pass = visitor.open_stream().map_err(problem)?;
         let caller = visitor.caller().clone();
         Ok(Self { caller, pass })

@@ -153,7 +153,7 @@ pub fn known_cost(bill: &Cost) -> Option<Millicredits> {
     }
 }
 
-fn is_estimate(bill: &Cost) -> bool {
+pub fn is_estimate(bill: &Cost) -> bool {
     bill.charge != Charge::None && bill.actual.is_none()
 }
 
@@ -189,7 +189,7 @@ fn percent(task: &Task, progress: Progress) -> u8 {
     }
 }
 
-fn error(task: &Task) -> Option<TaskError> {
+pub fn error(task: &Task) -> Option<TaskError> {
     if let Some(failure) = task.failure() {
         let code = failure.reason.as_str().to_ascii_lowercase();
         let message = said(failure);
@@ -235,7 +235,7 @@ const fn resolution(pixels: u64) -> &'static str {
     }
 }
 
-const fn seconds(time: Timestamp) -> i64 {
+pub const fn seconds(time: Timestamp) -> i64 {
     time.0.div_euclid(1000)
 }
 

@@ -5,6 +5,7 @@
 //! is one that does not exist.
 
 mod cancel;
+mod commit;
 mod cost;
 mod create;
 mod delete;
@@ -14,11 +15,14 @@ mod gauges;
 mod inputs;
 mod limits;
 mod list;
+mod many;
 mod models;
 mod page;
+mod repeat;
 mod resolve;
 mod spool;
 mod upload;
+mod wait;
 mod watch;
 
 use std::sync::Arc;
@@ -28,14 +32,16 @@ pub use cancel::{CancelError, CancelOutcome, Cancelled};
 pub use cost::{CostError, CostRequest, Costs};
 pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
-pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
+pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
 pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page};
+pub use many::NotAll;
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
+pub use wait::{WaitEnd, WaitPlace};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
@@ -127,6 +133,8 @@ struct Inner {
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
+    turns: Arc<repeat::Turns>,
+    refusals: repeat::Refusals,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -160,6 +168,8 @@ impl Service {
                 downloads,
                 uploads,
                 moderation: Mutex::default(),
+                turns: Arc::default(),
+                refusals: repeat::Refusals::default(),
             }),
         }
     }
@@ -192,7 +202,8 @@ impl Service {
         self.inner.parts.shutdown.is_draining()
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time that the service goes by.
+    pub fn now(&self) -> Timestamp {
         Timestamp(self.inner.clock.now_ms())
     }
 

@@ -25,7 +25,7 @@ pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update, update_within};
 pub use uploads::UploadStore;
 
-use crate::domain::caller::Budget;
+use crate::domain::caller::{Budget, KeyId};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Status, Task};
@@ -74,6 +74,9 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
         tenant: &TenantId,
         request_id: &RequestId,
     ) -> Result<Option<Arc<Task>>, StoreError>;
+
+    /// The newest task that was made like this one and is not deleted.
+    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError>;
 
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
@@ -147,6 +150,19 @@ pub enum Created {
     Existing(Arc<Task>),
     /// A limit does not hold; nothing was written.
     Denied(Denied),
+}
+
+/// A request without an idempotency key that may have made a task already.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The API key it came with; `None`: none.
+    pub key: Option<KeyId>,
+    /// Its digest.
+    pub fingerprint: [u8; 32],
+    /// Only tasks made at or after this are looked at.
+    pub since: Timestamp,
 }
 
 /// The tasks of one tenant that wait for one model.

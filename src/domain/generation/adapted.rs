@@ -105,6 +105,7 @@ impl Generation {
             audio: self.audio,
             negative_prompt: self.negative_prompt.clone(),
             operation: Some(self.operation),
+            output: None,
             options: self.options.clone(),
         }
     }

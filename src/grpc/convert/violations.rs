@@ -117,7 +117,8 @@ fn akin(one: &str, other: &str) -> bool {
 
 const fn reason(reason: InvalidReason) -> Reason {
     match reason {
-        InvalidReason::FieldInvalid => Reason::FieldInvalid,
+        // No call of this face says what must come out.
+        InvalidReason::FieldInvalid | InvalidReason::Makes(_) => Reason::FieldInvalid,
         InvalidReason::ModelUnknown => Reason::ModelUnknown,
         InvalidReason::OptionUnsupported => Reason::OptionUnsupported,
         InvalidReason::InputUrlForbidden => Reason::InputUrlForbidden,

@@ -87,6 +87,7 @@ promises! {
         racing_updates_all_find_their_place(shared);
     reading:
         what_is_not_there_is_not_found(),
+        a_request_without_a_key_finds_what_it_made(),
         every_task_is_due_in_its_lane_only(),
         what_is_due_comes_in_order_and_in_pages(),
         a_list_is_filtered(),

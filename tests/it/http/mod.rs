@@ -5,6 +5,7 @@ mod drain;
 mod edge;
 mod events;
 mod grpc_web;
+mod images;
 mod observed;
 mod openapi;
 mod routes;
