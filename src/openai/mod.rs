@@ -8,6 +8,7 @@
 //! What the calls do is `service`'s; where they come in is `grpc::listener`'s, for both faces.
 
 mod answer;
+mod body;
 mod content;
 mod document;
 mod events;
@@ -98,6 +99,7 @@ pub fn routes(face: Face) -> Router {
     router
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(body::finish_reading))
         .with_state(face)
 }
 
