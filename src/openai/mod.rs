@@ -8,6 +8,7 @@
 //! What the calls do is `service`'s; where they come in is `grpc::listener`'s, for both faces.
 
 mod answer;
+mod body;
 mod content;
 mod cors;
 mod document;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::MethodRouter;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
@@ -115,6 +116,7 @@ pub fn routes(face: Face, beside: Router) -> Router {
         .merge(beside)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(body::finish_reading))
         .layer(from_fn_with_state(watched, observed::observe))
 }
 
