@@ -412,10 +412,6 @@ fn listener_limits(config: &Config) -> Limits {
         send_buffer: limits.send_buffer,
         keepalive_interval: limits.keepalive_interval,
         keepalive_timeout: limits.keepalive_timeout,
-        write_stall: config
-            .watch
-            .reader_timeout
-            .max(config.download.reader_timeout),
         ..Limits::default()
     }
 }
