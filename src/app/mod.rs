@@ -403,6 +403,12 @@ fn listener_limits(config: &Config) -> Limits {
     Limits {
         handshake_timeout: limits.handshake_timeout,
         preface_timeout: limits.preface_timeout,
+        http1_untaken: config.download.reader_timeout,
+        // A reader that comes back in between is told where to resume.
+        stream_untaken: 2 * config
+            .download
+            .reader_timeout
+            .max(config.watch.reader_timeout),
         max_connections: limits.max_connections,
         max_connections_per_ip: limits.max_connections_per_ip,
         max_concurrent_streams: limits.max_streams_per_connection,

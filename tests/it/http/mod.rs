@@ -1,9 +1,12 @@
 //! The HTTP face, over real sockets.
 
+mod content;
 mod cors;
+mod downloads;
 mod drain;
 mod edge;
 mod events;
+mod files;
 mod grpc_web;
 mod images;
 mod observed;
