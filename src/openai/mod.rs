@@ -18,6 +18,7 @@ mod models;
 pub mod object;
 pub mod problem;
 mod refusal;
+mod repeats;
 mod settings;
 mod videos;
 mod webhooks;
@@ -41,6 +42,7 @@ pub struct Face {
     service: Service,
     auth: Auth,
     settings: Arc<Settings>,
+    refusals: Arc<repeats::Refusals>,
 }
 
 /// One call: a method on a path.
@@ -68,6 +70,7 @@ impl Face {
             service,
             auth,
             settings: Arc::new(settings),
+            refusals: Arc::default(),
         }
     }
 }

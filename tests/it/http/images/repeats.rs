@@ -102,10 +102,10 @@ fn narrow(config: &mut Config) {
 async fn a_repeat_of_what_was_refused_is_not_given_the_task_of_an_equal_call() {
     let app = TestApp::tuned_on(Upstream::quick().await, narrow).await;
     let key = ("x-api-key", "sk-narrow-of-the-tests");
-    let body = image("a lake [sandbox:seconds=1]");
+    let (body, headers) = (image("a lake [sandbox:seconds=1]"), [key, FIRST[0]]);
     let second = async {
         loop {
-            let refused = ask(app.address, &body, &[key, FIRST[0]]).await;
+            let refused = ask(app.address, &body, &headers).await;
             if refused.status == 429 {
                 assert_eq!(refused.header("x-should-retry"), "true");
                 return;
@@ -113,7 +113,7 @@ async fn a_repeat_of_what_was_refused_is_not_given_the_task_of_an_equal_call() {
         }
     };
     // Which of the two comes first does not matter: one of them is refused and repeated.
-    let (first, ()) = tokio::join!(ask(app.address, &body, &[key, FIRST[0]]), second);
+    let (first, ()) = tokio::join!(ask(app.address, &body, &headers), second);
     let done = app.upstream.charged("a lake").len();
     let repeat = ask(app.address, &body, &[key, REPEAT[0]]).await;
     assert_eq!(repeat.status, 200, "{repeat:?}");
