@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use super::{Face, Kind, Problem};
 use crate::auth::{Refused, StreamPass, Visitor};
@@ -50,7 +50,8 @@ impl FromRequestParts<Face> for Maker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
-        let visitor = visitor(parts, face, Scope::Create).map_err(problem)?;
+        let visitor = visitor(parts, face, Scope::Create);
+        let visitor = visitor.map_err(|refused| refused_unread(parts, face, refused))?;
         Ok(Self(visitor.caller().clone()))
     }
 }
@@ -70,8 +71,11 @@ impl FromRequestParts<Face> for Waiter {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
-        let visitor = visitor(parts, face, Scope::Create).map_err(problem)?;
-        let pass = visitor.open_stream().map_err(problem)?;
+        let opened = visitor(parts, face, Scope::Create).and_then(|visitor| {
+            let pass = visitor.open_stream()?;
+            Ok((visitor, pass))
+        });
+        let (visitor, pass) = opened.map_err(|refused| refused_unread(parts, face, refused))?;
         let caller = visitor.caller().clone();
         Ok(Self { caller, pass })
     }
@@ -81,6 +85,16 @@ fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused>
     let visitor = face.auth.authenticate(&parts.headers)?;
     visitor.check(scope)?;
     Ok(visitor)
+}
+
+/// The same of what may make something, whose repeat is then a first call.
+fn refused_unread(parts: &Parts, face: &Face, refused: Refused) -> Problem {
+    if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = &refused
+        && parts.method == Method::POST
+    {
+        face.refused_unread(Some(key), &parts.headers);
+    }
+    problem(refused)
 }
 
 /// Why a call was refused for its key.

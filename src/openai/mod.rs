@@ -21,6 +21,7 @@ pub mod object;
 mod observed;
 pub mod problem;
 mod refusal;
+mod repeats;
 mod settings;
 mod videos;
 mod webhooks;
@@ -49,6 +50,7 @@ pub struct Face {
     service: Service,
     auth: Auth,
     settings: Arc<Settings>,
+    refusals: Arc<repeats::Refusals>,
 }
 
 /// One call: a method on a path.
@@ -76,6 +78,7 @@ impl Face {
             service,
             auth,
             settings: Arc::new(settings),
+            refusals: Arc::default(),
         }
     }
 }

@@ -153,6 +153,7 @@ pub fn known_cost(bill: &Cost) -> Option<Millicredits> {
     }
 }
 
+/// Whether a bill is not final.
 pub fn is_estimate(bill: &Cost) -> bool {
     bill.charge != Charge::None && bill.actual.is_none()
 }
@@ -189,6 +190,7 @@ fn percent(task: &Task, progress: Progress) -> u8 {
     }
 }
 
+/// Why a task failed or was cancelled.
 pub fn error(task: &Task) -> Option<TaskError> {
     if let Some(failure) = task.failure() {
         let code = failure.reason.as_str().to_ascii_lowercase();
@@ -235,6 +237,7 @@ const fn resolution(pixels: u64) -> &'static str {
     }
 }
 
+/// Whole seconds since the Unix epoch.
 pub const fn seconds(time: Timestamp) -> i64 {
     time.0.div_euclid(1000)
 }

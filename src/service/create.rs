@@ -23,7 +23,7 @@ use crate::domain::routing::Deployment;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::provider::Roster;
-use crate::store::StoreError;
+use crate::store::{Admission, StoreError};
 use crate::telemetry::traces;
 
 /// What a caller sent.
@@ -160,10 +160,11 @@ impl Service {
             request.priority,
         ));
         let key = RequestId::parse(&request.request_id).map(|key| part.request_id(&key));
+        let after = part.after();
         if let Some(key) = key {
             return match self.parts().store.find(&caller.tenant, &key).await? {
                 Some(task) => same_or_reused(task, &print),
-                None => self.make(&caller, request, print, Some(key)).await,
+                None => self.make(&caller, request, (print, Some(key)), after).await,
             };
         }
         // Held to the end: a repeat of this waits until it is known what this made.
@@ -171,16 +172,17 @@ impl Service {
         if let Some(task) = self.repeated(&caller, &request, print).await? {
             return Ok(task);
         }
-        let made = self.make(&caller, request, print, None).await;
+        let made = self.make(&caller, request, (print, None), after).await;
         made.inspect_err(|error| self.note_refusal(&caller, print, error))
     }
 
+    /// Makes a task of a request that has made none, before `more` others of the same call.
     async fn make(
         &self,
         caller: &Caller,
         request: NewRequest,
-        fingerprint: [u8; 32],
-        key: Option<RequestId>,
+        (fingerprint, key): ([u8; 32], Option<RequestId>),
+        more: u32,
     ) -> Result<Arc<Task>, CreateError> {
         let timeout = request
             .timeout
@@ -191,7 +193,10 @@ impl Service {
         self.admit(&roster, &model, &generation)?;
         self.check_moderation(caller)?;
         let id = TaskId::new(self.now().0, rand::random());
-        let admission = Self::admission(caller, &roster, &model);
+        let admission = Admission {
+            more,
+            ..Self::admission(caller, &roster, &model)
+        };
         let new = NewTask {
             id,
             tenant: caller.tenant.clone(),

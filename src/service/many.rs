@@ -24,8 +24,9 @@ pub struct NotAll {
 
 impl Service {
     /// Makes `count` outputs of what is asked, or finds the tasks that this request made before: one
-    /// task where the model makes so many at once, else as many tasks of one output. The `count` of
-    /// the draft is set here.
+    /// task where the model makes so many at once, else as many tasks of one output. The first of
+    /// several is made only where all of them fit within the limits. The `count` of the draft is set
+    /// here.
     ///
     /// Runs detached, as one: a caller who hangs up stops nothing half way.
     pub async fn create_many(

@@ -21,6 +21,11 @@ impl Part {
         (0..of).map(move |number| Self { number, of })
     }
 
+    /// How many parts come after it.
+    pub const fn after(self) -> u32 {
+        self.of.saturating_sub(self.number).saturating_sub(1)
+    }
+
     /// The fingerprint of the part, given the one of what is asked; of a whole it is that.
     pub fn fingerprint(self, asked: [u8; 32]) -> [u8; 32] {
         if self.of == 1 {
@@ -69,6 +74,7 @@ mod tests {
         prints.sort_unstable();
         prints.dedup();
         assert_eq!(prints.len(), 6);
+        assert!(Part::all(3).map(Part::after).eq([2, 1, 0]));
     }
 
     #[test]

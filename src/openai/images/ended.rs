@@ -111,14 +111,7 @@ pub(super) fn not_all(refused: Problem, made: Vec<TaskId>) -> Problem {
 /// Why no place is free to wait in.
 pub(super) fn crowded(error: WatchError) -> Problem {
     match error {
-        WatchError::TooMany { .. } => {
-            let message = "as many calls wait here as may: repeat shortly";
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let problem = Problem::new(status, Kind::RateLimit, message);
-            problem
-                .code("stream_limit_reached")
-                .retry_after(A_WAIT_ENDS)
-        }
+        WatchError::TooMany { limit } => refusal::too_many("waits and watches", limit),
         WatchError::Lookup(_) | WatchError::RevisionInFuture { .. } => {
             refusal::incident("ImagesGenerate", &error.to_string())
         }
@@ -199,5 +192,3 @@ fn named(ids: &[TaskId]) -> String {
 
 /// A wait after which this server is likely to be back, or another in its place.
 const COMES_BACK: Duration = Duration::from_secs(5);
-/// A wait after which one of many waits has ended.
-const A_WAIT_ENDS: Duration = Duration::from_secs(5);

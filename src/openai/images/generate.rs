@@ -17,10 +17,14 @@ pub(super) async fn generate(
     base: Base,
     request: Request,
 ) -> Result<Response, Problem> {
-    let wait = patience(request.headers(), face.settings.image_wait);
+    let headers = request.headers().clone();
+    let wait = patience(&headers, face.settings.image_wait);
     let asked = ask::read(&face, &caller, request).await?;
     // Before anything is made: nobody pays for what nobody may wait for.
-    let place = face.service.wait_place().map_err(ended::crowded)?;
+    let place = face.service.wait_place().map_err(|crowded| {
+        face.refused_unread(caller.key.as_ref(), &headers);
+        ended::crowded(crowded)
+    })?;
     let (tenant, has_key) = (caller.tenant.clone(), !asked.request.request_id.is_empty());
     let made = face
         .service

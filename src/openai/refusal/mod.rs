@@ -242,7 +242,8 @@ pub(super) fn list(error: ListError) -> Problem {
     }
 }
 
-fn too_many(what: &str, limit: usize) -> Problem {
+/// 429: as many of something are open as may be.
+pub(super) fn too_many(what: &str, limit: usize) -> Problem {
     let message = format!("{limit} {what} are open, as many as may be");
     let status = StatusCode::TOO_MANY_REQUESTS;
     let full = Problem::new(status, Kind::RateLimit, message).code("stream_limit_reached");

@@ -67,6 +67,7 @@ promises! {
     admission:
         racing_creates_do_not_pass_a_budget_together(shared),
         racing_creates_do_not_pass_a_queues_end_together(shared),
+        a_task_is_let_in_where_those_after_it_fit_too(),
         a_denied_create_leaves_nothing_and_a_repeat_is_found(),
         limits_count_their_own_alone(),
         a_budget_is_of_its_day_and_month(),

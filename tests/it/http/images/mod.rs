@@ -177,10 +177,14 @@ async fn several_images_are_several_tasks_elsewhere_and_cost_their_sum() {
 }
 
 #[tokio::test]
-async fn what_is_too_many_at_once_for_a_model_is_several_tasks_too() {
+async fn a_number_that_a_model_does_not_make_at_once_is_several_tasks() {
     let app = TestApp::start().await;
-    // Runway's row takes one or four.
-    let body = json!({ "model": "gpt_image_2", "prompt": "lakes", "n": 10 });
-    assert_eq!(data(&ask(app.address, &body, &[]).await).len(), 10);
-    assert_eq!(app.upstream.charged("lakes").len(), 1);
+    // It makes one or four.
+    let model = "gemini_image3.1_flash_lite";
+    for (n, charged) in [(2, 2), (4, 1)] {
+        let prompt = format!("{n} lakes");
+        let body = json!({ "model": model, "prompt": prompt, "n": n });
+        assert_eq!(data(&ask(app.address, &body, &[]).await).len(), n);
+        assert_eq!(app.upstream.charged(&prompt).len(), charged);
+    }
 }

@@ -3,12 +3,14 @@
 use mediagen::config::callers::digest;
 use mediagen::config::{Config, Key};
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
-use mediagen::domain::id::TenantId;
+use mediagen::domain::generation::Part;
+use mediagen::domain::id::{RequestId, TenantId};
+use mediagen::pb::v1::TaskStatus;
 use serde_json::json;
 
 use super::waits::sent;
 use super::{ask, data, image, tasks, until_made};
-use crate::harness::{TestApp, Upstream};
+use crate::harness::{TestApp, Upstream, video};
 
 const FIRST: [(&str, &str); 1] = [("x-stainless-retry-count", "0")];
 const REPEAT: [(&str, &str); 1] = [("x-stainless-retry-count", "1")];
@@ -102,10 +104,10 @@ fn narrow(config: &mut Config) {
 async fn a_repeat_of_what_was_refused_is_not_given_the_task_of_an_equal_call() {
     let app = TestApp::tuned_on(Upstream::quick().await, narrow).await;
     let key = ("x-api-key", "sk-narrow-of-the-tests");
-    let body = image("a lake [sandbox:seconds=1]");
+    let (body, headers) = (image("a lake [sandbox:seconds=1]"), [key, FIRST[0]]);
     let second = async {
         loop {
-            let refused = ask(app.address, &body, &[key, FIRST[0]]).await;
+            let refused = ask(app.address, &body, &headers).await;
             if refused.status == 429 {
                 assert_eq!(refused.header("x-should-retry"), "true");
                 return;
@@ -113,7 +115,7 @@ async fn a_repeat_of_what_was_refused_is_not_given_the_task_of_an_equal_call() {
         }
     };
     // Which of the two comes first does not matter: one of them is refused and repeated.
-    let (first, ()) = tokio::join!(ask(app.address, &body, &[key, FIRST[0]]), second);
+    let (first, ()) = tokio::join!(ask(app.address, &body, &headers), second);
     let done = app.upstream.charged("a lake").len();
     let repeat = ask(app.address, &body, &[key, REPEAT[0]]).await;
     assert_eq!(repeat.status, 200, "{repeat:?}");
@@ -125,9 +127,9 @@ async fn a_repeat_of_what_was_refused_is_not_given_the_task_of_an_equal_call() {
 }
 
 #[tokio::test]
-async fn what_cannot_all_be_made_names_what_was_and_ends_what_nobody_has_yet() {
+async fn where_not_all_fit_none_is_made() {
     let app = TestApp::tuned_on(Upstream::quick().await, narrow).await;
-    let mut body = image("lakes [sandbox:seconds=1]");
+    let mut body = image("lakes");
     body["n"] = json!(3);
     let key = [("x-api-key", "sk-narrow-of-the-tests")];
     let refused = ask(app.address, &body, &key).await;
@@ -135,15 +137,43 @@ async fn what_cannot_all_be_made_names_what_was_and_ends_what_nobody_has_yet() {
         (refused.problem().0, &*refused.problem().2),
         (429, "task_limit_reached")
     );
+    assert_eq!(refused.header("x-litellm-call-id"), "");
+    assert!(app.upstream.charged("lakes").is_empty());
+    body["n"] = json!(1);
+    assert_eq!(data(&ask(app.address, &body, &key).await).len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_all_be_made_names_what_was() {
+    let app = TestApp::start().await;
+    let key = RequestId::parse("k").unwrap();
+    let second = Part::all(2).nth(1).unwrap().request_id(&key);
+    let mut taken = video("taken");
+    taken.request_id = second.as_str().to_owned();
+    app.run(taken).await;
+    let mut body = image("lakes [sandbox:seconds=1]");
+    body["n"] = json!(2);
+    let refused = ask(app.address, &body, &[("idempotency-key", "k")]).await;
+    assert_eq!(
+        (refused.problem().0, &*refused.problem().2),
+        (409, "idempotency_key_reused")
+    );
     assert_eq!(refused.header("x-should-retry"), "false");
-    let id = refused.header("x-litellm-call-id");
+    let made = tasks(&app)
+        .await
+        .into_iter()
+        .find(|task| task.request_id == "k")
+        .unwrap();
+    assert_eq!(refused.header("x-litellm-call-id"), made.id);
     let message = refused.json()["error"]["message"]
         .as_str()
         .unwrap()
         .to_owned();
     assert!(
-        message.contains(id.strip_prefix("task_").unwrap()),
+        message.contains(made.id.strip_prefix("task_").unwrap()),
         "{message}"
     );
-    assert!(app.upstream.charged("lakes").len() <= 1);
+    // It was ended where no provider had it yet, and goes on otherwise.
+    let charged = app.finish(&made.id).await.status() == TaskStatus::Completed;
+    assert_eq!(app.upstream.charged("lakes").len(), usize::from(charged));
 }
