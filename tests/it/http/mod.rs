@@ -2,6 +2,7 @@
 
 mod content;
 mod cors;
+mod described;
 mod downloads;
 mod drain;
 mod edge;
