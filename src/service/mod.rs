@@ -12,6 +12,7 @@ mod download;
 mod estimate;
 mod gauges;
 mod inputs;
+mod lent;
 mod limits;
 mod list;
 mod models;
@@ -30,8 +31,9 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
 pub use estimate::{Estimate, EstimateError};
+pub use lent::Lent;
 pub use limits::Limited;
-pub use list::{ListError, ListRequest, Page};
+pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
@@ -43,7 +45,7 @@ pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
-pub use crate::store::{Denied, QueueOf, StoreError};
+pub use crate::store::{Denied, QueueOf, Sorted, StoreError};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
