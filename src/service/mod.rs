@@ -13,6 +13,7 @@ mod download;
 mod estimate;
 mod gauges;
 mod inputs;
+mod lent;
 mod limits;
 mod list;
 mod many;
@@ -34,8 +35,9 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
+pub use lent::Lent;
 pub use limits::Limited;
-pub use list::{ListError, ListRequest, Page};
+pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
 pub use many::NotAll;
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
@@ -49,7 +51,7 @@ pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
-pub use crate::store::{Denied, QueueOf, StoreError};
+pub use crate::store::{Denied, QueueOf, Sorted, StoreError};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;

@@ -107,6 +107,7 @@ impl Generation {
             operation: Some(self.operation),
             output: None,
             options: self.options.clone(),
+            options_are_texts: false,
         }
     }
 }

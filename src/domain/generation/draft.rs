@@ -38,6 +38,9 @@ pub struct Draft {
     pub output: Option<Media>,
     /// Further fields in the provider's own names.
     pub options: BTreeMap<String, Value>,
+    /// Whether every text within the options may also spell something else, as in a form: it is then
+    /// what the model's field takes. Says nothing of its own either.
+    pub options_are_texts: bool,
 }
 
 /// One input as it came in.

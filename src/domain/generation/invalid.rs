@@ -53,6 +53,20 @@ impl InvalidReason {
     }
 }
 
+impl InvalidField {
+    /// Whether its path is this one, leads to it or comes from it: what is found of the one follows
+    /// from what was found of the other.
+    pub fn is_akin(&self, other: &str) -> bool {
+        let (short, long) = if self.field.len() <= other.len() {
+            (&*self.field, other)
+        } else {
+            (other, &*self.field)
+        };
+        let rest = long.strip_prefix(short);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
 impl fmt::Display for InvalidField {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.field, self.problem)

@@ -20,6 +20,7 @@ mod options;
 mod part;
 mod placing;
 mod rules;
+mod spelling;
 mod url;
 
 use std::collections::BTreeMap;
@@ -111,7 +112,7 @@ impl Generation {
         chosen: &choice::Chosen<'_>,
         found: &mut Violations,
     ) -> Self {
-        let draft = &options::spelled(draft, chosen);
+        let draft = &spelling::spelled(draft, chosen);
         placing::settle(&mut inputs, chosen, found);
         options::check(draft, chosen, found);
         let settled = fields::settle(draft, chosen, found);

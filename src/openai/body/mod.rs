@@ -20,7 +20,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 pub(super) use form::Form;
-pub(super) use json::{Members, parse};
+pub(super) use json::{Members, kind, parse, read};
 pub(super) use leftover::finish_reading;
 pub(super) use part::Part;
 

@@ -1,12 +1,13 @@
-//! What a caller asks for: the fields that only this call has, and those that all creates share.
+//! What a caller asks for: what only this call has, beside what all creates share.
 
 use axum::extract::Request;
 
 use crate::domain::caller::Caller;
-use crate::domain::generation::{Draft, Media};
-use crate::openai::refusal::Words;
+use crate::domain::generation::Media;
+use crate::domain::value::Value;
+use crate::openai::asked::{self, Given};
+use crate::openai::body::{self, Members};
 use crate::openai::{Face, Problem};
-use crate::service::NewRequest;
 
 /// How the images are handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,65 +20,86 @@ pub(super) enum Format {
 
 /// A call for images.
 pub(super) struct Asked {
-    pub request: NewRequest,
+    pub create: asked::Asked,
     /// How many.
     pub count: u32,
     pub format: Format,
-    /// What the caller calls the fields.
-    pub words: Words,
 }
 
-pub(super) async fn read(
-    face: &Face,
-    _caller: &Caller,
-    request: Request,
-) -> Result<Asked, Problem> {
-    let (parts, body) = request.into_parts();
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
+impl Asked {
+    /// Whether the caller gave the call a key of its own.
+    pub const fn has_key(&self) -> bool {
+        !self.create.request.request_id.is_empty()
+    }
+}
+
+/// Reads a body. What is wrong with it is told when it is made.
+///
+/// # Errors
+/// For what is no JSON object.
+pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Result<Asked, Problem> {
+    let headers = request.headers().clone();
+    let mut members = body::json(request, &face.settings).await?;
+    let format = format(&mut members);
+    let streamed = streamed(&mut members);
+    let given = Given {
+        members,
+        is_form: false,
     };
-    let bytes = axum::body::to_bytes(body, face.settings.max_body)
-        .await
-        .map_err(|_| Problem::field("body", "broken"))?;
-    let v: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|_| Problem::field("body", "broken"))?;
-    let text = |name: &str| v[name].as_str().unwrap_or_default().to_owned();
-    let model = text("model");
-    let draft = Draft {
-        model: if model.is_empty() {
-            face.settings.image_model.clone()
-        } else {
-            model
-        },
-        prompt: text("prompt"),
-        size: text("size"),
-        output: Some(Media::Image),
-        ..Draft::default()
-    };
+    let mut create = asked::Asked::read(given, Media::Image, &headers);
+    let request = &mut create.request;
+    request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
+    if request.draft.model.is_empty() {
+        request.draft.model.clone_from(&face.settings.image_model);
+    }
+    let count = request.draft.count.unwrap_or(1);
+    let format = format.unwrap_or_else(|problem| {
+        create.refuse("response_format", problem);
+        Format::Url
+    });
+    if let Some((name, problem)) = streamed {
+        create.refuse(name, problem);
+    }
+    if !(1..=MOST).contains(&count) {
+        create.refuse("count", format!("must be from 1 to {MOST}; got {count}"));
+    }
+    create.let_pass(face, caller, &MEAN_NOTHING).await?;
     Ok(Asked {
-        request: NewRequest {
-            request_id: header("idempotency-key"),
-            draft,
-            labels: Default::default(),
-            timeout: None,
-            priority: 0,
-            webhook_url: String::new(),
-            is_repeat: header("x-stainless-retry-count")
-                .parse::<u32>()
-                .unwrap_or(0)
-                > 0,
-        },
-        count: v["n"].as_u64().unwrap_or(1) as u32,
-        format: if v["response_format"] == "b64_json" {
-            Format::Bytes
-        } else {
-            Format::Url
-        },
-        words: Words::default(),
+        create,
+        count: count.clamp(1, MOST),
+        format,
     })
 }
+
+fn format(members: &mut Members) -> Result<Format, &'static str> {
+    match members.remove("response_format") {
+        None => Ok(Format::Url),
+        Some(Value::String(text)) if text == "url" => Ok(Format::Url),
+        Some(Value::String(text)) if text == "b64_json" => Ok(Format::Bytes),
+        Some(_) => Err("must be url or b64_json"),
+    }
+}
+
+/// The member that asks for the images in pieces, which are not offered: there is nothing to show
+/// before the end.
+fn streamed(members: &mut Members) -> Option<(&'static str, &'static str)> {
+    let stream = members.remove("stream");
+    let partial = members.remove("partial_images");
+    let is_asked =
+        |value: &Option<Value>, none: &Value| value.as_ref().is_some_and(|value| value != none);
+    let problem = "is not offered: the answer comes when the images are done";
+    if is_asked(&stream, &Value::Bool(false)) {
+        return Some(("stream", problem));
+    }
+    is_asked(&partial, &Value::Int(0)).then_some(("partial_images", problem))
+}
+
+/// Images in one call, as at OpenAI.
+const MOST: u32 = 10;
+/// Members of OpenAI's own, with the values that ask for nothing: they are left out where the model has
+/// no such field or no such value. With any other value they are judged like every option.
+const MEAN_NOTHING: [(&str, &[&str]); 3] = [
+    ("quality", &["auto", "standard"]),
+    ("background", &["auto"]),
+    ("moderation", &["auto"]),
+];

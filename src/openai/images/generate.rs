@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::{answer, ask, ended};
 use crate::openai::files::Base;
 use crate::openai::gate::{self, Waiter};
-use crate::openai::{Face, Problem, refusal};
+use crate::openai::{Face, Problem};
 
 pub(super) async fn generate(
     State(face): State<Face>,
@@ -25,12 +25,9 @@ pub(super) async fn generate(
         face.refused_unread(caller.key.as_ref(), &headers);
         ended::crowded(crowded)
     })?;
-    let (tenant, has_key) = (caller.tenant.clone(), !asked.request.request_id.is_empty());
-    let made = face
-        .service
-        .create_many(caller, asked.request, asked.count)
-        .await
-        .map_err(|not| ended::not_all(refusal::create(not.error, &asked.words), not.made))?;
+    let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
+    let made = asked.create.make_many(&face, caller, asked.count).await;
+    let made = made.map_err(|(refused, made)| ended::not_all(refused, made))?;
     let ids = made.iter().map(|task| task.id).collect();
     let made = ended::Made { ids, has_key };
     let tasks = tokio::select! {

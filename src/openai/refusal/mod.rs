@@ -15,8 +15,8 @@ pub(super) use words::{Words, invalid};
 use super::{Kind, Problem, object};
 use crate::domain::id::TaskId;
 use crate::service::{
-    ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, ListError,
-    LookupError, StoreError, UploadError, WatchEnd, WatchError,
+    ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, LookupError,
+    StoreError, UploadError, WalkError, WatchEnd, WatchError,
 };
 
 /// Why no task was made. Where one may have been made all the same, clients are told not to repeat it.
@@ -235,10 +235,10 @@ pub(super) fn delete(id: TaskId, error: DeleteError) -> Problem {
     }
 }
 
-pub(super) fn list(error: ListError) -> Problem {
+pub(super) fn walk(error: WalkError) -> Problem {
     match error {
-        ListError::PageToken => Problem::field("after", "is not of this list"),
-        ListError::Store(error) => store("List", &error),
+        WalkError::After => Problem::field("after", "is the id of no task of yours"),
+        WalkError::Store(error) => store("List", &error),
     }
 }
 

@@ -40,7 +40,6 @@ fn the_operation_follows_from_the_least_inputs_of_every_model() {
     for pair in pairs() {
         let draft = Draft {
             operation: None,
-            output: None,
             ..pair.minimal()
         };
         let settled = Generation::new(&draft, &catalog, &Limits::default());
