@@ -33,8 +33,9 @@ use crate::domain::task::UnknownPolicy;
 use crate::domain::webhook::SigningKey;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
+use crate::grpc::web::Web;
 use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
-use crate::openai::{self, Face, FileKey};
+use crate::openai::{self, Cors, Face, FileKey};
 use crate::provider::{Accounts, LiveRoster, Roster};
 use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
@@ -113,8 +114,12 @@ pub async fn start_from(
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
     let grpc = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
         .context("the compiled-in descriptors are broken")?;
-    let http = openai::routes(face).merge(admin);
-    let routes = Faces { grpc, http };
+    let routes = Faces {
+        web: config.http.grpc_web.then(|| Web::new(grpc.clone())),
+        grpc,
+        http: openai::routes(face, admin),
+        cors: Cors::new(&config.http.cors.origins).map(Arc::new),
+    };
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }

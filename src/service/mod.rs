@@ -5,6 +5,7 @@
 //! is one that does not exist.
 
 mod cancel;
+mod commit;
 mod cost;
 mod create;
 mod delete;
@@ -14,13 +15,17 @@ mod estimate;
 mod frame;
 mod gauges;
 mod inputs;
+mod lent;
 mod limits;
 mod list;
+mod many;
 mod models;
 mod page;
+mod repeat;
 mod resolve;
 mod spool;
 mod upload;
+mod wait;
 mod watch;
 
 use std::sync::Arc;
@@ -32,12 +37,15 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
+pub use lent::Lent;
 pub use limits::Limited;
-pub use list::{ListError, ListRequest, Page};
+pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
+pub use many::NotAll;
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
+pub use wait::{WaitEnd, WaitPlace};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
@@ -45,7 +53,7 @@ pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
-pub use crate::store::{Denied, QueueOf, StoreError};
+pub use crate::store::{Denied, QueueOf, Sorted, StoreError};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -132,6 +140,8 @@ struct Inner {
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
+    turns: Arc<repeat::Turns>,
+    refusals: repeat::Refusals,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -165,6 +175,8 @@ impl Service {
                 downloads,
                 uploads,
                 moderation: Mutex::default(),
+                turns: Arc::default(),
+                refusals: repeat::Refusals::default(),
             }),
         }
     }

@@ -27,7 +27,7 @@ pub use update::{Update, UpdateError, update, update_within};
 pub use uploads::UploadStore;
 pub use webhooks::{Receiver, WebhookStore};
 
-use crate::domain::caller::Budget;
+use crate::domain::caller::{Budget, KeyId};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Status, Task};
@@ -79,6 +79,9 @@ pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
         request_id: &RequestId,
     ) -> Result<Option<Arc<Task>>, StoreError>;
 
+    /// The newest task that was made like this one and is not deleted.
+    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError>;
+
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
     /// input is needed to recover. A task whose stored form makes no sense is left out and logged:
@@ -115,7 +118,7 @@ pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A page of a tenant's tasks, newest first; of deleted ones only the record is left, and they
+    /// A page of a tenant's tasks in either order; of deleted ones only the record is left, and they
     /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
@@ -154,6 +157,19 @@ pub enum Created {
     Denied(Denied),
 }
 
+/// A request without an idempotency key that may have made a task already.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The API key it came with; `None`: none.
+    pub key: Option<KeyId>,
+    /// Its digest.
+    pub fingerprint: [u8; 32],
+    /// Only tasks made at or after this are looked at.
+    pub since: Timestamp,
+}
+
 /// The tasks of one tenant that wait for one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -189,10 +205,22 @@ pub struct TaskFilter {
 pub struct ListQuery {
     /// Among which.
     pub filter: TaskFilter,
-    /// Strictly older than this one (the last of the page before).
-    pub before: Option<TaskId>,
+    /// Strictly after this one (the last of the page before), in the order asked for.
+    pub after: Option<TaskId>,
+    /// In which order.
+    pub sorted: Sorted,
     /// At most so many.
     pub limit: usize,
+}
+
+/// The order of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sorted {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
 }
 
 /// Why the store could not do it.

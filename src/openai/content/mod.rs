@@ -29,7 +29,7 @@ use crate::service::DownloadError;
 use query::Query;
 
 pub(super) use answer::{Asked, Showing};
-pub(super) use base64::{Letters, in_base64};
+pub(super) use base64::in_base64;
 
 pub(super) fn rows() -> Vec<Route> {
     vec![Route::new(

@@ -26,7 +26,8 @@ pub(super) fn create(
     if let Some(denied) = admission.passed(&task, census) {
         return Ok(Created::Denied(denied));
     }
-    if let Some(denied) = spend::denied(c, &task, spend, admission.budget)? {
+    let all = admission.spend(spend);
+    if let Some(denied) = spend::denied(c, &task, all, admission.budget)? {
         return Ok(Created::Denied(denied));
     }
     insert(c, &task)?;

@@ -67,6 +67,7 @@ promises! {
     admission:
         racing_creates_do_not_pass_a_budget_together(shared),
         racing_creates_do_not_pass_a_queues_end_together(shared),
+        a_task_is_let_in_where_those_after_it_fit_too(),
         a_denied_create_leaves_nothing_and_a_repeat_is_found(),
         limits_count_their_own_alone(),
         a_budget_is_of_its_day_and_month(),
@@ -87,6 +88,7 @@ promises! {
         racing_updates_all_find_their_place(shared);
     reading:
         what_is_not_there_is_not_found(),
+        a_request_without_a_key_finds_what_it_made(),
         every_task_is_due_in_its_lane_only(),
         what_is_due_comes_in_order_and_in_pages(),
         a_list_is_filtered(),

@@ -5,6 +5,7 @@
 //! counted by [`super::tasks`]; what only a look can tell is set when somebody asks
 //! ([`render`] is called after the service has set its gauges).
 
+mod http;
 pub mod names;
 mod polls;
 mod process;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use metrics::Gauge;
 
+pub use http::HttpCall;
 pub use polls::{asked, ended, followed, submitted};
 pub use series::{Family, Handle, Kind, Metric, tidy};
 

@@ -96,7 +96,7 @@ fn every_kind(config: &mut Config) {
 }
 
 /// Runs `mediagen keys …` on a keys file.
-async fn keys(file: &Path, line: &str) -> Ran {
+pub async fn keys(file: &Path, line: &str) -> Ran {
     let mut command = program(Path::new("/dev/null"));
     command
         .arg("keys")
@@ -108,7 +108,7 @@ async fn keys(file: &Path, line: &str) -> Ran {
 }
 
 /// Makes a key in the file.
-async fn made(file: &Path, line: &str) -> String {
+pub async fn made(file: &Path, line: &str) -> String {
     let ran = keys(file, &format!("create {line}")).await;
     assert!(ran.status.success(), "{}", ran.stderr);
     ran.stdout.trim().to_owned()
