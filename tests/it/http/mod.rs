@@ -1,3 +1,10 @@
 //! The HTTP face, over real sockets.
 
+mod bad;
+mod create;
+mod delete;
+mod form;
+mod list;
+mod models;
 mod routes;
+mod wire;
