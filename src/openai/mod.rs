@@ -21,6 +21,7 @@ mod gate;
 mod images;
 mod models;
 pub mod object;
+mod path;
 pub mod problem;
 mod refusal;
 mod settings;
@@ -35,8 +36,10 @@ use axum::routing::MethodRouter;
 use http::{Method, StatusCode};
 
 use crate::auth::Auth;
+use crate::domain::task::Task;
 use crate::service::Service;
 
+use object::Video;
 pub use problem::{Kind, Problem};
 pub use settings::{FileKey, Settings};
 
@@ -74,6 +77,15 @@ impl Face {
             auth,
             settings: Arc::new(settings),
         }
+    }
+
+    /// A task as it stands.
+    fn video(&self, task: &Task) -> Video {
+        Video::of(
+            task,
+            self.service.progress(task.id),
+            self.service.usd_rate(),
+        )
     }
 }
 
