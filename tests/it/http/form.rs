@@ -123,7 +123,7 @@ async fn two_files_for_one_place_are_refused_and_leave_nothing() {
     let (status, _, _, param) = refused.problem();
     assert_eq!(
         (status, &*param),
-        (400, "input_reference[1]"),
+        (400, "input_reference[1].role"),
         "{refused:?}"
     );
     no_upload_stays(&app).await;
