@@ -33,6 +33,7 @@ pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
+pub(in crate::domain) use url::check_public_url;
 
 use self::invalid::Violations;
 use super::model::Catalog;
