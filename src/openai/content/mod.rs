@@ -13,6 +13,7 @@ mod condition;
 mod query;
 mod range;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -41,11 +42,13 @@ pub(super) fn rows() -> Vec<Route> {
 async fn content(
     State(face): State<Face>,
     Streamer { caller, pass }: Streamer,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // What is no text is no id either.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let id = task_id(&id).map_err(|_| refusal::no_task())?;
     let query = Query::parse(query.as_deref().unwrap_or_default())?;
     let found = face.service.output(&caller.tenant, id, query.index).await;

@@ -7,6 +7,7 @@
 mod base;
 mod token;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -36,11 +37,13 @@ impl Face {
 
 async fn read(
     State(face): State<Face>,
-    Path(signed): Path<String>,
+    signed: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let grant = Grant::open(&signed, &face.settings.file_key);
+    let grant = signed
+        .ok()
+        .and_then(|Path(signed)| Grant::open(&signed, &face.settings.file_key));
     let Grant { id, index, until } = grant.ok_or_else(no_file)?;
     let now = face.service.now();
     if now >= until {

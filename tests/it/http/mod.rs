@@ -1,4 +1,7 @@
 //! The HTTP face, over real sockets.
 
+mod content;
+mod downloads;
+mod files;
 mod images;
 mod routes;
