@@ -18,6 +18,7 @@ mod list;
 mod models;
 mod observed;
 mod openapi;
+mod images;
 mod routes;
 mod socket;
 mod sse;
