@@ -18,7 +18,6 @@ mod list;
 mod models;
 mod observed;
 mod openapi;
-mod images;
 mod routes;
 mod socket;
 mod sse;
