@@ -99,8 +99,7 @@ impl Caller {
 
 /// An operation's path with an id in the place of each name.
 fn filled(operation: &Operation, id: &str) -> String {
-    let path = operation.path.replace("{id}", id);
-    path.replace("{signed}", "x").replace("{model}", "gen9")
+    operation.path.replace("{id}", id).replace("{signed}", "x")
 }
 
 const NOBODYS: &str = "video_0192f3a4b5c67d8e9fa0b1c2d3e4f506";
