@@ -6,6 +6,7 @@ mod reload;
 mod secret;
 mod source;
 mod told;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use source::Source;
+pub use webhooks::signing_key;
 
 use accounts::Opener;
 use faces::Faces;
@@ -28,6 +30,7 @@ use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
+use crate::domain::webhook::SigningKey;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
 use crate::grpc::web::Web;
@@ -190,6 +193,7 @@ async fn start_work(
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
     });
+    let signing = webhooks::kept_signing_key(&config.data_dir)?;
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
@@ -198,6 +202,7 @@ async fn start_work(
         settings: service_settings(
             config,
             PageKey::new(secret::kept(&config.data_dir, "page.key")?),
+            signing.clone(),
         ),
     });
     let recalled = service.recall_moderation().await;
@@ -210,7 +215,15 @@ async fn start_work(
     };
     let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
-    let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
+    let notices = webhooks::notices(service.usd_rate(), signing)?;
+    let desk = Desk::new(
+        store,
+        archive,
+        roster,
+        (egress, notices),
+        work.clone(),
+        settings,
+    );
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
 }
@@ -309,7 +322,7 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
+fn service_settings(config: &Config, page_key: PageKey, signing: SigningKey) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
@@ -330,6 +343,7 @@ fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
         upload_idle: config.upload.idle_timeout,
         upload_timeout: config.upload.timeout,
         keep_uploads: config.retention.uploads,
+        signing,
         page_key,
     }
 }
@@ -379,6 +393,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
             },
             give_up: config.archive.give_up,
         },
+        webhooks: webhooks::settings(config),
         check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,

@@ -47,6 +47,7 @@ use crate::service::Service;
 pub use cors::Cors;
 pub use problem::{Kind, Problem};
 pub use settings::{FileKey, Settings};
+pub use webhooks::event;
 
 /// What every call of this face stands on. Cheap to clone.
 #[derive(Clone)]

@@ -9,8 +9,10 @@ mod commit;
 mod cost;
 mod create;
 mod delete;
+mod deliveries;
 mod download;
 mod estimate;
+mod frame;
 mod gauges;
 mod inputs;
 mod lent;
@@ -64,6 +66,7 @@ use crate::domain::moderation::Moderation;
 use crate::domain::money::UsdRate;
 use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::SigningKey;
 use crate::provider::{LiveRoster, Roster};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
@@ -123,6 +126,8 @@ pub struct Settings {
     pub upload_timeout: Duration,
     /// How long an upload can be named by a create.
     pub keep_uploads: Duration,
+    /// What the secrets of webhooks are derived from.
+    pub signing: SigningKey,
     /// What page tokens are sealed with.
     pub page_key: PageKey,
 }

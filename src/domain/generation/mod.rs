@@ -36,6 +36,7 @@ pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
 pub use part::Part;
+pub(in crate::domain) use url::check_public_url;
 
 use self::invalid::Violations;
 use super::model::Catalog;

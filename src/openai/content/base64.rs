@@ -62,7 +62,7 @@ fn whole_groups(waiting: &mut BytesMut, mut piece: Bytes) -> Bytes {
     let lacking = (GROUP - waiting.len() % GROUP) % GROUP;
     let filling = piece.split_to(lacking.min(piece.len()));
     waiting.extend_from_slice(&filling);
-    if waiting.len() % GROUP != 0 {
+    if !waiting.len().is_multiple_of(GROUP) {
         return Bytes::new();
     }
     let over = piece.split_off(piece.len() - piece.len() % GROUP);

@@ -16,6 +16,7 @@ mod schema;
 mod spend;
 mod uploads;
 mod waiting;
+mod webhooks;
 mod write;
 
 use std::num::NonZeroUsize;

@@ -91,6 +91,11 @@ table! {
     DAILY_USED: Gauge Kind::Gauge, "mediagen_account_daily_used", ["account", "model"],
         "Generations of a model in the last 24 hours, as the provider said last.";
 
+    WEBHOOKS: Counter Kind::Counter, "mediagen_webhook_tries_total", ["outcome"],
+        "Calls to receivers of webhooks: by outcome: delivered, failed (tried again later), or given up with.";
+    WEBHOOKS_PENDING: Gauge Kind::Gauge, "mediagen_webhooks_pending", [],
+        "Ends of tasks that a receiver is still to be told of.";
+
     STREAMS: Gauge Kind::Gauge, "mediagen_streams_open", ["kind"],
         "Streams open now, over gRPC and HTTP: watch, download or upload.";
     WATCH_LAG: Histogram Kind::Histogram(FAST), "mediagen_watch_latency_seconds", [],

@@ -14,6 +14,7 @@ use mediagen::config::{Config, Key};
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope, TenantLimits};
 use mediagen::domain::id::TenantId;
 use mediagen::domain::time::Timestamp;
+use mediagen::domain::webhook::KeyWebhook;
 use mediagen::pb::v1::download_content_response::Part;
 use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
 use mediagen::pb::v1::{
@@ -60,6 +61,7 @@ fn key(id: &str, tenant: &str) -> Key {
         expires: None,
         revoked: None,
         limits: KeyLimits::default(),
+        webhook: KeyWebhook::default(),
     }
 }
 
