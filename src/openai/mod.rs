@@ -23,6 +23,7 @@ mod images;
 mod models;
 pub mod object;
 mod observed;
+mod path;
 pub mod problem;
 mod refusal;
 mod repeats;
@@ -39,10 +40,12 @@ use axum::routing::MethodRouter;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
-use observed::Watched;
-
 use crate::auth::Auth;
+use crate::domain::task::Task;
 use crate::service::Service;
+
+use object::Video;
+use observed::Watched;
 
 pub use cors::Cors;
 pub use problem::{Kind, Problem};
@@ -92,6 +95,15 @@ impl Face {
             settings: Arc::new(settings),
             refusals: Arc::default(),
         }
+    }
+
+    /// A task as it stands.
+    fn video(&self, task: &Task) -> Video {
+        Video::of(
+            task,
+            self.service.progress(task.id),
+            self.service.usd_rate(),
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/v1/models`: what may be asked for.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use http::{Method, StatusCode};
@@ -53,8 +54,10 @@ async fn list(State(face): State<Face>, Reader(caller): Reader) -> Json<Models> 
 async fn retrieve(
     State(face): State<Face>,
     Reader(caller): Reader,
-    Path(wanted): Path<String>,
+    wanted: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Model>, Problem> {
+    // What is not UTF-8 is the name of nothing.
+    let wanted = wanted.map(|Path(wanted)| wanted).unwrap_or_default();
     let found = face.service.with_models(&caller, |models| {
         let mut shown = models.iter().map(Model::of);
         shown.find(|model| model.names.contains(&wanted))

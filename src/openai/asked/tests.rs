@@ -127,7 +127,7 @@ fn what_is_wrong_goes_by_the_callers_name() {
         (r#"{"size": "1280x720", "ratio": "720:1280"}"#, &["ratio"]),
         (r#"{"n": "2"}"#, &["n"]),
         (r#"{"count": "2"}"#, &["count"]),
-        (r#"{"n": 1, "count": 2}"#, &["count"]),
+        (r#"{"n": 1, "count": 2}"#, &["n"]),
         (r#"{"seed": -1, "audio": "true"}"#, &["seed", "audio"]),
         (r#"{"priority": 1.5}"#, &["priority"]),
         (r#"{"timeout": -1}"#, &["timeout"]),

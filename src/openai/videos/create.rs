@@ -8,7 +8,6 @@ use crate::domain::generation::Media;
 use crate::openai::asked::{Asked, Given};
 use crate::openai::body::{self, Form, Format};
 use crate::openai::gate::Maker;
-use crate::openai::object::Video;
 use crate::openai::{Face, Problem, answer};
 
 pub(super) async fn create(
@@ -34,6 +33,6 @@ pub(super) async fn create(
     asked.request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
     let task = asked.make(&face, caller, lent).await?;
     let rate = face.service.usd_rate();
-    let shown = Video::of(&task, face.service.progress(task.id), rate);
+    let shown = face.video(&task);
     Ok(answer::about(&task, rate, &shown))
 }

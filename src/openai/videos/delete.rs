@@ -1,12 +1,13 @@
 //! `DELETE /v1/videos/{id}`: ends what is under way, and removes what has ended; it says which.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::domain::generation::Media;
 use crate::openai::gate::Maker;
-use crate::openai::object::{Name, status, task_id};
+use crate::openai::object::{Name, status};
+use crate::openai::path::Named;
 use crate::openai::{Face, Problem, answer, refusal};
 use crate::service::{CancelOutcome, DeleteError};
 
@@ -29,9 +30,8 @@ struct Deleted {
 pub(super) async fn delete(
     State(face): State<Face>,
     Maker(caller): Maker,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, Problem> {
-    let id = task_id(&id).map_err(|_| refusal::no_task())?;
     let found = face.service.status(&caller.tenant, id).await;
     let task = found.map_err(|error| refusal::lookup(id, error))?;
     let (name, rate) = (Name::of(&task), face.service.usd_rate());

@@ -28,11 +28,7 @@ pub(super) async fn list(
     let request = read(query.as_deref().unwrap_or_default())?;
     let page = face.service.walk(caller.tenant, request).await;
     let page = page.map_err(refusal::walk)?;
-    let rate = face.service.usd_rate();
-    let tasks = page.tasks.iter();
-    let data: Vec<Video> = tasks
-        .map(|task| Video::of(task, face.service.progress(task.id), rate))
-        .collect();
+    let data: Vec<Video> = page.tasks.iter().map(|task| face.video(task)).collect();
     Ok(Json(List {
         object: "list",
         first_id: data.first().map(|video| video.id.clone()),

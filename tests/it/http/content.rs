@@ -334,6 +334,7 @@ pub(super) fn two_tenants(config: &mut Config) {
         scopes: Scope::ALL.to_vec(),
         expires: None,
         revoked: None,
+        webhook: mediagen::domain::webhook::KeyWebhook::default(),
         limits: KeyLimits {
             streams,
             ..KeyLimits::default()

@@ -24,6 +24,7 @@ fn keyed(config: &mut Config) {
         scopes: scopes.to_vec(),
         expires: None,
         revoked: None,
+        webhook: mediagen::domain::webhook::KeyWebhook::default(),
         limits: KeyLimits::default(),
     };
     let mut fast = key("fast", &Scope::ALL);

@@ -93,6 +93,7 @@ fn narrow(config: &mut Config) {
         scopes: Scope::ALL.to_vec(),
         expires: None,
         revoked: None,
+        webhook: mediagen::domain::webhook::KeyWebhook::default(),
         limits: KeyLimits {
             tasks_in_flight: Some(1),
             ..KeyLimits::default()
