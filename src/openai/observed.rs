@@ -246,11 +246,9 @@ mod tests {
             paths: ["/panics", "/fine"].into(),
             is_draining: Arc::new(move || is_draining),
         };
-        let panics = async || {
-            if !is_draining {
-                panic!("secret");
-            }
-        };
+        async fn panics() {
+            panic!("secret");
+        }
         let router = axum::Router::new()
             .route("/panics", get(panics))
             .route("/fine", get(async || "fine"))

@@ -7,6 +7,7 @@ use mediagen::config::Config;
 use mediagen::config::callers::digest;
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
 use mediagen::domain::id::TenantId;
+use mediagen::domain::webhook::KeyWebhook;
 use serde_json::{Value, json};
 
 use super::described::{Document, Operation};
@@ -26,6 +27,7 @@ fn keyed(config: &mut Config) {
         revoked: None,
         webhook: mediagen::domain::webhook::KeyWebhook::default(),
         limits: KeyLimits::default(),
+        webhook: KeyWebhook::default(),
     };
     let mut fast = key("fast", &Scope::ALL);
     fast.limits.requests_per_minute = Some(1);
