@@ -17,6 +17,7 @@ mod measured;
 mod media_type;
 mod operation;
 mod options;
+mod part;
 mod placing;
 mod rules;
 mod spelling;
@@ -34,6 +35,8 @@ pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
+pub use part::Part;
+pub(in crate::domain) use url::check_public_url;
 
 use self::invalid::Violations;
 use super::model::Catalog;

@@ -6,14 +6,18 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 
 use super::taker::Taker;
-use crate::domain::generation::{DraftInput, DraftSource, Keyframe, Moment, Role};
+use crate::domain::generation::{DraftInput, DraftSource, Keyframe, Media, Moment, Role};
 use crate::domain::value::Value;
 use crate::openai::body::{Members, kind};
 
 /// The inputs of a body: one, or a list of them.
-pub(super) fn inputs(taker: &mut Taker) -> Vec<DraftInput> {
-    let names = ["input_reference", "input_references"];
-    let Some(given) = taker.any("input_references", &names) else {
+pub(super) fn inputs(taker: &mut Taker, output: Media) -> Vec<DraftInput> {
+    let names = match output {
+        // OpenAI's calls for images have the short name.
+        Media::Image => &["input_reference", "input_references", "image", "images"][..],
+        Media::Video | Media::Audio => &["input_reference", "input_references"],
+    };
+    let Some(given) = taker.any("input_references", names) else {
         return Vec::new();
     };
     let each = match taker.unfolded(given) {

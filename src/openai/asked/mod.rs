@@ -23,8 +23,9 @@ use super::refusal::{self, Words};
 use super::{Face, Problem};
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, InvalidField, InvalidReason, Media, Operation};
+use crate::domain::id::TaskId;
 use crate::domain::task::Task;
-use crate::service::{Lent, NewRequest};
+use crate::service::{Lent, NewRequest, NotAll};
 
 /// A body's members, and what brought them.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,59 @@ impl Asked {
         }
     }
 
+    /// Notes what is wrong with a field, by the domain's name of it.
+    pub fn refuse(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        self.wrong.push(invalid(field, problem));
+    }
+
+    /// Settles members of OpenAI's own (a name, and the values that ask for nothing): those values are
+    /// left out where the model has no such option or no such value, and any other is refused where it
+    /// has no such option, though Runway might pass it over. A size of `auto` leaves the choice.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn settle(
+        &mut self,
+        face: &Face,
+        caller: &Caller,
+        foreign: &[(&str, &[&str])],
+    ) -> Result<(), Problem> {
+        let draft = &self.request.draft;
+        let is_any_size = draft.size.eq_ignore_ascii_case("auto");
+        if !is_any_size
+            && !foreign
+                .iter()
+                .any(|(name, _)| draft.options.contains_key(*name))
+        {
+            return Ok(());
+        }
+        let (service, tenant) = (&face.service, &caller.tenant);
+        let failed = |error| refusal::store("Create", &error);
+        let listed = service.options_of(tenant, draft).await.map_err(failed)?;
+        let found = service.check(tenant, self.request.clone()).await;
+        let found = found.map_err(failed)?;
+        let is_wrong = |field: &str| found.iter().any(|found| found.field == field);
+        if is_any_size && is_wrong("size") {
+            self.request.draft.size.clear();
+        }
+        for (name, empty) in foreign {
+            let options = &mut self.request.draft.options;
+            let Some(value) = options.get(*name) else {
+                continue;
+            };
+            let field = format!("provider_options.{name}");
+            let is_listed = listed.as_ref().is_none_or(|listed| listed.contains(*name));
+            if value.as_str().is_some_and(|value| empty.contains(&value)) {
+                if !is_listed || is_wrong(&field) {
+                    options.remove(*name);
+                }
+            } else if !is_listed {
+                self.refuse(field, "is nothing that the model takes");
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the task, or finds the one that this request made before. `lent` are the files that came
     /// with it.
     ///
@@ -79,14 +133,36 @@ impl Asked {
         caller: Caller,
         lent: Vec<Lent>,
     ) -> Result<Arc<Task>, Problem> {
+        let (request, words) = self.sound(face, &caller).await?;
+        let made = face.service.create_with(caller, request, lent).await;
+        made.map_err(|error| refusal::create(error, &words))
+    }
+
+    /// Makes so many outputs, by one task or several, or finds those tasks.
+    ///
+    /// # Errors
+    /// The same, with the tasks that were made before one was refused.
+    pub async fn make_many(
+        self,
+        face: &Face,
+        caller: Caller,
+        count: u32,
+    ) -> Result<Vec<Arc<Task>>, (Problem, Vec<TaskId>)> {
+        let sound = self.sound(face, &caller).await;
+        let (request, words) = sound.map_err(|problem| (problem, Vec::new()))?;
+        let made = face.service.create_many(caller, request, count).await;
+        made.map_err(|NotAll { error, made }| (refusal::create(error, &words), made))
+    }
+
+    /// The request, if all of it could be read.
+    async fn sound(self, face: &Face, caller: &Caller) -> Result<(NewRequest, Words), Problem> {
         let Self {
             request,
             words,
             mut wrong,
         } = self;
         if wrong.is_empty() {
-            let made = face.service.create_with(caller, request, lent).await;
-            return made.map_err(|error| refusal::create(error, &words));
+            return Ok((request, words));
         }
         let found = face.service.check(&caller.tenant, request).await;
         let mut found = found.map_err(|error| refusal::store("Create", &error))?;
@@ -101,7 +177,7 @@ fn draft(taker: &mut Taker, output: Media) -> Draft {
     Draft {
         model: taker.text("model", &["model"]).unwrap_or_default(),
         prompt: taker.text("prompt", &["prompt"]).unwrap_or_default(),
-        inputs: input::inputs(taker),
+        inputs: input::inputs(taker, output),
         seconds: taker.seconds(),
         size: taker.size(),
         count: taker.small("count", &["n", "count"]),

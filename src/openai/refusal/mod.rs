@@ -12,9 +12,8 @@ use http::StatusCode;
 
 pub(super) use words::{Words, invalid};
 
-use super::{Kind, Problem};
+use super::{Kind, Problem, object};
 use crate::domain::id::TaskId;
-use crate::domain::task::Status;
 use crate::service::{
     ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, LookupError,
     StoreError, UploadError, WalkError, WatchEnd, WatchError,
@@ -107,64 +106,80 @@ pub(super) fn watch_end(end: WatchEnd) -> Problem {
     }
 }
 
-/// Why a download cannot begin.
+/// Why an output cannot be read. What ended without one is told in more words by who knows the task.
 pub(super) fn download(id: TaskId, error: DownloadError) -> Problem {
     let problem = match error {
         DownloadError::Lookup(error) => return lookup(id, error),
-        DownloadError::NotReady(status) => not_ready(status),
-        DownloadError::TooMany { limit } => return too_many("downloads", limit),
-        DownloadError::NoOutput => missing("the task has no output", "no_output"),
+        DownloadError::NotReady(status) => {
+            let status = object::status(status);
+            let message =
+                format!("the content is not ready: the task is {status}; ask again later");
+            missing(&message, "video_not_ready").retry_after(SHORTLY)
+        }
+        DownloadError::NoOutput => missing("the task has no content", "no_content"),
+        DownloadError::TooMany { limit } => {
+            let message = format!("{limit} downloads are open, as many as may be");
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let full = Problem::new(status, Kind::RateLimit, message).code("too_many_downloads");
+            full.retry_after(SHORTLY)
+        }
         DownloadError::Index { count } => {
-            let message = format!("there is no output of that index: the task has {count}");
-            missing(&message, "output_index_out_of_range").param("index")
+            let message = format!("the task has {count} output(s), counted from 0");
+            missing(&message, "index_out_of_range").param("index")
         }
         DownloadError::Offset { size } => {
-            let message = format!("the range begins beyond the end: the output has {size} bytes");
+            let message = format!("the output has {size} bytes");
             let status = StatusCode::RANGE_NOT_SATISFIABLE;
-            let beyond = Problem::new(status, Kind::InvalidRequest, message);
-            beyond.code("range_not_satisfiable").param("Range")
+            Problem::new(status, Kind::InvalidRequest, message).code("range_not_satisfiable")
         }
         DownloadError::Changed => {
-            let message = "the output is another than the one named: begin again at its first byte";
+            let message = "the output has another SHA-256: begin again at 0";
             let status = StatusCode::PRECONDITION_FAILED;
-            Problem::new(status, Kind::InvalidRequest, message).code("output_changed")
+            Problem::new(status, Kind::InvalidRequest, message).code("precondition_failed")
         }
     };
     problem.task(id)
 }
 
-fn not_ready(status: Status) -> Problem {
-    let said = status.as_str().to_ascii_lowercase();
-    match status {
-        Status::Failed | Status::Cancelled | Status::Completed => missing(
-            &format!("the task is {said} and has no output"),
-            "no_output",
-        ),
-        Status::Queued | Status::Throttled | Status::SubmissionUnknown | Status::InProgress => {
-            let message = format!("the task is {said}: wait until it is completed");
-            missing(&message, "video_not_ready").retry_after(SHORTLY)
-        }
-    }
-}
-
-/// Why a download ends before its last byte, where that can still be said.
-pub(super) fn download_end(id: TaskId, end: &DownloadEnd) -> Problem {
+/// Why a download ended, where nothing has been sent yet.
+pub(super) fn download_end(id: TaskId, next_offset: u64, end: &DownloadEnd) -> Problem {
+    broke_off(id, next_offset, end);
+    let lost = |message: &str, code| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, Kind::Server, message).code(code)
+    };
     let problem = match end {
-        DownloadEnd::Archive(error) => {
-            tracing::error!(task = %id, %error, "a download broke off");
-            match error {
-                ArchiveError::Missing => lost("the output is gone", "output_missing"),
-                ArchiveError::Damaged(_) => lost("the stored output is damaged", "output_corrupt"),
-                ArchiveError::Unavailable(_) => archive_unavailable(),
-            }
+        DownloadEnd::Archive(ArchiveError::Missing) => {
+            lost("the stored output is gone", "output_missing")
+        }
+        DownloadEnd::Archive(ArchiveError::Damaged(_)) => {
+            lost("the stored output is damaged", "output_corrupt")
+        }
+        DownloadEnd::Archive(ArchiveError::Unavailable(_)) => {
+            let message = "the stored output cannot be read now";
+            unavailable(message, "storage_unavailable")
         }
         DownloadEnd::ReaderStalled { .. } => {
-            let message = "the stream was not read in time: go on with a range";
-            timed_out(message, "reader_stalled")
+            unavailable("the output was not read in time", "reader_stalled")
         }
         DownloadEnd::Draining { .. } => draining(),
     };
     problem.task(id)
+}
+
+/// Logs the end of a download before its last byte; who reads learns it by the end alone.
+pub(super) fn broke_off(id: TaskId, next_offset: u64, end: &DownloadEnd) {
+    match end {
+        DownloadEnd::Archive(error) => {
+            tracing::error!(task = %id, next_offset, %error, "a download broke off");
+        }
+        DownloadEnd::ReaderStalled { .. } => {
+            tracing::debug!(task = %id, next_offset, "a download was not read in time");
+        }
+        DownloadEnd::Draining { .. } => {
+            tracing::debug!(task = %id, next_offset, "a download ended with the server");
+        }
+    }
 }
 
 /// Why a file was not kept; `param` is where the request has it. The stream's own break is said by
@@ -227,7 +242,8 @@ pub(super) fn walk(error: WalkError) -> Problem {
     }
 }
 
-fn too_many(what: &str, limit: usize) -> Problem {
+/// 429: as many of something are open as may be.
+pub(super) fn too_many(what: &str, limit: usize) -> Problem {
     let message = format!("{limit} {what} are open, as many as may be");
     let status = StatusCode::TOO_MANY_REQUESTS;
     let full = Problem::new(status, Kind::RateLimit, message).code("stream_limit_reached");
@@ -237,12 +253,6 @@ fn too_many(what: &str, limit: usize) -> Problem {
 /// 408: the caller was too slow.
 pub(super) fn timed_out(message: &str, code: &'static str) -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, Kind::InvalidRequest, message).code(code)
-}
-
-/// 500: what was kept is no longer there, and no repeat brings it back.
-fn lost(message: &str, code: &'static str) -> Problem {
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    Problem::new(status, Kind::Server, message).code(code)
 }
 
 fn archive_unavailable() -> Problem {

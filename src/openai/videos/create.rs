@@ -29,7 +29,8 @@ pub(super) async fn create(
             (Given { members, is_form }, lent)
         }
     };
-    let asked = Asked::read(given, Media::Video, &headers);
+    let mut asked = Asked::read(given, Media::Video, &headers);
+    asked.request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
     let task = asked.make(&face, caller, lent).await?;
     let rate = face.service.usd_rate();
     let shown = face.video(&task);

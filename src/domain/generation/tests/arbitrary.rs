@@ -155,7 +155,7 @@ proptest! {
 
     #[test]
     fn equal_drafts_have_equal_fingerprints_and_others_do_not(one in drafts(), two in drafts()) {
-        let print = |draft: &Draft| fingerprint(draft, &BTreeMap::new(), None, 0);
+        let print = |draft: &Draft| fingerprint(draft, &BTreeMap::new(), None, 0, "");
         prop_assert_eq!(print(&one), print(&one.clone()));
         let same = format!("{one:?}") == format!("{two:?}");
         prop_assert_eq!(print(&one) == print(&two), same);
