@@ -131,9 +131,10 @@ pub fn routes(face: Face, beside: Router) -> Router {
             .route(path, answer.clone())
             .route(&format!("/v1{path}"), answer);
     }
+    let service = face.service.clone();
     let watched = Watched {
-        face: face.clone(),
         paths: paths.into(),
+        is_draining: Arc::new(move || service.is_draining()),
     };
     router
         .layer(map_response(observed::enveloped))
