@@ -25,7 +25,6 @@ fn keyed(config: &mut Config) {
         scopes: scopes.to_vec(),
         expires: None,
         revoked: None,
-        webhook: KeyWebhook::default(),
         limits: KeyLimits::default(),
         webhook: KeyWebhook::default(),
     };
