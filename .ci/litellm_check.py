@@ -158,7 +158,7 @@ def listed(ours: dict) -> None:
 def refusals(ours: dict, keyed_url: str) -> None:
     wrong = expect(
         litellm.BadRequestError,
-        lambda: litellm.video_generation(model=ALIAS, prompt="A lake", size="1x1", **ours),
+        lambda: litellm.video_generation(model="openai/gen4.5", prompt="A lake", size="1x1", **ours),
     )
     assert wrong.status_code == 400 and '"size"' in str(wrong), wrong
     missing = expect(

@@ -363,13 +363,7 @@ def keys(url: str, video_id: str, own: str, reader: str, stranger: str, poor: st
 def paced(counted: Counted) -> None:
     """The key's calls a minute are few: the SDK is told how long to wait, and waits when let."""
     once_only = counted.client.with_options(max_retries=0)
-    for _ in range(30):
-        try:
-            once_only.models.list()
-        except openai.RateLimitError as refused:
-            break
-    else:
-        raise AssertionError("thirty calls at once were let through")
+    refused = expect(openai.RateLimitError, lambda: [once_only.models.list() for _ in range(30)])
     wait = int(refused.response.headers["retry-after"])
     assert refused.type == "rate_limit_error" and 0 < wait <= 60, refused.body
     begun, before = time.monotonic(), counted.sent
