@@ -10,7 +10,9 @@ import asyncio
 import base64
 import hashlib
 import pathlib
+import socket
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -34,6 +36,40 @@ class Counted:
         self.sent += 1
 
 
+class Lossy:
+    """A way to the server on which the first answer is lost, once the server has begun to give it."""
+
+    def __init__(self, url: str) -> None:
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        self.server = (host, int(port))
+        self.lost = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(self.server)
+            for way in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self.carry, args=way, daemon=True).start()
+
+    def carry(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+        try:
+            while piece := source.recv(1 << 16):
+                if is_answer and not self.lost:
+                    self.lost += 1
+                    break
+                target.sendall(piece)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 def main(url: str, folder: str, own: str, reader: str, stranger: str, poor: str) -> None:
     # The SDK says of every call here that OpenAI's own service for it has ended.
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -49,6 +85,7 @@ def main(url: str, folder: str, own: str, reader: str, stranger: str, poor: str)
     asyncio.run(asynchronous(url, own, first))
     forms(client)
     once(counted)
+    lost_answers(client, url, own)
     ended = failed(client)
     deleted = deletions(client)
     listed(client, {first, second, ended}, deleted)
@@ -223,6 +260,25 @@ def once(counted: Counted) -> None:
     )
     assert other.type == "idempotency_error" and counted.sent == before + 1, (other, counted.sent)
     told("an Idempotency-Key makes one video; with another body it is a conflict, asked once")
+
+
+def lost_answers(client: openai.OpenAI, url: str, key: str) -> None:
+    """The SDK repeats by itself what it got no answer to: nothing is made, and paid for, twice."""
+
+    def video(lossy: openai.OpenAI) -> None:
+        assert lossy.videos.create(prompt=prompt, model="gen4.5").id
+
+    def image(lossy: openai.OpenAI) -> None:
+        assert lossy.images.generate(prompt=prompt, model="gen4_image").data[0].url
+
+    for make in (video, image):
+        prompt = f"A lake that is lost {time.time_ns()} [sandbox:seconds=1]"
+        before = len(list(client.videos.list(limit=100)))
+        way = Lossy(url)
+        make(openai.OpenAI(api_key=key, base_url=f"{way.url}/v1"))
+        made = len(list(client.videos.list(limit=100))) - before
+        assert (way.lost, made) == (1, 1), (way.lost, made)
+        told(f"the answer to a create of {make.__name__} is lost, and asked for again: one is made")
 
 
 def failed(client: openai.OpenAI) -> str:
