@@ -108,13 +108,13 @@ def ways(ours: dict, picture: pathlib.Path) -> None:
             "further fields": {"input_reference": ADDRESS, "ratio": "1280:720", "seed": 7},
             "an extra body": {"input_reference": ADDRESS, "extra_body": {"ratio": "1280:720", "seed": 7}},
             "our provider's name": {"model": "openai/runwayml/gen4_turbo", "input_reference": ADDRESS},
-            "no length": {"input_reference": ADDRESS, "user": "somebody"},
+            "no length": {"input_reference": ADDRESS, "user": "somebody", "seconds": None},
         }
         for what, more in inputs.items():
-            request = {"model": ALIAS, "prompt": PROMPT, **more, **ours}
-            video = litellm.video_generation(**request)
-            assert video.size == "1280x720" and video.usage["duration_seconds"] == 5, (what, video)
-            assert ended(video.id, ours).status == "completed", what
+            request = {"model": ALIAS, "prompt": PROMPT, "seconds": 5, **more, **ours}
+            video = ended(litellm.video_generation(**request).id, ours)
+            assert video.status == "completed", (what, video)
+            assert (video.size, video.seconds, video.usage["cost_usd"]) == ("1280x720", "5", 0.25), (what, video)
     told(f"video_generation with {', '.join(inputs)}")
     again = {"model": "openai/gen4.5", "prompt": PROMPT, "extra_headers": {"Idempotency-Key": str(time.time_ns())}}
     ids = {litellm.video_generation(**again, **ours).id for _ in range(2)}
