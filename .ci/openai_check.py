@@ -334,7 +334,7 @@ def refusals(client: openai.OpenAI) -> None:
         "seconds": {"seconds": "99"},
         "model": {"model": "gen0"},
         "prompt": {"prompt": ""},
-        "colour": {"extra_body": {"colour": "red"}},
+        "colour": {"model": "veo3.1", "seconds": "8", "size": "1280x720", "extra_body": {"colour": "red"}},
     }
     for param, case in cases.items():
         request = {"model": "gen4.5", "prompt": "A lake", **case}
