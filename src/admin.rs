@@ -59,7 +59,7 @@ async fn show(State(admin): State<Admin>, headers: HeaderMap) -> Response {
         let ask = [(WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, ask, text).into_response();
     }
-    admin.service.set_gauges();
+    admin.service.set_gauges().await;
     let kind = [
         (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),

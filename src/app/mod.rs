@@ -6,6 +6,7 @@ mod reload;
 mod secret;
 mod source;
 mod told;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use source::Source;
+pub use webhooks::signing_key;
 
 use accounts::Opener;
 use faces::Faces;
@@ -28,10 +30,12 @@ use crate::config::{Access, Account, Config, OnUnknownOutcome};
 use crate::domain::generation::Limits as InputLimits;
 use crate::domain::model::{Catalog, ProviderKind};
 use crate::domain::task::UnknownPolicy;
+use crate::domain::webhook::SigningKey;
 use crate::egress::Egress;
 use crate::grpc::listener::{self, Limits, Tls, TlsFiles};
+use crate::grpc::web::Web;
 use crate::grpc::{self, GateLayer, Health, LimitLayer, MessageLimits};
-use crate::openai::{self, Face, FileKey};
+use crate::openai::{self, Cors, Face, FileKey};
 use crate::provider::{Accounts, LiveRoster, Roster};
 use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
@@ -110,8 +114,12 @@ pub async fn start_from(
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
     let grpc = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
         .context("the compiled-in descriptors are broken")?;
-    let http = openai::routes(face).merge(admin);
-    let routes = Faces { grpc, http };
+    let routes = Faces {
+        web: config.http.grpc_web.then(|| Web::new(grpc.clone())),
+        grpc,
+        http: openai::routes(face, admin),
+        cors: Cors::new(&config.http.cors.origins).map(Arc::new),
+    };
     if let Some(tls) = &tls {
         faces.spawn(tls.clone().follow(TLS_RELOAD, faces.clone()));
     }
@@ -185,6 +193,7 @@ async fn start_work(
         routes: Arc::new(config.routing.routes.clone()),
         callers: Arc::new(config.callers.limits.clone()),
     });
+    let signing = webhooks::kept_signing_key(&config.data_dir)?;
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
@@ -193,6 +202,7 @@ async fn start_work(
         settings: service_settings(
             config,
             PageKey::new(secret::kept(&config.data_dir, "page.key")?),
+            signing.clone(),
         ),
     });
     let recalled = service.recall_moderation().await;
@@ -205,7 +215,15 @@ async fn start_work(
     };
     let reloader = Reloader::new(config, source, opener, live);
     let settings = worker_settings(config);
-    let desk = Desk::new(store, archive, roster, egress, work.clone(), settings);
+    let notices = webhooks::notices(service.usd_rate(), signing)?;
+    let desk = Desk::new(
+        store,
+        archive,
+        roster,
+        (egress, notices),
+        work.clone(),
+        settings,
+    );
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
 }
@@ -304,7 +322,7 @@ fn owner(config: &Config) -> &'static str {
     }
 }
 
-fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
+fn service_settings(config: &Config, page_key: PageKey, signing: SigningKey) -> service::Settings {
     service::Settings {
         usd_rate: config.runway.usd_per_credit,
         limits: InputLimits {
@@ -325,6 +343,7 @@ fn service_settings(config: &Config, page_key: PageKey) -> service::Settings {
         upload_idle: config.upload.idle_timeout,
         upload_timeout: config.upload.timeout,
         keep_uploads: config.retention.uploads,
+        signing,
         page_key,
     }
 }
@@ -374,6 +393,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
             },
             give_up: config.archive.give_up,
         },
+        webhooks: webhooks::settings(config),
         check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,
@@ -398,6 +418,12 @@ fn listener_limits(config: &Config) -> Limits {
     Limits {
         handshake_timeout: limits.handshake_timeout,
         preface_timeout: limits.preface_timeout,
+        http1_untaken: config.download.reader_timeout,
+        // A reader that comes back in between is told where to resume.
+        stream_untaken: 2 * config
+            .download
+            .reader_timeout
+            .max(config.watch.reader_timeout),
         max_connections: limits.max_connections,
         max_connections_per_ip: limits.max_connections_per_ip,
         max_concurrent_streams: limits.max_streams_per_connection,

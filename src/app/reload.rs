@@ -340,6 +340,7 @@ fn fixed(config: &Config) -> Vec<(&'static str, String)> {
         ("upload", text(&config.upload)),
         ("submit", text(&config.submit)),
         ("poll", text(&config.poll)),
+        ("webhooks", text(&config.webhooks)),
         ("runway.usd_per_credit", text(&config.runway.usd_per_credit)),
         (
             "routing.check_accounts",

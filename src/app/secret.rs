@@ -32,3 +32,16 @@ fn private(path: &Path) -> std::io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+/// The secret of that name; `None` where there is none that is whole.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub(super) fn found(folder: &Path, name: &str) -> anyhow::Result<Option<[u8; 32]>> {
+    let path = folder.join(name);
+    match std::fs::read(&path) {
+        Ok(known) => Ok(known.try_into().ok()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}

@@ -21,6 +21,7 @@ fn key(id: &str) -> Key {
         expires: None,
         revoked: None,
         limits: KeyLimits::default(),
+        webhook: crate::domain::webhook::KeyWebhook::default(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::config::quantity::parse_duration;
 use crate::config::{self, Environment, Key, Setting};
 use crate::domain::caller::AllowedModels;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Allowed;
 
 /// What is to be done with keys.
 #[derive(Args, Clone, Debug)]
@@ -105,6 +106,9 @@ struct CreateKeyArgs {
     /// The same in credits
     #[arg(long, value_name = "N", conflicts_with = "usd_per_month")]
     credits_per_month: Option<u64>,
+    /// Who is told when one of its tasks ends that names nobody itself
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -168,6 +172,13 @@ impl FileArgs {
         place.map(|(_, place)| place)
     }
 
+    /// What webhooks may call beside public addresses; `None`: the configuration cannot be read.
+    fn webhook_origins(&self, env: &Environment) -> Option<Allowed> {
+        let config = config_file(self.config.as_ref(), env);
+        let basics = config::webhook_basics(config.as_deref(), env, &self.settings());
+        basics.ok().map(|(_, allowed)| allowed)
+    }
+
     fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         if let Some(folder) = &self.data_dir {
@@ -207,9 +218,14 @@ fn create(args: &CreateKeyArgs, env: &Environment) -> Result<(), Failure> {
 impl CreateKeyArgs {
     /// Names the flags that are wrong. Of the digest nothing can be: it is new.
     fn check(&self, id: &str, entry: &Map<String, Json>, env: &Environment) -> Result<(), Failure> {
-        let mut wrong: Vec<String> = file::faults(entry, env)
+        let allowed = self.file.webhook_origins(env);
+        let flag = |field: String| match field.as_str() {
+            "url" => "webhook".to_owned(),
+            _ => field.replace('_', "-"),
+        };
+        let mut wrong: Vec<String> = file::faults(entry, env, allowed.as_ref())
             .into_iter()
-            .map(|(field, text)| format!("--{}: {text}", field.replace('_', "-")))
+            .map(|(field, text)| format!("--{}: {text}", flag(field)))
             .collect();
         if let Some(place) = self.file.configured(id, env) {
             let text =
@@ -247,6 +263,13 @@ impl CreateKeyArgs {
             ("scopes", self.scopes.clone().into()),
             ("expires", end(self.expires.as_deref())?),
             ("limits", limits.into()),
+            (
+                "webhook",
+                self.webhook
+                    .as_ref()
+                    .map(|url| json!({ "url": url }))
+                    .into(),
+            ),
             ("created", time(Timestamp(Clock.now_ms())).into()),
             ("note", self.note.clone().into()),
         ];

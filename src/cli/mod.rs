@@ -36,6 +36,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod webhooks;
 mod when;
 
 use clap::{Parser, Subcommand};
@@ -96,6 +97,9 @@ enum Command {
     /// Makes, lists and revokes the API keys of a server. Needs none to run
     #[command(after_help = KEYS_HELP)]
     Keys(keys::KeysArgs),
+    /// Prints what webhooks are signed with. Needs no server, but its data folder
+    #[command(after_help = WEBHOOKS_HELP)]
+    Webhooks(webhooks::WebhooksArgs),
     /// Checks a configuration, or prints what is in force. Needs no server
     #[command(after_help = CONFIG_HELP)]
     Config(config::ConfigArgs),
@@ -131,6 +135,7 @@ impl Cli {
             Command::Models(args) => models::models(args).await,
             Command::Catalog(args) => catalog::run(args, env),
             Command::Keys(args) => keys::run(args, env),
+            Command::Webhooks(args) => webhooks::run(args, env),
             Command::Config(args) => config::run(args, env),
             Command::Serve(_) | Command::Sandbox(_) | Command::Generate(_) => Ok(()),
         }
@@ -154,6 +159,7 @@ impl Cli {
             Command::Models(args) => args.connection.json,
             Command::Catalog(args) => args.wants_json(),
             Command::Keys(args) => args.wants_json(),
+            Command::Webhooks(args) => args.wants_json(),
         }
     }
 }
@@ -254,6 +260,16 @@ Examples:
   mediagen keys list --json
   mediagen keys revoke viewer";
 
+const WEBHOOKS_HELP: &str = "\
+Whoever is told of the end of a task (--webhook of `create`, or the key's own) verifies the signature
+with this secret, in the way of https://www.standardwebhooks.com. Each key has another; without --key it
+is that of callers on a server without keys. The server makes its own part, webhook.key in its data
+folder, when it starts for the first time; a secret in the configuration of the key goes before it.
+
+Examples:
+  mediagen webhooks secret --data-dir /var/lib/mediagen
+  mediagen webhooks secret --config mediagen.yaml --key alice";
+
 const COSTS_HELP: &str = "\
 CHARGED is what the provider charged, OPEN the estimates of what is not settled yet: in credits, and
 in US dollars beside it.
@@ -308,6 +324,9 @@ mod command_line {
             "mediagen keys list --data-dir d --sandbox --json",
             "mediagen keys revoke viewer --config mediagen.yaml",
             "mediagen status task_1 --api-key mg_a_b",
+            "mediagen create --webhook https://hooks.example.com/a lake",
+            "mediagen keys create --id a --webhook https://hooks.example.com/a",
+            "mediagen webhooks secret --key alice --data-dir d --sandbox --json",
         ];
         for line in lines {
             Cli::try_parse_from(line.split(' '))

@@ -77,6 +77,10 @@ pub struct RequestArgs {
     /// [default: a fresh one]
     #[arg(long, value_name = "ID")]
     pub request_id: Option<String>,
+    /// Who is told when the task ends: an https URL, called with a signed POST [default: whom the server
+    /// has for the key, if anybody]
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
     /// How long the provider may take, as 30m [default: the server's]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -132,6 +136,7 @@ impl RequestArgs {
                 .map(prost_types::Duration::try_from)
                 .transpose()
                 .context("--timeout")?,
+            webhook_url: self.webhook.clone().unwrap_or_default(),
             ..CreateRequest::default()
         })
     }

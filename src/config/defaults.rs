@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::{DAY, MINUTE};
+use crate::domain::model::{canonical, dimensions};
 
 /// What a Create gets that does not say.
 #[derive(Clone, Debug)]
@@ -14,6 +15,10 @@ pub struct Defaults {
     pub image_to_video_model: String,
     /// The model of a call for images over HTTP that names none.
     pub image_model: String,
+    /// The size of a video where a model needs one, in the catalogue's spelling; `None`: the catalogue's.
+    pub video_size: Option<String>,
+    /// The same for images.
+    pub image_size: Option<String>,
     /// How long a task may take at the provider.
     pub task_timeout: Duration,
 }
@@ -42,8 +47,20 @@ impl Defaults {
             video_model: section.text("video_model"),
             image_to_video_model: section.text("image_to_video_model"),
             image_model: section.text("image_model"),
+            video_size: section.parsed("video_size", size),
+            image_size: section.parsed("image_size", size),
             task_timeout: section.duration("task_timeout", MINUTE..=2 * DAY),
         }
+    }
+}
+
+/// A size in pixels, in the catalogue's spelling.
+pub(super) fn size(text: &str) -> Result<String, String> {
+    let size = canonical(text);
+    if dimensions(&size).is_some() {
+        Ok(size)
+    } else {
+        Err(format!("`{text}` is no size; write it as 1280x720"))
     }
 }
 

@@ -6,7 +6,8 @@ use super::tree::Value;
 impl Section<'_> {
     /// The texts of the list `key`, trimmed; none when it is null or wrong.
     pub fn texts(&self, key: &'static str) -> Vec<String> {
-        let Some(node) = self.given(key) else {
+        let node = self.raw(key);
+        let Some(node) = node.filter(|node| !matches!(node.value, Value::Null)) else {
             return Vec::new();
         };
         let Value::List(items) = &node.value else {

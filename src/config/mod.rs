@@ -31,6 +31,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod webhooks;
 mod yaml;
 
 use std::fs::File;
@@ -54,6 +55,7 @@ pub use store::{Archive, Retention, Store};
 pub use streams::{Download, Upload, Watch};
 pub use submit::{OnUnknownOutcome, Poll, Submit};
 pub use telemetry::{MetricsAccess, Otlp, Telemetry};
+pub use webhooks::Webhooks;
 
 use problem::Report;
 use section::Section;
@@ -61,6 +63,7 @@ use tree::{Node, Origin, Value};
 
 use crate::domain::caller::AllowedModels;
 use crate::domain::model::Catalog;
+use crate::domain::webhook::Allowed;
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug)]
@@ -81,6 +84,8 @@ pub struct Config {
     pub download: Download,
     /// `UploadInput`.
     pub upload: Upload,
+    /// How the ends of tasks are told.
+    pub webhooks: Webhooks,
     /// Creating tasks at the provider.
     pub submit: Submit,
     /// Reading tasks at the provider.
@@ -167,8 +172,14 @@ impl Config {
         let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
         let catalog = routed.routing.name_groups(catalog);
-        let (callers, of_callers) =
-            Callers::read(root, env, runway.usd_per_credit, &data_dir, routed.master);
+        let (webhooks, allowed) = root.within("webhooks", Webhooks::read);
+        let (callers, of_callers) = Callers::read(
+            root,
+            env,
+            runway.usd_per_credit,
+            &data_dir,
+            (routed.master, allowed),
+        );
         warnings.extend(of_callers);
         Self {
             server: root.within("server", |section| {
@@ -180,6 +191,7 @@ impl Config {
             watch: root.within("watch", Watch::read),
             download: root.within("download", Download::read),
             upload: root.within("upload", Upload::read),
+            webhooks,
             submit: root.within("submit", Submit::read),
             poll: root.within("poll", |section| {
                 Poll::read(section, routed.is_local, sandbox)
@@ -228,6 +240,34 @@ pub fn keys_file(
         path.unwrap_or_default()
     });
     report.finish(path)
+}
+
+/// The data folder of a server with this configuration, and the origins that its webhooks may call
+/// beside public ones; nothing else of the configuration is looked at.
+pub fn webhook_basics(
+    file: Option<&Path>,
+    env: &Environment,
+    settings: &[Setting],
+) -> Result<(PathBuf, Allowed), Problems> {
+    let report = Report::new(env);
+    let (tree, _) = layers(file, env, settings)?;
+    let read = Section::root(&tree, &report, |root| {
+        root.leave_the_rest();
+        let sandbox = root.flag("sandbox");
+        let data_dir = root.path("data_dir").or_else(|| usual_data_dir(sandbox));
+        if data_dir.is_none() {
+            root.wrong(
+                "data_dir",
+                "this system names no data folder; give one with --data-dir",
+            );
+        }
+        let allowed = root.within("webhooks", |section| {
+            section.leave_the_rest();
+            webhooks::allowed(section)
+        });
+        (data_dir.unwrap_or_default(), allowed)
+    });
+    report.finish(read)
 }
 
 /// The names of the keys that a configuration holds itself, each with its place; none when it cannot

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::catalog::overlay::{Overlay, Patch};
 use super::catalog::{self, CatalogError, CatalogErrors, EMBEDDED, ENDPOINT, MAX_MODELS, OPENAI};
+use super::defaults::size;
 use super::env::Environment;
 use super::problem::{Problem, Problems, Report};
 use super::section::{Section, nearest};
@@ -58,6 +59,7 @@ fn read(root: &Section<'_>) -> Option<Effective> {
     let mut said = root.within("models", read_models);
     let mut file = base(root, path.as_ref())?;
     let mut joined = embedded(root, OPENAI)?;
+    set_sizes(root, [&mut file, &mut joined]);
     said.check_ids(root, &file);
     let mut warnings = Vec::new();
     let source = path.map(|path| path.display().to_string());
@@ -113,6 +115,28 @@ fn embedded(root: &Section<'_>, text: &str) -> Option<Json> {
         .map(|document| document.to_json())
         .map_err(|bug| root.wrong("catalog", &bug.to_string()))
         .ok()
+}
+
+/// Puts the operator's default sizes in the place of the catalogues' own.
+fn set_sizes(root: &Section<'_>, files: [&mut Json; 2]) {
+    let sizes = root.within("defaults", |section| {
+        section.leave_the_rest();
+        // What is wrong with one is told where all of the section is read.
+        let read = |key| {
+            section
+                .optional(key)
+                .and_then(|text| size(text.trim()).ok())
+        };
+        [("video", read("video_size")), ("image", read("image_size"))]
+    });
+    for file in files {
+        for (media, size) in &sizes {
+            let place = file.pointer_mut(&format!("/defaults/size/{media}"));
+            if let (Some(place), Some(size)) = (place, size) {
+                *place = Json::from(size.as_str());
+            }
+        }
+    }
 }
 
 fn set_defaults(root: &Section<'_>, catalog: &mut Catalog) {

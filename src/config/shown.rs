@@ -93,7 +93,9 @@ fn is_secret(path: &[&str]) -> bool {
     let is_file = key.ends_with("_file") || above == ["server", "tls"];
     let words = ["secret", "password", "token", "credential", "authorization"];
     let is_named = key.ends_with("key") || words.iter().any(|word| key.contains(word));
-    above.contains(&"headers") || (is_named && !is_file)
+    // An address that is told of ends may hold its receiver's own secret.
+    let is_hook = above.last() == Some(&"webhook") && key == "url";
+    above.contains(&"headers") || is_hook || (is_named && !is_file)
 }
 
 /// Whether a text is a URL with a name or password in it.

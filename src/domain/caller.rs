@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::id::TenantId;
 use super::moderation::ModerationLimits;
 use super::money::Millicredits;
+use super::webhook::Webhooks;
 
 /// The visible name of an API key. Not a secret, and never the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +99,8 @@ pub struct Callers {
     pub max_queued: Option<u32>,
     /// How much moderated work of a tenant is too much; `None`: any is let pass.
     pub moderation: Option<ModerationLimits>,
+    /// Who is told when a task ends.
+    pub webhooks: Webhooks,
 }
 
 impl KeyId {

@@ -22,3 +22,4 @@ pub mod time;
 pub mod trace;
 pub mod upload;
 pub mod value;
+pub mod webhook;

@@ -3,12 +3,15 @@
 //! Such an address must be https on the public Internet, by name, on port 443. The one exception is
 //! the loopback origin that the operator configured as a provider's base (the sandbox). There are
 //! no redirects, no proxies, no credentials and no encodings. Addresses that the operator wrote
-//! are none of this module's business.
+//! are none of this module's business. Receivers of webhooks are called by [`Hooks`], under the same
+//! rules, with exceptions of the operator's own.
 //!
 //! URLs are secrets here (they are signed): no error and no `Debug` of this module shows one.
 
 mod address;
+mod hooks;
 mod resolver;
+mod retry_after;
 mod target;
 
 use std::error::Error as StdError;
@@ -23,6 +26,8 @@ use reqwest::{Client, RequestBuilder, Response};
 use url::{Host, Url};
 
 pub use address::is_global;
+pub use hooks::{Heard, Hooks, Message};
+pub use retry_after::retry_after;
 
 use resolver::{Forbidden, Guarded, Lookup, Realm};
 use target::Target;
@@ -138,20 +143,11 @@ impl Egress {
         read_timeout: Duration,
     ) -> Result<Self, EgressError> {
         let build = |realm, https_only| {
-            Client::builder()
-                .dns_resolver(Guarded::new(realm, lookup.clone()))
-                .https_only(https_only)
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                .http1_only()
-                .retry(reqwest::retry::never())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(read_timeout)
-                .pool_max_idle_per_host(0)
-                .user_agent(USER_AGENT)
-                .build()
-                .map_err(transport)
+            client(
+                Guarded::new(realm, lookup.clone()),
+                https_only,
+                read_timeout,
+            )
         };
         Ok(Self {
             public: build(Realm::Public, true)?,
@@ -202,6 +198,28 @@ impl Egress {
             Target::Loopback(url) => (&self.loopback, url),
         })
     }
+}
+
+/// A client that goes where the resolver lets it, and nowhere else.
+fn client(
+    resolver: Guarded,
+    https_only: bool,
+    read_timeout: Duration,
+) -> Result<Client, EgressError> {
+    Client::builder()
+        .dns_resolver(resolver)
+        .https_only(https_only)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .http1_only()
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(read_timeout)
+        .pool_max_idle_per_host(0)
+        .user_agent(USER_AGENT)
+        .build()
+        .map_err(transport)
 }
 
 /// Asks for a file with a client of the caller's own, from the start or from where an earlier body

@@ -21,6 +21,8 @@ pub(super) enum Realm {
     Public,
     /// This machine, for the operator's own loopback origin.
     Loopback,
+    /// Anywhere: the operator named it.
+    Any,
 }
 
 /// A resolver that refuses a name if any of its addresses is outside the realm.
@@ -50,6 +52,7 @@ impl Realm {
         match self {
             Self::Public => is_global(address),
             Self::Loopback => address.is_loopback(),
+            Self::Any => true,
         }
     }
 }

@@ -151,13 +151,18 @@ fn bad_field(message: &str) -> (String, &str) {
     (path.join("."), rest)
 }
 
-/// Whether a request is a gRPC call.
+/// Whether a request is a gRPC call: `application/grpc`, with a `+` and a codec behind it or not.
+/// gRPC-Web and what merely begins so are none.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .map(http::HeaderValue::as_bytes)
         .unwrap_or_default();
-    kind.starts_with(b"application/grpc")
+    let Some((name, rest)) = kind.split_at_checked(GRPC.len()) else {
+        return false;
+    };
+    let ends = matches!(rest.first(), None | Some(b'+' | b';' | b' '));
+    ends && name.eq_ignore_ascii_case(GRPC)
 }
 
 /// How long a call may take to be answered.
@@ -221,8 +226,11 @@ pub(super) fn incident(method: &str, what: &str) -> Status {
 
 /// The call that is answered only after the client's whole stream.
 const UPLOAD: &str = "/mediagen.v1.MediaGeneration/UploadInput";
+/// The media type of gRPC.
+const GRPC: &[u8] = b"application/grpc";
 /// How tonic's messages about unreadable requests begin.
 const UNREADABLE: &[&str] = &[
+    "tonic-web: ",
     "failed to decode Protobuf message",
     "Missing request message",
     "Unexpected EOF decoding",
@@ -357,6 +365,33 @@ mod tests {
         let field = &details.bad_request().unwrap().field_violations[0];
         assert_eq!(field.field, "input_references.tag");
         assert!(field.description.contains("UTF-8"), "{}", field.description);
+    }
+
+    #[test]
+    fn grpc_is_told_by_its_whole_media_type() {
+        let is = |kind: &'static str| {
+            let kind = http::HeaderValue::from_static(kind);
+            is_grpc(&HeaderMap::from_iter([(CONTENT_TYPE, kind)]))
+        };
+        for kind in [
+            "application/grpc",
+            "application/grpc+proto",
+            "Application/gRPC; charset=x",
+        ] {
+            assert!(is(kind), "{kind}");
+        }
+        for kind in [
+            "application/grpc-web",
+            "application/grpc-web+proto",
+            "application/grpc-web-text",
+            "application/grpcx",
+            "application/grp",
+            "application/json",
+            "",
+        ] {
+            assert!(!is(kind), "{kind}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`listener`] accepts connections, `routes` says which service answers, [`gate`] who may call it,
 //! [`limits`] bounds calls and repairs tonic's own answers, `generation` and `convert` put the contract's words into the
-//! service's and back, and [`status`] is the only place where an error status is made. What the
+//! service's and back, [`web`] takes calls from browsers, and [`status`] is the only place where an error
+//! status is made. What the
 //! calls do is `service`'s.
 
 mod convert;
@@ -14,6 +15,7 @@ pub mod listener;
 mod observed;
 mod routes;
 pub mod status;
+pub mod web;
 
 pub use gate::GateLayer;
 pub use generation::MediaGeneration;

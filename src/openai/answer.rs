@@ -1,5 +1,7 @@
 //! An answer about a task: the body, and beside it the headers that LiteLLM's clients know.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +9,7 @@ use serde::Serialize;
 
 use super::object::{dollars, known_cost};
 use super::problem::CALL_ID;
-use crate::domain::money::UsdRate;
+use crate::domain::money::{Millicredits, UsdRate};
 use crate::domain::task::{Attempt, AttemptOutcome, Task};
 
 /// `body` as JSON, with the headers of a task.
@@ -41,6 +43,20 @@ pub(super) fn headers(task: &Task, rate: UsdRate, headers: &mut HeaderMap) {
     put(FALLBACKS, moved.count().to_string());
     if !task.state.is_terminal() {
         headers.insert(POLL_AFTER, HeaderValue::from_static(POLL_AFTER_MS));
+    }
+}
+
+/// The same of a call that made several tasks: those of the first, with the cost of all.
+pub(super) fn headers_of_all(tasks: &[Arc<Task>], rate: UsdRate, out: &mut HeaderMap) {
+    let Some(first) = tasks.first() else { return };
+    headers(first, rate, out);
+    out.remove(COST);
+    let costs = tasks.iter().map(|task| known_cost(&task.cost()));
+    let sum: Option<Vec<Millicredits>> = costs.collect();
+    let sum = sum.map(|costs| costs.into_iter().fold(Millicredits(0), Millicredits::plus));
+    let shown = sum.map(|sum| HeaderValue::try_from(dollars(sum, rate).to_string()));
+    if let Some(Ok(shown)) = shown {
+        out.insert(COST, shown);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Who makes a call, as the first argument of whatever answers it.
 //!
-//! Which of the three extractors a call takes is its rule: [`Reader`] needs a key that may look,
+//! Which of the extractors a call takes is its rule: [`Reader`] needs a key that may look,
 //! [`Maker`] one that may make, [`Streamer`] one that may look, and counts as one of the key's open
-//! streams until it ends. A call without one of them is open to everybody.
+//! streams until it ends, as does [`Waiter`], which needs one that may make. A call without one of them is open to everybody.
 
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use super::{Face, Kind, Problem};
 use crate::auth::{Refused, StreamPass, Visitor};
@@ -29,6 +29,14 @@ pub(super) struct Streamer {
     pub pass: StreamPass,
 }
 
+/// A caller who may make, and waits for it for as long as the key is good.
+pub(super) struct Waiter {
+    /// Who.
+    pub caller: Caller,
+    /// One of the key's streams; tells when the key is no longer good.
+    pub pass: StreamPass,
+}
+
 impl FromRequestParts<Face> for Reader {
     type Rejection = Problem;
 
@@ -42,7 +50,8 @@ impl FromRequestParts<Face> for Maker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
-        let visitor = visitor(parts, face, Scope::Create).map_err(problem)?;
+        let visitor = visitor(parts, face, Scope::Create);
+        let visitor = visitor.map_err(|refused| refused_unread(parts, face, refused))?;
         Ok(Self(visitor.caller().clone()))
     }
 }
@@ -58,10 +67,34 @@ impl FromRequestParts<Face> for Streamer {
     }
 }
 
+impl FromRequestParts<Face> for Waiter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let opened = visitor(parts, face, Scope::Create).and_then(|visitor| {
+            let pass = visitor.open_stream()?;
+            Ok((visitor, pass))
+        });
+        let (visitor, pass) = opened.map_err(|refused| refused_unread(parts, face, refused))?;
+        let caller = visitor.caller().clone();
+        Ok(Self { caller, pass })
+    }
+}
+
 fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused> {
     let visitor = face.auth.authenticate(&parts.headers)?;
     visitor.check(scope)?;
     Ok(visitor)
+}
+
+/// The same of what may make something, whose repeat is then a first call.
+fn refused_unread(parts: &Parts, face: &Face, refused: Refused) -> Problem {
+    if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = &refused
+        && parts.method == Method::POST
+    {
+        face.refused_unread(Some(key), &parts.headers);
+    }
+    problem(refused)
 }
 
 /// Why a call was refused for its key.

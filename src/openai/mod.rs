@@ -5,10 +5,16 @@
 //! one shape of an error, `refusal` says in it what the service could not do, and [`object`] is a task
 //! as this face shows it. Every path is there with and without `/v1`.
 //!
+//! What a request says is read by `body` (bytes) and `asked` (what they ask for).
+//!
 //! What the calls do is `service`'s; where they come in is `grpc::listener`'s, for both faces.
 
+mod absent;
 mod answer;
+mod asked;
+mod body;
 mod content;
+mod cors;
 mod document;
 mod events;
 mod files;
@@ -16,8 +22,11 @@ mod gate;
 mod images;
 mod models;
 pub mod object;
+mod observed;
+mod path;
 pub mod problem;
 mod refusal;
+mod repeats;
 mod settings;
 mod videos;
 mod webhooks;
@@ -26,14 +35,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::MethodRouter;
+use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
 use crate::auth::Auth;
+use crate::domain::task::Task;
 use crate::service::Service;
 
+use object::Video;
+use observed::Watched;
+
+pub use cors::Cors;
 pub use problem::{Kind, Problem};
 pub use settings::{FileKey, Settings};
+pub use webhooks::event;
 
 /// What every call of this face stands on. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +58,7 @@ pub struct Face {
     service: Service,
     auth: Auth,
     settings: Arc<Settings>,
+    refusals: Arc<repeats::Refusals>,
 }
 
 /// One call: a method on a path.
@@ -68,7 +86,17 @@ impl Face {
             service,
             auth,
             settings: Arc::new(settings),
+            refusals: Arc::default(),
         }
+    }
+
+    /// A task as it stands.
+    fn video(&self, task: &Task) -> Video {
+        Video::of(
+            task,
+            self.service.progress(task.id),
+            self.service.usd_rate(),
+        )
     }
 }
 
@@ -82,26 +110,44 @@ fn rows() -> Vec<Route> {
         images::rows(),
         files::rows(),
         models::rows(),
+        absent::rows(),
         document::rows(),
     ];
     subjects.into_iter().flatten().collect()
 }
 
-/// The routes of this face, and an answer in its shape to whatever has no route.
-pub fn routes(face: Face) -> Router {
+/// The routes of this face, and an answer in its shape to whatever has no route. `beside` are routes
+/// that are not of this face, and observed with it.
+pub fn routes(face: Face, beside: Router) -> Router {
     let mut router = Router::new();
+    let mut paths = observed::BESIDE.to_vec();
     for Route { path, answer, .. } in rows() {
+        paths.push(path);
         router = router
             .route(path, answer.clone())
             .route(&format!("/v1{path}"), answer);
     }
+    let watched = Watched {
+        face: face.clone(),
+        paths: paths.into(),
+    };
     router
+        .layer(map_response(observed::enveloped))
+        .with_state(face)
+        .merge(beside)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(face)
+        .layer(from_fn(body::finish_reading))
+        .layer(from_fn_with_state(watched, observed::observe))
 }
 
 async fn unknown(request: Request) -> Problem {
+    let kind = request.headers().get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        let message = "this content type is not served; of gRPC-Web that is `http.grpc_web`";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Problem::new(status, Kind::InvalidRequest, message).code("unsupported_media_type");
+    }
     let (method, path) = (request.method(), request.uri().path());
     let message = format!("there is no {method} {}", problem::shortened(path));
     Problem::new(StatusCode::NOT_FOUND, Kind::InvalidRequest, message).code("unknown_url")

@@ -153,7 +153,8 @@ pub fn known_cost(bill: &Cost) -> Option<Millicredits> {
     }
 }
 
-fn is_estimate(bill: &Cost) -> bool {
+/// Whether a bill is not final.
+pub fn is_estimate(bill: &Cost) -> bool {
     bill.charge != Charge::None && bill.actual.is_none()
 }
 
@@ -189,7 +190,8 @@ fn percent(task: &Task, progress: Progress) -> u8 {
     }
 }
 
-fn error(task: &Task) -> Option<TaskError> {
+/// Why a task failed or was cancelled.
+pub fn error(task: &Task) -> Option<TaskError> {
     if let Some(failure) = task.failure() {
         let code = failure.reason.as_str().to_ascii_lowercase();
         let message = said(failure);
@@ -235,7 +237,8 @@ const fn resolution(pixels: u64) -> &'static str {
     }
 }
 
-const fn seconds(time: Timestamp) -> i64 {
+/// Whole seconds since the Unix epoch.
+pub const fn seconds(time: Timestamp) -> i64 {
     time.0.div_euclid(1000)
 }
 

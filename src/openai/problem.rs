@@ -127,6 +127,13 @@ impl Problem {
         self
     }
 
+    /// Adds to what people read.
+    #[must_use]
+    pub fn noting(mut self, note: &str) -> Self {
+        self.message = format!("{} ({note})", self.message);
+        self
+    }
+
     /// The status.
     pub const fn status(&self) -> StatusCode {
         self.status

@@ -24,6 +24,8 @@ pub struct Markers {
     pub odd_status: Option<String>,
     /// What is wrong with the file.
     pub output: Option<OutputFault>,
+    /// How long a film is made with bytes that no player looks at.
+    pub bytes: Option<u64>,
 }
 
 /// An end of a create other than an id.
@@ -72,6 +74,7 @@ impl Markers {
             "seconds" => self.running = seconds(value),
             "throttled" => self.throttled = seconds(value),
             "output" => self.output = OutputFault::parse(value),
+            "bytes" => self.bytes = value.parse().ok().filter(|bytes| *bytes <= MAX_BYTES),
             "status" => match value.parse() {
                 Ok(status) => self.create = Some(CreateFault::Status(status)),
                 Err(_) => self.odd_status = Some(value.to_uppercase()),
@@ -129,6 +132,8 @@ fn seconds(value: &str) -> Option<Duration> {
 }
 
 const MAX_MARKERS: usize = 16;
+/// As much as anybody archives.
+const MAX_BYTES: u64 = 1 << 40;
 /// Ten years: never, for any purpose here, without overflowing a timestamp.
 const MAX_SECONDS: f64 = 315_360_000.0;
 
@@ -140,13 +145,14 @@ mod tests {
     fn markers_are_read_out_of_a_prompt() {
         let markers = Markers::of(
             "a lake [sandbox:fail=SAFETY.INPUT.TEXT] at [sandbox:seconds=0.5][sandbox:poll-404=2] \
-             [sandbox:output=html] [sandbox:status=weird] [sandbox:accept-then-500] [sandbox:nonsense]",
+             [sandbox:output=html] [sandbox:bytes=70000] [sandbox:status=weird] [sandbox:accept-then-500] [sandbox:nonsense]",
         );
         let expected = Markers {
             create: Some(CreateFault::Status(500)),
             accept_first: true,
             fail: Some("SAFETY.INPUT.TEXT".into()),
             running: Some(Duration::from_millis(500)),
+            bytes: Some(70_000),
             throttled: None,
             poll: Some((404, 2)),
             odd_status: Some("WEIRD".into()),

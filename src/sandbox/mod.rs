@@ -27,6 +27,7 @@
 //! | `[sandbox:output=html]` | an HTML page with status 200 in place of the file |
 //! | `[sandbox:output=truncated]` | each download breaks at half of what it announced |
 //! | `[sandbox:output=empty]`, `gone` | zero bytes with status 200; 404 |
+//! | `[sandbox:bytes=N]` | the film's file is filled up to N bytes, which players pass over |
 //!
 //! On `OpenAI`'s face (`/openai/v1`) the same markers hold; the create of images is held open for as
 //! long as a task would take, and fails with the code that `fail` names.

@@ -1,18 +1,21 @@
-//! Create: check, spool, commit. The provider is called later, by the dispatcher.
+//! Create: check, then keep and commit (`commit`). The provider is called later, by the dispatcher.
 //!
 //! The body runs detached: a caller who hangs up neither stops it half way nor learns less when it
 //! asks again with the same `request_id`.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
+use super::commit::same_or_reused;
+use super::deliveries::receiver_of;
+use super::frame::check_frame;
+use super::lent::Lent;
 use super::limits::Limited;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
-use crate::domain::generation::{Draft, Generation, InvalidField, InvalidReason, fingerprint};
+use crate::domain::generation::{Draft, Generation, InvalidField, Part, fingerprint};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::money::Millicredits;
 use crate::domain::pricing;
@@ -20,7 +23,7 @@ use crate::domain::routing::Deployment;
 use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::provider::Roster;
-use crate::store::{Admission, Created, StoreError};
+use crate::store::{Admission, StoreError};
 use crate::telemetry::traces;
 
 /// What a caller sent.
@@ -36,6 +39,11 @@ pub struct NewRequest {
     pub timeout: Option<Duration>,
     /// What goes first among the tenant's waiting tasks.
     pub priority: i32,
+    /// Where the end of the task is told; empty: where the key's configuration says, if anywhere.
+    pub webhook_url: String,
+    /// Whether a client's library says that it sent this before and got no answer: without a
+    /// `request_id` it is then given the task that it made a while ago, if it did.
+    pub is_repeat: bool,
 }
 
 /// Why no task was made.
@@ -116,7 +124,7 @@ impl Service {
         tenant: &TenantId,
         request: NewRequest,
     ) -> Result<Vec<InvalidField>, StoreError> {
-        let mut wrong = check_frame(&request);
+        let mut wrong = check_frame(&request, &self.roster().callers);
         let draft = self.known_inputs(tenant, request.draft).await?;
         wrong.extend(self.generation(&draft).err().unwrap_or_default());
         Ok(wrong)
@@ -128,50 +136,89 @@ impl Service {
         caller: Caller,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
+        self.create_with(caller, request, Vec::new()).await
+    }
+
+    /// The same with uploads that came with the request and go when it is settled.
+    pub async fn create_with(
+        &self,
+        caller: Caller,
+        request: NewRequest,
+        lent: Vec<Lent>,
+    ) -> Result<Arc<Task>, CreateError> {
         if self.is_draining() {
             return Err(CreateError::Draining);
         }
         let service = self.clone();
-        let work = traces::kept(async move { service.create_detached(caller, request).await });
+        let work = traces::kept(async move {
+            let made = service.create_part(caller, request, Part::WHOLE).await;
+            drop(lent);
+            made
+        });
         let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }
 
-    async fn create_detached(
+    /// One of the tasks of a call. Not detached: do that around it.
+    pub(super) async fn create_part(
         &self,
         caller: Caller,
         request: NewRequest,
+        part: Part,
     ) -> Result<Arc<Task>, CreateError> {
-        let timeout = request
-            .timeout
-            .unwrap_or(self.parts().settings.task_timeout);
-        let print = fingerprint(
+        let print = part.fingerprint(fingerprint(
             &request.draft,
             &request.labels,
             request.timeout.map(millis),
             request.priority,
-        );
-        if let Some(key) = RequestId::parse(&request.request_id)
-            && let Some(task) = self.parts().store.find(&caller.tenant, &key).await?
-        {
-            return same_or_reused(task, &print);
+            &request.webhook_url,
+        ));
+        let key = RequestId::parse(&request.request_id).map(|key| part.request_id(&key));
+        let after = part.after();
+        if let Some(key) = key {
+            return match self.parts().store.find(&caller.tenant, &key).await? {
+                Some(task) => same_or_reused(task, &print),
+                None => self.make(&caller, request, (print, Some(key)), after).await,
+            };
         }
-        let (draft, generation) = self.checked(&caller, &request).await?;
+        // Held to the end: a repeat of this waits until it is known what this made.
+        let _turn = self.turn(&caller, print, request.is_repeat).await;
+        if let Some(task) = self.repeated(&caller, &request, print).await? {
+            return Ok(task);
+        }
+        let made = self.make(&caller, request, (print, None), after).await;
+        made.inspect_err(|error| self.note_refusal(&caller, print, error))
+    }
+
+    /// Makes a task of a request that has made none, before `more` others of the same call.
+    async fn make(
+        &self,
+        caller: &Caller,
+        request: NewRequest,
+        (fingerprint, key): ([u8; 32], Option<RequestId>),
+        more: u32,
+    ) -> Result<Arc<Task>, CreateError> {
+        let timeout = request
+            .timeout
+            .unwrap_or(self.parts().settings.task_timeout);
+        let (draft, generation) = self.checked(caller, &request).await?;
         let roster = self.roster();
         let model = asked_model(&draft.model, &generation);
         self.admit(&roster, &model, &generation)?;
-        self.check_moderation(&caller)?;
+        self.check_moderation(caller)?;
         let id = TaskId::new(self.now().0, rand::random());
-        let admission = Self::admission(&caller, &roster, &model);
+        let admission = Admission {
+            more,
+            ..Self::admission(caller, &roster, &model)
+        };
         let new = NewTask {
             id,
             tenant: caller.tenant.clone(),
-            request_id: RequestId::parse(&request.request_id)
-                .unwrap_or_else(|| RequestId::for_task(id)),
-            fingerprint: print,
+            request_id: key.unwrap_or_else(|| RequestId::for_task(id)),
+            fingerprint,
             key: caller.key.clone(),
             estimate: self.price(&generation),
-            reserve: self.reserve(&caller, &roster, &model, &generation)?,
+            reserve: self.reserve(caller, &roster, &model, &generation)?,
             status_detail: generation.notes.join(" "),
             order: Order {
                 model,
@@ -179,11 +226,12 @@ impl Service {
                 labels: request.labels,
                 timeout,
                 priority: request.priority,
+                webhook: receiver_of(&request.webhook_url, caller.key.as_ref(), &roster.callers),
                 trace: traces::current(),
             },
         };
         let task = Task::create(new, self.now());
-        self.keep(task, &draft, admission, &caller).await
+        self.keep(task, &draft, admission, caller).await
     }
 
     /// The request as it would be made, for this caller.
@@ -192,7 +240,7 @@ impl Service {
         caller: &Caller,
         request: &NewRequest,
     ) -> Result<(Draft, Generation), Unfit> {
-        let mut wrong = check_frame(request);
+        let mut wrong = check_frame(request, &self.roster().callers);
         let draft = self
             .known_inputs(&caller.tenant, request.draft.clone())
             .await?;
@@ -288,71 +336,6 @@ impl Service {
             Err(CreateError::NoUpstreamAccount)
         }
     }
-
-    /// Keeps the inputs and commits the task.
-    async fn keep(
-        &self,
-        task: Task,
-        draft: &Draft,
-        admission: Admission,
-        caller: &Caller,
-    ) -> Result<Arc<Task>, CreateError> {
-        // Nothing is written to disk for a create that can be seen to be denied. It is asked for all
-        // the same, for it may be the repeat of one that was let in meanwhile.
-        let early = admission.passed(&task, self.parts().store.census());
-        let Some(denied) = early.filter(|_| !draft.inputs.is_empty()) else {
-            self.spool(task.id, draft).await?;
-            return self.commit(task, &admission, caller).await;
-        };
-        let asked = task.order.model.clone();
-        match self.commit(task, &Admission::closed(), caller).await {
-            Err(CreateError::Denied(_)) => {
-                Err(CreateError::Denied(self.limited(denied, caller, &asked)))
-            }
-            found => found,
-        }
-    }
-
-    async fn commit(
-        &self,
-        task: Task,
-        admission: &Admission,
-        caller: &Caller,
-    ) -> Result<Arc<Task>, CreateError> {
-        let (id, print) = (task.id, task.fingerprint);
-        let order = Arc::clone(&task.order);
-        let spooled = !order.generation.inputs.is_empty();
-        match self.parts().store.admit(task, admission).await {
-            Ok(Created::New(task)) => {
-                tracing::info!(task = %id, model = task.order.model, "created");
-                Ok(task)
-            }
-            Ok(Created::Denied(denied)) => {
-                if spooled {
-                    self.unspool(id).await;
-                }
-                let limited = self.limited(denied, caller, &order.model);
-                Err(CreateError::Denied(limited))
-            }
-            Ok(Created::Existing(task)) => {
-                if spooled {
-                    self.unspool(id).await;
-                }
-                same_or_reused(task, &print)
-            }
-            // Whether it was committed is not known: its inputs must stay.
-            Err(error @ StoreError::Unavailable(_)) => Err(error.into()),
-            Err(error) => {
-                if spooled {
-                    self.unspool(id).await;
-                }
-                Err(match error {
-                    StoreError::Full => CreateError::StorageFull,
-                    other => other.into(),
-                })
-            }
-        }
-    }
 }
 
 /// The same draft for a model.
@@ -360,14 +343,6 @@ fn naming(draft: &Draft, model: String) -> Draft {
     Draft {
         model,
         ..draft.clone()
-    }
-}
-
-fn same_or_reused(task: Arc<Task>, print: &[u8; 32]) -> Result<Arc<Task>, CreateError> {
-    if task.fingerprint == *print {
-        Ok(task)
-    } else {
-        Err(CreateError::RequestIdReused(task.id))
     }
 }
 
@@ -379,68 +354,3 @@ pub(super) fn asked_model(asked: &str, generation: &Generation) -> String {
         asked.to_owned()
     }
 }
-
-/// What is checked beside the generation itself.
-pub(super) fn check_frame(request: &NewRequest) -> Vec<InvalidField> {
-    let mut wrong = Vec::new();
-    let mut say = |field: String, problem: String| {
-        wrong.push(InvalidField {
-            field,
-            reason: InvalidReason::FieldInvalid,
-            problem,
-        });
-    };
-    if !request.request_id.is_empty() && RequestId::parse(&request.request_id).is_none() {
-        let problem = format!("takes 1 to {} visible ASCII characters", RequestId::MAX_LEN);
-        say("request_id".to_owned(), problem);
-    }
-    if request.labels.len() > MAX_LABELS {
-        let problem = format!(
-            "takes at most {MAX_LABELS} labels, not {}",
-            request.labels.len()
-        );
-        say("labels".to_owned(), problem);
-    }
-    for (name, value) in request.labels.iter().take(MAX_LABELS) {
-        if !is_text(name, 1, MAX_LABEL_NAME) || !is_text(value, 0, MAX_LABEL_VALUE) {
-            let shown: String = name
-                .chars()
-                .take(64)
-                .flat_map(char::escape_default)
-                .collect();
-            let problem = format!(
-                "takes names of 1 to {MAX_LABEL_NAME} and values of at most {MAX_LABEL_VALUE} \
-                 characters, without control characters"
-            );
-            say(format!("labels[{shown}]"), problem);
-        }
-    }
-    let fits = |timeout: Duration| (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout);
-    if !request.timeout.is_none_or(fits) {
-        let (least, most) = (MIN_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs());
-        say("timeout".to_owned(), format!("takes {least} s to {most} s"));
-    }
-    if !PRIORITIES.contains(&request.priority) {
-        let (least, most) = (PRIORITIES.start(), PRIORITIES.end());
-        say("priority".to_owned(), format!("takes {least} to {most}"));
-    }
-    wrong
-}
-
-fn is_text(text: &str, least: usize, most: usize) -> bool {
-    let length = text.chars().take(most + 1).count();
-    (least..=most).contains(&length) && !text.chars().any(char::is_control)
-}
-
-/// Labels on one task.
-const MAX_LABELS: usize = 64;
-/// Characters of a label's name.
-const MAX_LABEL_NAME: usize = 64;
-/// Characters of a label's value.
-const MAX_LABEL_VALUE: usize = 256;
-/// What may go before other waiting tasks of the tenant, or after them.
-const PRIORITIES: RangeInclusive<i32> = -100..=100;
-/// The shortest task timeout.
-const MIN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest task timeout.
-const MAX_TIMEOUT: Duration = Duration::from_hours(24);

@@ -1,5 +1,6 @@
 //! Download: the archived bytes of an output, from any offset, each block checked on the way.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,15 @@ pub struct Download<S> {
     pub file_name: String,
     /// The bytes, in order, from the offset asked for.
     pub bytes: S,
+}
+
+/// An output that can be read.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The task that made it.
+    pub task: Arc<Task>,
+    /// What it is.
+    pub artifact: Artifact,
 }
 
 /// Why a download cannot begin.
@@ -103,28 +113,71 @@ impl Service {
         Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>,
         DownloadError,
     > {
-        let task = self.status(tenant, request.id).await?;
-        let artifact = find(&task, &request)?;
+        let output = self.output(tenant, request.id, request.index).await?;
+        let (artifact, offset) = (&output.artifact, request.offset);
+        let expected = request.expected_sha256.to_ascii_lowercase();
+        if !expected.is_empty() && expected != hex::encode(artifact.sha256) {
+            return Err(DownloadError::Changed);
+        }
+        let size = artifact.size_bytes;
+        if offset > size {
+            return Err(DownloadError::Offset { size });
+        }
+        let length = match request.limit {
+            0 => u64::MAX,
+            limit => limit,
+        };
+        let bytes = self.read(&output, offset, length)?;
+        Ok(Download {
+            file_name: output.file_name(&output.task.id),
+            artifact: output.artifact,
+            bytes,
+        })
+    }
+
+    /// An output of a tenant's task.
+    pub async fn output(
+        &self,
+        tenant: &TenantId,
+        id: TaskId,
+        index: u32,
+    ) -> Result<Output, DownloadError> {
+        Output::find(self.status(tenant, id).await?, index)
+    }
+
+    /// An output for whoever holds an address that this server signed: the signature stands for the
+    /// tenant, who is not asked for.
+    pub async fn signed_output(&self, id: TaskId, index: u32) -> Result<Output, DownloadError> {
+        let found = self.parts().store.get(id).await;
+        let task = found.map_err(LookupError::Store)?;
+        let task = task.ok_or(LookupError::NotFound)?;
+        if task.deleted {
+            return Err(LookupError::Deleted.into());
+        }
+        Output::find(task, index)
+    }
+
+    /// Streams `length` bytes of an output from `offset`, less at its end. Nothing is opened before
+    /// the first poll.
+    ///
+    /// # Errors
+    /// Only [`DownloadError::TooMany`].
+    pub fn read(
+        &self,
+        output: &Output,
+        offset: u64,
+        length: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>, DownloadError> {
         let settings = &self.parts().settings;
         let limit = settings.max_downloads;
         let place = Arc::clone(&self.inner.downloads).try_acquire_owned();
         let place = place.map_err(|_| DownloadError::TooMany { limit })?;
-        let left = artifact.size_bytes - request.offset;
-        let length = if request.limit == 0 {
-            left
-        } else {
-            left.min(request.limit)
-        };
-        let key = crate::archive::Key::output(task.id, artifact.index);
-        let size = artifact.size_bytes;
-        let source = self
-            .parts()
-            .archive
-            .read(key, request.offset, length, size)
-            .boxed();
+        let artifact = &output.artifact;
+        let key = crate::archive::Key::output(output.task.id, artifact.index);
+        let archive = &self.parts().archive;
         let reading = Reading {
-            source,
-            next_offset: request.offset,
+            source: archive.read(key, offset, length, artifact.size_bytes),
+            next_offset: offset,
             yielded: None,
             timeout: settings.download_reader_timeout,
             chunk: settings.chunk,
@@ -135,44 +188,33 @@ impl Service {
             shutdown: self.parts().shutdown.clone(),
             ended: false,
         };
-        let bytes = unfold(reading, |mut reading| async move {
+        Ok(unfold(reading, |mut reading| async move {
             let item = reading.next().await?;
             Some((item, reading))
-        });
-        let file_name = format!("{}{}", task.id, extension(&artifact));
-        Ok(Download {
-            artifact,
-            file_name,
-            bytes,
-        })
+        }))
     }
 }
 
-fn find(task: &Task, request: &DownloadRequest) -> Result<Artifact, DownloadError> {
-    match &task.state {
-        State::Completed if !task.outputs.is_empty() => {}
-        State::Completed | State::Failed(_) | State::Cancelled { .. } => {
-            return Err(DownloadError::NoOutput);
+impl Output {
+    fn find(task: Arc<Task>, index: u32) -> Result<Self, DownloadError> {
+        match &task.state {
+            State::Completed if !task.outputs.is_empty() => {}
+            State::Completed | State::Failed(_) | State::Cancelled { .. } => {
+                return Err(DownloadError::NoOutput);
+            }
+            _ => return Err(DownloadError::NotReady(task.status())),
         }
-        _ => return Err(DownloadError::NotReady(task.status())),
+        let found = task.outputs.iter().find(|output| output.index == index);
+        let artifact = found.cloned().ok_or(DownloadError::Index {
+            count: task.outputs.len(),
+        })?;
+        Ok(Self { task, artifact })
     }
-    let found = task
-        .outputs
-        .iter()
-        .find(|output| output.index == request.index);
-    let artifact = found.ok_or(DownloadError::Index {
-        count: task.outputs.len(),
-    })?;
-    let expected = request.expected_sha256.to_ascii_lowercase();
-    if !expected.is_empty() && expected != hex::encode(artifact.sha256) {
-        return Err(DownloadError::Changed);
+
+    /// A name for the file: `stem`, the index unless it is 0, and the ending of its type.
+    pub fn file_name(&self, stem: &impl fmt::Display) -> String {
+        format!("{stem}{}", extension(&self.artifact))
     }
-    if request.offset > artifact.size_bytes {
-        return Err(DownloadError::Offset {
-            size: artifact.size_bytes,
-        });
-    }
-    Ok(artifact.clone())
 }
 
 /// `.mp4` for the first output, `-1.mp4` for the second…

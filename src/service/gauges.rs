@@ -17,8 +17,12 @@ impl Service {
         read.map(drop).map_err(|_| "the store cannot be read")
     }
 
-    /// Sets the gauges of the archive, the accounts and the deployments.
-    pub fn set_gauges(&self) {
+    /// Sets the gauges of the archive, the outbox, the accounts and the deployments.
+    pub async fn set_gauges(&self) {
+        // A store that cannot be read leaves the gauge as it was.
+        if let Ok(pending) = self.parts().store.pending_deliveries().await {
+            metrics::untold(pending);
+        }
         let (archive, roster) = (&self.parts().archive, self.roster());
         metrics::archive(archive.used_bytes(), archive.free_bytes());
         for account in roster.accounts.all() {

@@ -141,6 +141,7 @@ impl Service {
             model_names: bounded.map_or_else(Vec::new, |group| Names(roster).others(asked, &group)),
             tasks_of_key: caller.limits.tasks_in_flight,
             budget: caller.limits.budget,
+            more: 0,
         }
     }
 

@@ -5,20 +5,27 @@
 //! is one that does not exist.
 
 mod cancel;
+mod commit;
 mod cost;
 mod create;
 mod delete;
+mod deliveries;
 mod download;
 mod estimate;
+mod frame;
 mod gauges;
 mod inputs;
+mod lent;
 mod limits;
 mod list;
+mod many;
 mod models;
 mod page;
+mod repeat;
 mod resolve;
 mod spool;
 mod upload;
+mod wait;
 mod watch;
 
 use std::sync::Arc;
@@ -28,14 +35,17 @@ pub use cancel::{CancelError, CancelOutcome, Cancelled};
 pub use cost::{CostError, CostRequest, Costs};
 pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
-pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest};
+pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
+pub use lent::Lent;
 pub use limits::Limited;
-pub use list::{ListError, ListRequest, Page};
+pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
+pub use many::NotAll;
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
+pub use wait::{WaitEnd, WaitPlace};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
@@ -43,7 +53,7 @@ pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
-pub use crate::store::{Denied, QueueOf, StoreError};
+pub use crate::store::{Denied, QueueOf, Sorted, StoreError};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -56,6 +66,7 @@ use crate::domain::moderation::Moderation;
 use crate::domain::money::UsdRate;
 use crate::domain::task::{Progress, Task};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::SigningKey;
 use crate::provider::{LiveRoster, Roster};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
@@ -115,6 +126,8 @@ pub struct Settings {
     pub upload_timeout: Duration,
     /// How long an upload can be named by a create.
     pub keep_uploads: Duration,
+    /// What the secrets of webhooks are derived from.
+    pub signing: SigningKey,
     /// What page tokens are sealed with.
     pub page_key: PageKey,
 }
@@ -127,6 +140,8 @@ struct Inner {
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
+    turns: Arc<repeat::Turns>,
+    refusals: repeat::Refusals,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -160,6 +175,8 @@ impl Service {
                 downloads,
                 uploads,
                 moderation: Mutex::default(),
+                turns: Arc::default(),
+                refusals: repeat::Refusals::default(),
             }),
         }
     }
@@ -192,7 +209,8 @@ impl Service {
         self.inner.parts.shutdown.is_draining()
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time that the service goes by.
+    pub fn now(&self) -> Timestamp {
         Timestamp(self.inner.clock.now_ms())
     }
 

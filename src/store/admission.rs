@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::census::Census;
 use crate::domain::caller::Budget;
+use crate::domain::money::Millicredits;
 use crate::domain::spending::Exceeded;
 use crate::domain::task::Task;
 
@@ -23,6 +24,8 @@ pub struct Admission {
     pub tasks_of_key: Option<u32>,
     /// What its key may spend, this task included.
     pub budget: Budget,
+    /// How many tasks like this one its call makes after it: it is let in only where they fit too.
+    pub more: u32,
 }
 
 /// The limit that a task would pass.
@@ -76,11 +79,17 @@ impl Admission {
         }
     }
 
+    /// What a task that spends `one` and those after it spend together.
+    pub fn spend(&self, one: Millicredits) -> Millicredits {
+        let all = u64::from(self.more).saturating_add(1);
+        Millicredits(one.0.saturating_mul(all))
+    }
+
     /// The first limit but the budget that one more task would pass. The store asks this in the
     /// transaction; before it, the answer may be out of date.
     pub fn passed(&self, task: &Task, census: &Census) -> Option<Denied> {
         let full = |of, most: Option<u32>, queued: &dyn Fn() -> u32| {
-            most.filter(|most| queued() >= *most)
+            most.filter(|most| queued().saturating_add(self.more) >= *most)
                 .map(|most| Denied::QueueFull { of, most })
         };
         let of_model = || {
@@ -93,7 +102,8 @@ impl Admission {
         let of_key = || {
             let key = task.key.as_ref()?;
             let most = self.tasks_of_key?;
-            (census.unfinished_of_key(key) >= most).then_some(Denied::KeyTasks { most })
+            let unfinished = census.unfinished_of_key(key).saturating_add(self.more);
+            (unfinished >= most).then_some(Denied::KeyTasks { most })
         };
         full(QueueOf::Server, self.queued, &|| census.queued())
             .or_else(|| {

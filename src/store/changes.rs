@@ -1,9 +1,10 @@
 //! The feed of committed changes: the one channel between the service and the worker.
 //!
-//! It carries four things. *Commits*: one cell for each watched task holds the latest committed
+//! It carries five things. *Commits*: one cell for each watched task holds the latest committed
 //! task; a slow reader finds the newest there and nothing queues. *Nudges*: which tasks entered a
 //! lane, so that a loop's next pass comes sooner; losing one only delays. *Progress*: how far a
-//! running task is, between commits; never stored. *Endings*: which tenants' tasks were moderated.
+//! running task is, between commits; never stored. *Endings*: which tenants' tasks were moderated. *Notices*: that somebody is to be told
+//! of an end, which the store has.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub struct Changes {
     progress: Mutex<HashMap<TaskId, Progress>>,
     endings: Mutex<VecDeque<Ending>>,
     lanes: [LaneNudge; Lane::ALL.len()],
+    notices: Notify,
 }
 
 /// What entered a lane since somebody last looked.
@@ -71,6 +73,9 @@ impl Changes {
         if ended {
             self.progress.lock().remove(&task.id);
             self.ended(task);
+            if !task.order.webhook.is_empty() {
+                self.notice();
+            }
         }
         if let Some(cell) = self.cells.lock().get(&task.id) {
             cell.send_modify(|latest| latest.task = Some(Arc::clone(task)));
@@ -154,6 +159,16 @@ impl Changes {
     /// Makes the lane's next pass come now.
     pub fn nudge(&self, lane: Lane) {
         self.lanes[usize::from(lane.code())].wake.notify_one();
+    }
+
+    /// Makes the next look at what is to be told come now.
+    pub fn notice(&self) {
+        self.notices.notify_one();
+    }
+
+    /// Resolves when somebody may have to be told of something since the last wait.
+    pub async fn noticed(&self) {
+        self.notices.notified().await;
     }
 
     /// How many tasks are watched.

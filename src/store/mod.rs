@@ -14,6 +14,7 @@ mod request;
 pub mod sqlite;
 mod update;
 mod uploads;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -24,8 +25,9 @@ pub use census::{Census, Load, Queue};
 pub use cost::{CostKey, CostQuery, CostReport, CostRow, CostTotals, Grouping};
 pub use update::{Update, UpdateError, update, update_within};
 pub use uploads::UploadStore;
+pub use webhooks::{Receiver, WebhookStore};
 
-use crate::domain::caller::Budget;
+use crate::domain::caller::{Budget, KeyId};
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Status, Task};
@@ -39,7 +41,7 @@ use changes::Changes;
 /// caller must read to know. Every committed write is announced on [`TaskStore::changes`], in the
 /// order of commits, before the method returns.
 #[async_trait]
-pub trait TaskStore: UploadStore + Send + Sync + 'static {
+pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
     /// Commits a new task at version 1, unless its tenant already has one under its `request_id`:
     /// then that one is returned and nothing is written. Racing duplicates all get the same task.
     ///
@@ -58,7 +60,9 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
     async fn save_within(&self, next: Task, budget: Budget) -> Result<Saved, StoreError>;
 
     /// Commits the next version of a task, on the condition that the stored one is exactly one
-    /// version older.
+    /// version older. Where that is the end of a task that somebody is to be told of
+    /// ([`Delivery::of`](crate::domain::webhook::Delivery::of)), what is due to them is committed
+    /// with it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is not, or when a unique index refuses the write: a second
@@ -74,6 +78,9 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
         tenant: &TenantId,
         request_id: &RequestId,
     ) -> Result<Option<Arc<Task>>, StoreError>;
+
+    /// The newest task that was made like this one and is not deleted.
+    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError>;
 
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other
@@ -111,7 +118,7 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A page of a tenant's tasks, newest first; of deleted ones only the record is left, and they
+    /// A page of a tenant's tasks in either order; of deleted ones only the record is left, and they
     /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
@@ -131,7 +138,8 @@ pub trait TaskStore: UploadStore + Send + Sync + 'static {
     /// last `limit`. Tasks made longer ago than a day before `since` are not looked at.
     async fn endings(&self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError>;
 
-    /// Forgets tasks for good. Those not at rest ([`Lane::Rest`]) are left alone.
+    /// Forgets tasks for good. Those not at rest ([`Lane::Rest`]), and those whose end is still to be
+    /// told to somebody, are left alone.
     async fn remove(&self, ids: Vec<TaskId>) -> Result<usize, StoreError>;
 
     /// The feed of committed changes.
@@ -147,6 +155,19 @@ pub enum Created {
     Existing(Arc<Task>),
     /// A limit does not hold; nothing was written.
     Denied(Denied),
+}
+
+/// A request without an idempotency key that may have made a task already.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The API key it came with; `None`: none.
+    pub key: Option<KeyId>,
+    /// Its digest.
+    pub fingerprint: [u8; 32],
+    /// Only tasks made at or after this are looked at.
+    pub since: Timestamp,
 }
 
 /// The tasks of one tenant that wait for one model.
@@ -184,10 +205,22 @@ pub struct TaskFilter {
 pub struct ListQuery {
     /// Among which.
     pub filter: TaskFilter,
-    /// Strictly older than this one (the last of the page before).
-    pub before: Option<TaskId>,
+    /// Strictly after this one (the last of the page before), in the order asked for.
+    pub after: Option<TaskId>,
+    /// In which order.
+    pub sorted: Sorted,
     /// At most so many.
     pub limit: usize,
+}
+
+/// The order of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sorted {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
 }
 
 /// Why the store could not do it.

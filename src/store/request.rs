@@ -89,6 +89,8 @@ struct Stored {
     timeout_ms: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     priority: i32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    webhook: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
@@ -168,6 +170,7 @@ impl From<&Order> for Stored {
             labels: order.labels.clone(),
             timeout_ms: u64::try_from(order.timeout.as_millis()).unwrap_or(u64::MAX),
             priority: order.priority,
+            webhook: order.webhook.clone(),
             trace: order.trace.map(|trace| trace.to_string()),
         }
     }
@@ -199,6 +202,7 @@ impl Stored {
             labels: self.labels,
             timeout: Duration::from_millis(self.timeout_ms),
             priority: self.priority,
+            webhook: self.webhook,
             trace: self.trace.as_deref().and_then(TraceParent::parse),
         })
     }
@@ -373,6 +377,7 @@ mod tests {
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
             priority: -3,
+            webhook: "https://hooks.example.com/a".to_owned(),
             trace: None,
         };
         assert_eq!(decode(&encode(&order)), Some(order));

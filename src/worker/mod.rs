@@ -12,6 +12,7 @@ mod dispatcher;
 mod line;
 mod load;
 mod made;
+mod notifier;
 mod placing;
 mod poller;
 mod rescuer;
@@ -28,7 +29,8 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-pub use settings::{ArchiveSettings, PollSettings, Settings, SubmitSettings};
+pub use notifier::Notices;
+pub use settings::{ArchiveSettings, PollSettings, Settings, SubmitSettings, WebhookSettings};
 
 use crate::archive::Archive;
 use crate::clock::Clock;
@@ -53,6 +55,8 @@ pub struct Desk {
     pub roster: Arc<LiveRoster>,
     /// How content is fetched.
     pub egress: Arc<Egress>,
+    /// How ends are told.
+    pub notices: Notices,
     /// The life of the process.
     pub shutdown: Shutdown,
     /// Numbers.
@@ -76,7 +80,7 @@ impl Desk {
         store: Arc<dyn TaskStore>,
         archive: Arc<Archive>,
         roster: Arc<LiveRoster>,
-        egress: Arc<Egress>,
+        (egress, notices): (Arc<Egress>, Notices),
         shutdown: Shutdown,
         settings: Settings,
     ) -> Self {
@@ -85,6 +89,7 @@ impl Desk {
             archive,
             roster,
             egress,
+            notices,
             shutdown,
             settings,
             run_times: Mutex::default(),
@@ -253,6 +258,7 @@ pub async fn start(desk: Desk) -> Result<(), StoreError> {
     keep_running(&shutdown, "archiver", &desk, archiver::run);
     keep_running(&shutdown, "cleaner", &desk, cleaner::run);
     keep_running(&shutdown, "scout", &desk, scout::run);
+    keep_running(&shutdown, "notifier", &desk, notifier::run);
     Ok(())
 }
 

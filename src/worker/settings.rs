@@ -13,6 +13,8 @@ pub struct Settings {
     pub poll: PollSettings,
     /// Copying content.
     pub archive: ArchiveSettings,
+    /// Telling of ends.
+    pub webhooks: WebhookSettings,
     /// How often each account is asked what it may do and has left.
     pub check_accounts: Duration,
     /// How long content is kept.
@@ -61,5 +63,20 @@ pub struct ArchiveSettings {
     /// Bounds of one copy.
     pub limits: super::copy::Limits,
     /// After this long the content is given up.
+    pub give_up: Duration,
+}
+
+/// Telling receivers of the ends of tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookSettings {
+    /// Calls on their way at once.
+    pub concurrency: usize,
+    /// Of them, to one receiver.
+    pub per_receiver: usize,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// The wait after a first failure.
+    pub first_retry: Duration,
+    /// After this long a receiver is given up; sooner where records are kept for less.
     pub give_up: Duration,
 }

@@ -83,6 +83,7 @@ fn key(tenant: &str, day: Option<u64>) -> Key {
         month: None,
     };
     Key {
+        webhook: mediagen::domain::webhook::KeyWebhook::default(),
         id: KeyId::new(tenant),
         sha256: digest(&text(tenant)),
         tenant: TenantId::named(tenant),

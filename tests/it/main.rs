@@ -74,3 +74,5 @@ mod upload;
 mod upstream;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod webhooks;

@@ -17,14 +17,18 @@ use mediagen::domain::task::{
     AttemptOutcome, FailureReason, NewTask, Order, State, Task, UnknownPolicy,
 };
 use mediagen::domain::time::Timestamp;
-use mediagen::egress::Egress;
+use mediagen::domain::webhook::SigningKey;
+use mediagen::egress::{Egress, Hooks};
 use mediagen::provider::runway::{Runway, Settings as RunwaySettings};
 use mediagen::provider::{Account, Accounts, LiveRoster, Provider, Roster};
 use mediagen::sandbox::DEFAULT_API_KEY;
 use mediagen::shutdown::Shutdown;
 use mediagen::store::sqlite::SqliteStore;
 use mediagen::store::{Created, TaskStore};
-use mediagen::worker::{self, ArchiveSettings, Desk, PollSettings, Settings, SubmitSettings, copy};
+use mediagen::worker::{
+    self, ArchiveSettings, Desk, Notices, PollSettings, Settings, SubmitSettings, WebhookSettings,
+    copy,
+};
 use tempfile::TempDir;
 
 use crate::harness::{Upstream, eventually};
@@ -63,7 +67,7 @@ impl Bench {
             Arc::clone(&store) as Arc<dyn TaskStore>,
             Arc::new(archive),
             LiveRoster::new(roster),
-            Arc::new(egress),
+            (Arc::new(egress), silent()),
             life.clone(),
             settings(on_unknown),
         );
@@ -115,6 +119,7 @@ fn task(prompt: &str, catalog: &mediagen::domain::model::Catalog) -> Task {
             labels: [].into(),
             timeout: Duration::from_mins(1),
             priority: 0,
+            webhook: String::new(),
             trace: None,
         },
     };
@@ -139,9 +144,25 @@ fn settings(on_unknown: UnknownPolicy) -> Settings {
             limits: copy::Limits::default(),
             give_up: Duration::from_mins(1),
         },
+        webhooks: WebhookSettings {
+            concurrency: 1,
+            per_receiver: 1,
+            timeout: Duration::from_secs(1),
+            first_retry: Duration::from_secs(1),
+            give_up: Duration::from_mins(1),
+        },
         check_accounts: Duration::from_mins(5),
         keep_content: Duration::from_hours(1),
         keep_records: Duration::from_hours(1),
+    }
+}
+
+/// Nobody is told of these tasks.
+fn silent() -> Notices {
+    Notices {
+        hooks: Hooks::new().unwrap(),
+        signing: SigningKey::new([7; 32]),
+        render: Arc::new(|_, _| bytes::Bytes::new()),
     }
 }
 

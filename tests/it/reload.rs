@@ -20,8 +20,10 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::harness::client::{self, content};
+use crate::harness::receiver::{Receiver, Says};
 use crate::harness::{
-    Client, POLL_INTERVAL, Refused, Server, Upstream, create, eventually, quick, sound, within,
+    Client, POLL_INTERVAL, Refused, Server, Upstream, create, eventually, http, quick, refused,
+    sound, within,
 };
 
 /// A server whose configuration is in a file, and that follows it.
@@ -505,4 +507,43 @@ async fn a_key_is_taken_back_although_the_rest_is_wrong_and_no_reload_opens_the_
     app.until_refused(2).await;
     assert_eq!(app.running.reloads.generation(), 1);
     assert!(turned_away(&app, one).await.is_some());
+}
+
+#[tokio::test]
+async fn what_webhooks_may_call_is_taken_up_and_taken_back_with_a_reload() {
+    let (receiver, later) = (Receiver::willing().await, Receiver::new(fails).await);
+    let text = |origins: &[String]| {
+        let origins = origins.join("', '");
+        format!("webhooks: {{first_retry: 50ms, allow: ['{origins}']}}\n")
+    };
+    let named = |receiver: &Receiver| {
+        let mut request = sound("a bell");
+        request.webhook_url = receiver.url();
+        request
+    };
+    let app = Followed::quick("webhooks: {first_retry: 50ms}\n").await;
+    let refusal = refused(create(&app.client, named(&receiver)).await);
+    assert!(refusal.names("webhook_url"), "{refusal:?}");
+    app.write(&text(&[receiver.origin(), later.origin()]));
+    app.running.reload().await.unwrap();
+    create(&app.client, named(&receiver)).await.unwrap();
+    receiver.calls(1).await;
+    let told = create(&app.client, named(&later)).await.unwrap();
+    later.calls(1).await;
+    app.write(&text(&[receiver.origin()]));
+    app.running.reload().await.unwrap();
+    let path = format!("/v1/videos/{}/deliveries", told.id);
+    let look = || async {
+        let one = http::get(app.running.address, &path).await.json()["data"][0].clone();
+        let is_refused = one["last_error"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("not allowed");
+        if is_refused { Ok(()) } else { Err(one) }
+    };
+    eventually("it is called no more", look).await;
+}
+
+const fn fails(_: usize) -> Says {
+    Says::Status(500)
 }

@@ -13,10 +13,12 @@ use super::super::env::Environment;
 use super::super::quantity::{parse_usd_micros, show_usd_micros};
 use super::Key;
 use super::fields::Fields;
+use super::webhook;
 use crate::domain::caller::{AllowedModels, Budget, KeyId, KeyLimits, Scope};
 use crate::domain::id::TenantId;
 use crate::domain::money::{Millicredits, UsdRate};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Allowed;
 
 /// What an entry is read with.
 #[derive(Clone, Copy)]
@@ -25,6 +27,8 @@ pub(super) struct Reading<'a> {
     pub env: &'a Environment,
     /// What dollars are reckoned with.
     pub rate: UsdRate,
+    /// What webhooks may call beside public addresses; `None`: not known here, and not judged.
+    pub allowed: Option<&'a Allowed>,
 }
 
 /// An entry as far as it is right, and what the operator should know.
@@ -59,6 +63,7 @@ pub(super) fn read(fields: &Fields<'_>, with: Reading<'_>) -> Entry {
         expires: fields.parsed("expires", parse_end),
         revoked: fields.parsed("revoked", parse_moment),
         limits: read_limits(fields, with.rate),
+        webhook: fields.within("webhook", |webhook| webhook::read(webhook, with)),
     };
     Entry { key, warning }
 }
@@ -134,7 +139,7 @@ fn read_secret(fields: &Fields<'_>, env: &Environment) -> Option<Secret> {
 }
 
 /// A key as it is written, or from the variable that it names.
-fn resolve(text: &str, env: &Environment) -> Result<String, String> {
+pub(super) fn resolve(text: &str, env: &Environment) -> Result<String, String> {
     let Some(name) = text.strip_prefix("os.environ/") else {
         return Ok(text.to_owned());
     };
@@ -143,7 +148,7 @@ fn resolve(text: &str, env: &Environment) -> Result<String, String> {
     value.ok_or_else(|| format!("the variable {shown} is not set, or empty"))
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
+pub(super) fn read_file(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| {
         let bounded = &mut file.take(MAX_KEY_FILE);

@@ -18,6 +18,7 @@ use super::entry::{self, Reading};
 use super::fields::Fields;
 use super::{Found, Key, in_file};
 use crate::domain::money::UsdRate;
+use crate::domain::webhook::Allowed;
 
 /// Why the keys file was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +66,18 @@ pub fn add(path: &Path, entry: Map<String, Json>, env: &Environment) -> Result<(
     )
 }
 
-/// What is wrong with an entry that is to be added: the last part of a field's name, and a sentence.
-pub fn faults(entry: &Map<String, Json>, env: &Environment) -> Vec<(String, String)> {
+/// What is wrong with an entry that is to be added, where webhooks may call `allowed` beside public
+/// addresses: the last part of a field's name, and a sentence.
+pub fn faults(
+    entry: &Map<String, Json>,
+    env: &Environment,
+    allowed: Option<&Allowed>,
+) -> Vec<(String, String)> {
     let (report, rate) = (Report::default(), UsdRate::ONE_CENT);
     let text = Json::Object(entry.clone()).to_string();
     match Node::parse_long("", &text) {
         Ok(node) => Fields::read(String::new(), &node, &report, |fields| {
-            let _ = entry::read(fields, Reading { env, rate });
+            let _ = entry::read(fields, Reading { env, rate, allowed });
         }),
         Err(problem) => report.add(problem),
     }
@@ -153,7 +159,8 @@ fn check(node: &Node, env: &Environment) -> Result<Vec<Key>, Problems> {
     let (report, mut found) = (Report::default(), Found::default());
     let (list, name) = entries(node);
     let rate = UsdRate::ONE_CENT;
-    found.take_list(name, list, &report, Reading { env, rate });
+    let allowed = None;
+    found.take_list(name, list, &report, Reading { env, rate, allowed });
     report.finish(found.keys.into_iter().map(|located| located.key).collect())
 }
 

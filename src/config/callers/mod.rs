@@ -9,6 +9,7 @@ pub mod file;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::domain::caller::{AllowedModels, Callers as Limits, KeyId, KeyLimits, 
 use crate::domain::id::TenantId;
 use crate::domain::money::UsdRate;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Allowed, KeyWebhook, Webhooks};
 
 use entry::{Entry, Reading};
 pub use entry::{MAX_KEY, digest};
@@ -64,17 +66,20 @@ pub struct Key {
     pub revoked: Option<Timestamp>,
     /// How much of everything.
     pub limits: KeyLimits,
+    /// Who is told of its tasks' ends, and how that is signed.
+    pub webhook: KeyWebhook,
 }
 
 impl Callers {
     /// Reads `keys`, `keys_file` and `tenants`, and the keys file itself; `further` is a key that stands
-    /// elsewhere in the configuration. What the operator should know comes with it.
+    /// elsewhere in the configuration, `allowed` what webhooks may call beside public addresses. What
+    /// the operator should know comes with it.
     pub(super) fn read(
         root: &Section<'_>,
         env: &Environment,
         rate: UsdRate,
         data_dir: &Path,
-        further: Option<Key>,
+        (further, allowed): (Option<Key>, Allowed),
     ) -> (Self, Vec<String>) {
         let named = root.path("keys_file");
         let report = Report::default();
@@ -84,7 +89,9 @@ impl Callers {
             .unwrap_or_default();
         let mut found = Found::of(further, "general_settings.master_key");
         if let Some(node) = root.raw("keys") {
-            found.take_list("keys", node, &report, Reading { env, rate });
+            let allowed = Some(&allowed);
+            let reading = Reading { env, rate, allowed };
+            found.take_list("keys", node, &report, reading);
         }
         let mut callers = Self {
             is_file_named: named.is_some(),
@@ -92,6 +99,10 @@ impl Callers {
             limits: Limits {
                 tenants,
                 any_tenant,
+                webhooks: Webhooks {
+                    allow: allowed,
+                    ..Webhooks::default()
+                },
                 ..Limits::default()
             },
             env: env.clone(),
@@ -160,6 +171,10 @@ impl Callers {
         *self = Self {
             limits: Limits {
                 budgets: BTreeMap::new(),
+                webhooks: Webhooks {
+                    allow: std::mem::take(&mut self.limits.webhooks.allow),
+                    ..Webhooks::default()
+                },
                 ..std::mem::take(&mut self.limits)
             },
             ..Self::default()
@@ -201,6 +216,7 @@ impl Callers {
         Reading {
             env: &self.env,
             rate: self.rate.unwrap_or(UsdRate::ONE_CENT),
+            allowed: Some(&self.limits.webhooks.allow),
         }
     }
 
@@ -229,6 +245,11 @@ impl Callers {
             .filter(|key| key.limits.budget.is_bounded())
             .map(|key| (key.id.clone(), key.limits.budget));
         self.limits.budgets = bounded.collect();
+        let told = keys
+            .iter()
+            .filter(|key| key.webhook != KeyWebhook::default())
+            .map(|key| (key.id.clone(), key.webhook.clone()));
+        self.limits.webhooks.keys = told.collect();
         self.keys = keys;
     }
 }

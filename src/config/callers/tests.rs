@@ -10,6 +10,7 @@ use super::file::{self, KeysFileError};
 use super::*;
 use crate::domain::caller::{Budget, TenantLimits};
 use crate::domain::money::Millicredits;
+use crate::domain::webhook::Secret;
 
 const SECRET: &str = "sk-a-very-secret-key-of-alice";
 
@@ -582,4 +583,81 @@ keys:
     let told = "the API key `a` may ask for `gen4-turbo`, which nobody serves; \
                 did you mean `gen4_turbo`?";
     assert_eq!(warnings, [told]);
+}
+
+const HOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn hooked(webhook: &str) -> String {
+    format!(
+        "webhooks: {{allow: ['http://10.0.0.1:9000']}}\n\
+         keys: [{{id: a, key: os.environ/ALICE_KEY, webhook: {webhook}}}]"
+    )
+}
+
+#[test]
+fn a_key_may_have_a_receiver_and_secrets_of_its_own() {
+    let folder = Folder::new();
+    let file = folder.write("secret", &format!("{HOOK}\n"));
+    let own = Secret::parse(HOOK).unwrap();
+    for (written, url, secrets) in [
+        (
+            "{url: 'https://hooks.example.com/a'}",
+            Some("https://hooks.example.com/a"),
+            0,
+        ),
+        (
+            "{url: 'http://10.0.0.1:9000/a?b=c'}",
+            Some("http://10.0.0.1:9000/a?b=c"),
+            0,
+        ),
+        (&*format!("{{secret: {HOOK}}}"), None, 1),
+        (&*format!("{{secret: '{HOOK} {HOOK}'}}"), None, 2),
+        (&*format!("{{secret_file: '{}'}}", file.display()), None, 1),
+        ("{}", None, 0),
+        ("null", None, 0),
+    ] {
+        let callers = folder.callers(&hooked(written));
+        let webhook = &callers.keys[0].webhook;
+        assert_eq!(webhook.url.as_deref(), url, "{written}");
+        assert_eq!(webhook.secrets, vec![own.clone(); secrets], "{written}");
+        let told = &callers.limits.webhooks;
+        assert_eq!(told.url_of(Some(&KeyId::new("a"))), url, "{written}");
+        let is_said = url.is_some() || secrets > 0;
+        assert_eq!(told.keys.len(), usize::from(is_said), "{written}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_keys_webhook_is_told_by_name_and_shows_no_secret() {
+    let folder = Folder::new();
+    for (written, name) in [
+        ("{url: 'http://10.0.0.2:9000/a'}", "webhook.url"),
+        ("{url: 'https://10.0.0.1/a'}", "webhook.url"),
+        ("{url: os.environ/EMPTY}", "webhook.url"),
+        ("{secret: whsec_c2VjcmV0LW9mLWhvb2tz}", "webhook.secret"),
+        ("{secret: ''}", "webhook.secret"),
+        ("{secret_file: /nowhere/c2VjcmV0}", "webhook.secret_file"),
+        (
+            &*format!("{{secret: '{}'}}", [HOOK; 5].join(" ")),
+            "webhook.secret",
+        ),
+        (
+            &*format!("{{secret: {HOOK}, secret_file: /a}}"),
+            "webhook.secret",
+        ),
+        ("{urls: x}", "webhook.urls"),
+        ("https://hooks.example.com", "webhook"),
+    ] {
+        let told = folder
+            .load(&hooked(written))
+            .expect_err(written)
+            .to_string();
+        assert!(told.contains(name), "{written}: {told}");
+        assert!(!told.contains("whsec_c2") && !told.contains(HOOK), "{told}");
+    }
+    for allow in ["['http://10.0.0.1:9000/a']", "[hooks.internal]", "[{}]"] {
+        let told = folder.load(&format!("webhooks: {{allow: {allow}}}"));
+        let told = told.expect_err(allow).to_string();
+        assert!(told.contains("webhooks.allow"), "{told}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::config::secret;
 use crate::config::section::Section;
 use crate::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
 use crate::domain::id::TenantId;
+use crate::domain::webhook::KeyWebhook;
 
 /// Reads `general_settings`: its master key, which may do everything and has no limits.
 pub fn read_general(root: &Section<'_>) -> Option<Key> {
@@ -30,6 +31,7 @@ pub fn read_general(root: &Section<'_>) -> Option<Key> {
             expires: None,
             revoked: None,
             limits: KeyLimits::default(),
+            webhook: KeyWebhook::default(),
         })
     })
 }

@@ -12,12 +12,14 @@ use super::{Draft, DraftInput, DraftSource, Keyframe, Moment};
 use crate::domain::upload::UploadId;
 use crate::domain::value::Value;
 
-/// SHA-256 over every field of a request: the draft, its labels, its timeout and its priority.
+/// SHA-256 over every field of a request: the draft, its labels, its timeout, its priority and who
+/// is told of its end.
 pub fn fingerprint(
     draft: &Draft,
     labels: &BTreeMap<String, String>,
     timeout_millis: Option<i64>,
     priority: i32,
+    webhook_url: &str,
 ) -> [u8; 32] {
     let mut out = Encoder(Sha256::new());
     out.text(VERSION);
@@ -42,6 +44,11 @@ pub fn fingerprint(
     // Stored prints are of requests that had no such field.
     if priority != 0 {
         out.number(i64::from(priority).cast_unsigned());
+    }
+    // A tag in front, for a priority may stand there or not.
+    if !webhook_url.is_empty() {
+        out.tag(1);
+        out.text(webhook_url);
     }
     out.0.finalize().into()
 }
@@ -180,7 +187,7 @@ mod tests {
     type Change = fn(&mut Draft);
 
     fn print(draft: &Draft) -> [u8; 32] {
-        fingerprint(draft, &BTreeMap::new(), None, 0)
+        fingerprint(draft, &BTreeMap::new(), None, 0, "")
     }
 
     fn full() -> Draft {
@@ -208,6 +215,7 @@ mod tests {
                 "a".into(),
                 Value::List(vec![Value::Int(1), Value::Bool(true)]),
             )]),
+            ..Draft::default()
         }
     }
 
@@ -276,17 +284,27 @@ mod tests {
             &BTreeMap::from([("team".into(), "x".into())]),
             None,
             0,
+            "",
         ));
         seen.push(fingerprint(
             &full(),
             &BTreeMap::from([("tea".into(), "mx".into())]),
             None,
             0,
+            "",
         ));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 0));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(-1), 0));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 1));
-        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), -1));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 0, ""));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(-1), 0, ""));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), 1, ""));
+        seen.push(fingerprint(&full(), &BTreeMap::new(), Some(0), -1, ""));
+        for (priority, webhook) in [
+            (0, "https://a.example/b"),
+            (1, "https://a.example/b"),
+            (0, "x"),
+        ] {
+            let labels = BTreeMap::new();
+            seen.push(fingerprint(&full(), &labels, Some(0), priority, webhook));
+        }
         let all = seen.len();
         seen.sort_unstable();
         seen.dedup();

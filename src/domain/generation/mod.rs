@@ -17,8 +17,10 @@ mod measured;
 mod media_type;
 mod operation;
 mod options;
+mod part;
 mod placing;
 mod rules;
+mod spelling;
 mod url;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub use invalid::{InvalidField, InvalidReason};
 pub use measured::Measured;
 pub use media_type::sniff as media_type_of;
 pub use operation::{Media, Operation, Role};
+pub use part::Part;
+pub(in crate::domain) use url::check_public_url;
 
 use self::invalid::Violations;
 use super::model::Catalog;
@@ -109,7 +113,7 @@ impl Generation {
         chosen: &choice::Chosen<'_>,
         found: &mut Violations,
     ) -> Self {
-        let draft = &options::spelled(draft, chosen);
+        let draft = &spelling::spelled(draft, chosen);
         placing::settle(&mut inputs, chosen, found);
         options::check(draft, chosen, found);
         let settled = fields::settle(draft, chosen, found);

@@ -18,6 +18,17 @@ pub(super) fn check(address: &str) -> Result<(), String> {
     }
 }
 
+/// Why an address is not one of the public Internet; `Ok` where it is, as far as its text says.
+pub(in crate::domain) fn check_public_url(address: &str) -> Result<(), String> {
+    if !address
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("https:"))
+    {
+        return Err("must begin with https://".into());
+    }
+    check_https(address)
+}
+
 fn check_https(address: &str) -> Result<(), String> {
     check_length(address, LONGEST_URL)?;
     if !address

@@ -16,7 +16,7 @@ pub fn quota_cooldown(strikes: u32, retry_after: Option<Duration>) -> Duration {
 }
 
 /// What a provider asks for, within reason.
-pub(super) fn asked(retry_after: Duration) -> Duration {
+pub(in crate::domain) fn asked(retry_after: Duration) -> Duration {
     retry_after.clamp(ASKED_MIN, ASKED_MAX)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
 }
 
 /// Up to `share` longer, so that what failed together does not come back together.
-pub(super) fn spread(base: Duration, share: f64, random: f64) -> Duration {
+pub(in crate::domain) fn spread(base: Duration, share: f64, random: f64) -> Duration {
     let random = if random.is_finite() {
         random.clamp(0.0, 1.0)
     } else {

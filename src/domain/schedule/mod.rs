@@ -10,6 +10,7 @@ mod run_times;
 #[cfg(test)]
 mod simulation;
 
+pub(super) use backoff::{asked, spread};
 pub use backoff::{quota_cooldown, retry_backoff};
 pub use poll::{PollPace, PollState, next_poll};
 pub use run_times::{Learned, RunTimes};

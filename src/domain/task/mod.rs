@@ -98,6 +98,8 @@ pub struct Order {
     pub timeout: Duration,
     /// Among the tenant's waiting tasks the higher goes first; 0 is usual.
     pub priority: i32,
+    /// Who is told of its end, an address that was checked; empty: nobody.
+    pub webhook: String,
     /// The trace that the task's Create belongs to; `None`: none.
     pub trace: Option<TraceParent>,
 }

@@ -87,6 +87,7 @@ pub fn order() -> Order {
         ]),
         timeout: Duration::from_hours(1),
         priority: 7,
+        webhook: String::new(),
         trace: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     }
 }

@@ -30,11 +30,15 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
             audio: given.audio,
             negative_prompt: given.negative_prompt,
             operation: read_operation(given.operation, found),
+            output: None,
             options: options(given.provider_options, found),
+            options_are_texts: false,
         },
         labels: given.labels.into_iter().collect(),
         timeout: read_duration("timeout", given.timeout, found),
         priority: given.priority,
+        webhook_url: given.webhook_url,
+        is_repeat: false,
     }
 }
 
@@ -121,6 +125,7 @@ mod tests {
                 fields: [("o".to_owned(), option)].into(),
             }),
             priority: 0,
+            webhook_url: "https://hooks.example.com/a".to_owned(),
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Some(prost_types::Duration {
                 seconds: 60,
@@ -160,12 +165,15 @@ mod tests {
             audio: Some(false),
             negative_prompt: "fog".to_owned(),
             operation: Some(Operation::ImageToVideo),
+            output: None,
             options: [("o".to_owned(), Value::Number(0.5))].into(),
+            options_are_texts: false,
         };
         assert_eq!(request.draft, draft);
         assert_eq!(request.request_id, "r");
         assert_eq!(request.labels["team"], "x");
         assert_eq!(request.timeout, Some(Duration::from_mins(1)));
+        assert_eq!(request.webhook_url, "https://hooks.example.com/a");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -23,6 +24,7 @@ use tonic::transport::server::Connected;
 use tower::ServiceExt as _;
 
 use super::opening::{Activity, Observed};
+use super::taken::{noted, overseen};
 use super::{Limits, Tls};
 use crate::shutdown::Shutdown;
 
@@ -42,6 +44,7 @@ pub trait Serve:
     /// The body of its responses.
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
 }
 
@@ -51,7 +54,10 @@ where
         + Clone
         + Send
         + 'static,
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static,
 {
     type Body = B;
 }
@@ -111,14 +117,15 @@ where
     let service = service_fn(move |mut request: Request<Incoming>| {
         calls.open();
         request.extensions_mut().insert(info.clone());
-        service.clone().oneshot(request)
+        service.clone().oneshot(request).map_ok(noted)
     });
     let streams = Streams {
         activity: activity.clone(),
         shutdown: shutdown.clone(),
+        untaken: limits.stream_untaken,
     };
     let builder = builder(limits, streams);
-    let observed = Observed::new(stream, activity.clone(), limits.preface_timeout);
+    let observed = Observed::new(stream, activity.clone(), limits);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(observed), service));
     let mut told = false;
     let mut life = Life::new(&activity, limits);
@@ -202,6 +209,8 @@ impl<'a> Life<'a> {
 struct Streams {
     activity: Arc<Activity>,
     shutdown: Shutdown,
+    /// How long a stream waits for a client that takes nothing.
+    untaken: Duration,
 }
 
 impl<F> Executor<F> for Streams
@@ -210,8 +219,9 @@ where
 {
     fn execute(&self, stream: F) {
         let call = self.activity.call();
+        let untaken = self.untaken;
         self.shutdown.spawn(async move {
-            stream.await;
+            overseen(stream, untaken).await;
             drop(call);
         });
     }
@@ -223,7 +233,8 @@ fn builder(limits: &Limits, streams: Streams) -> Builder<Streams> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.http1_idle);
+        .header_read_timeout(limits.http1_idle)
+        .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -238,5 +249,8 @@ fn builder(limits: &Limits, streams: Streams) -> Builder<Streams> {
     builder
 }
 
+/// Bytes of an HTTP/1.1 connection that wait to be sent before the body is asked for more, and of a
+/// request's head at most. hyper would hold over 400 KiB for a client that does not read.
+const HTTP1_BUFFER: usize = 64 * 1024;
 /// Shortest wait between two looks at an idle connection, lest rounding make a busy loop.
 const IDLE_STEP: Duration = Duration::from_millis(10);

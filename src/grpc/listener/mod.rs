@@ -12,6 +12,7 @@ mod admission;
 mod connection;
 mod frames;
 mod opening;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -38,6 +39,10 @@ pub struct Limits {
     pub preface_timeout: Duration,
     /// Longest wait for the next request head on an open HTTP/1.1 connection. Default 75 s.
     pub http1_idle: Duration,
+    /// Longest wait for a client of HTTP/1.1 that takes nothing of what waits for it. Default 60 s.
+    pub http1_untaken: Duration,
+    /// The same for one stream of h2, whose own end may still be told before. Default 2 min.
+    pub stream_untaken: Duration,
     /// Most connections at once; further ones are closed at once. Default 16,384.
     pub max_connections: usize,
     /// Most connections of one address (one /64 in IPv6) at once; loopback is exempt. Default 256.
@@ -73,6 +78,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(5),
             preface_timeout: Duration::from_secs(5),
             http1_idle: Duration::from_secs(75),
+            http1_untaken: Duration::from_mins(1),
+            stream_untaken: Duration::from_mins(2),
             max_connections: 16_384,
             max_connections_per_ip: 256,
             max_concurrent_streams: 1024,
@@ -144,7 +151,7 @@ fn open<S: Serve>(
 ) -> impl Future<Output = ()> + Send + 'static {
     let shutdown = shutdown.clone();
     async move {
-        if let Err(error) = stream.set_nodelay(true) {
+        if let Err(error) = stream.set_nodelay(true).and_then(|()| keep_short(&stream)) {
             tracing::debug!(%error, "connection lost before it was served");
             return;
         }
@@ -154,6 +161,19 @@ fn open<S: Serve>(
         }
         drop(slot);
     }
+}
+
+/// Keeps the system from taking megabytes of an answer before the client has taken any. What is not
+/// sent yet is then short, so that a client that reads slowly is told from one that does not read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_short(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(MOST_UNSENT)
+}
+
+/// Elsewhere the system's own bounds hold.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_short(_: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 /// Waits out a shortage of descriptors or memory; a connection lost in the queue costs no wait.
@@ -173,5 +193,8 @@ async fn recover(error: &io::Error) {
 
 /// Wait after an accept failed for want of resources.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Bytes that the system takes of a connection beyond those that are on their way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_UNSENT: u32 = 128 * 1024;
 /// Bytes in a mebibyte.
 const MIB: u32 = 1024 * 1024;

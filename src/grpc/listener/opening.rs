@@ -3,7 +3,8 @@
 //! hyper waits for the protocol's first bytes without limit, and says nothing about calls. So the
 //! socket is read through [`Observed`], which notices when an h2 client has said what it must say
 //! first, ends it when it begins a header block and does not finish it, or floods; and
-//! [`Activity`] keeps what the connection's task asks about.
+//! [`Activity`] keeps what the connection's task asks about. hyper also writes without limit: a client
+//! of HTTP/1.1 that takes nothing is ended here (one of h2 by pings, and by [`super::taken`]).
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::Limits;
 use super::frames::{Flood, Frames};
 
 /// What a connection has done so far.
@@ -83,6 +85,9 @@ pub(super) struct Observed<I> {
     patience: Duration,
     /// Runs while a header block is unfinished.
     overdue: Option<Pin<Box<Sleep>>>,
+    write_patience: Duration,
+    /// Runs while what is written is not taken.
+    untaken: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the client speaks, as far as its bytes have told.
@@ -97,15 +102,36 @@ enum Protocol {
 }
 
 impl<I> Observed<I> {
-    /// Looks at what is read from `io`. A header block may take as long as `patience`.
-    pub(super) fn new(io: I, activity: Arc<Activity>, patience: Duration) -> Self {
+    /// Looks at what is read from `io` and written to it.
+    pub(super) fn new(io: I, activity: Arc<Activity>, limits: &Limits) -> Self {
         Self {
             io,
             protocol: Protocol::Unknown(0),
             activity,
-            patience,
+            patience: limits.preface_timeout,
             overdue: None,
+            write_patience: limits.http1_untaken,
+            untaken: None,
         }
+    }
+
+    /// What a write came to, or an error when the client has taken nothing for too long. Of h2 the
+    /// pings tell.
+    fn taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() || matches!(self.protocol, Protocol::H2(_)) {
+            self.untaken = None;
+            return written;
+        }
+        let patience = self.write_patience;
+        let sleep = self
+            .untaken
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        std::task::ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Follows the protocol through newly read bytes.
@@ -178,15 +204,18 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.taken(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let written = Pin::new(&mut self.io).poll_flush(cx);
+        self.taken(cx, written)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let written = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.taken(cx, written)
     }
 
     fn poll_write_vectored(
@@ -194,7 +223,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.taken(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -211,7 +241,7 @@ mod tests {
 
     fn opened_by(chunks: &[&[u8]]) -> bool {
         let activity = Activity::new();
-        let mut observed = Observed::new((), activity.clone(), Duration::MAX);
+        let mut observed = Observed::new((), activity.clone(), &Limits::default());
         for chunk in chunks {
             observed.observe(chunk).unwrap();
         }
@@ -236,6 +266,29 @@ mod tests {
         assert!(!opened_by(&[
             b"GET / HTTP/1.1\r\nhost: x\r\n\r\n and much more of it"
         ]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_ended_and_one_that_takes_a_little_is_not() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut client, server) = tokio::io::duplex(8);
+        let mut observed = Observed::new(server, Activity::new(), &Limits::default());
+        let begun = Instant::now();
+        let writing = async {
+            let sent = [0; 64];
+            let end = observed.write_all(&sent).await.unwrap_err();
+            (end.kind(), begun.elapsed().as_secs())
+        };
+        let reading = async {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                client.read_u8().await.unwrap();
+            }
+            // From here on it takes nothing.
+            futures_util::future::pending::<()>().await;
+        };
+        let ended = tokio::select! { ended = writing => ended, () = reading => unreachable!() };
+        assert_eq!(ended, (io::ErrorKind::TimedOut, 250 + 60));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,10 +6,10 @@ mod client;
 mod fields;
 mod loose;
 mod media;
-mod retry_after;
 #[cfg(test)]
 pub(super) mod scripted;
 
+pub(super) use crate::egress::retry_after;
 pub(super) use answer::{Answer, MAX_CODE, MAX_MESSAGE, NoAnswer};
 pub(super) use client::{
     CONNECT_TIMEOUT, Client, Line, MAX_CREATE_BODY, MAX_ERROR_BODY, MAX_POLL_BODY, create_limit,
@@ -18,7 +18,6 @@ pub(super) use client::{
 pub(super) use fields::{to_json, write_typed};
 pub(super) use loose::{Loose, apart, is_shallow};
 pub(super) use media::{data_uri, extension, not_sent, rejection};
-pub(super) use retry_after::retry_after;
 
 /// Why settings cannot be used. Never holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ mod gate;
 pub mod openai;
 mod organization;
 mod output;
+mod padded;
 mod range;
 mod tasks;
 mod uploads;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -22,11 +23,12 @@ use super::super::render::media_type;
 use super::super::state::State;
 use super::super::task::{Phase, Task};
 use super::answer;
+use super::padded::Padded;
 use super::range::{self, Asked};
 
 /// A file about to be sent.
 struct File {
-    bytes: Bytes,
+    bytes: Padded,
     media_type: &'static str,
     etag: String,
     /// Where the connection breaks, counted in this answer's body.
@@ -101,8 +103,9 @@ pub async fn send(
         _ => (task.markers.output == Some(OutputFault::Truncated)).then_some(Cut::Half),
     };
     let etag = format!("\"{}-{index}\"", task.id.simple());
+    let wanted = task.markers.bytes.filter(|_| media_type == FILM);
     File {
-        bytes,
+        bytes: Padded::new(bytes, wanted),
         media_type,
         etag,
         cut,
@@ -112,7 +115,7 @@ pub async fn send(
 
 impl File {
     fn answer(self, headers: &HeaderMap) -> Response {
-        let length = self.bytes.len() as u64;
+        let length = self.bytes.length();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let same = text(IF_RANGE).is_none_or(|tag| tag == self.etag);
         let asked = range::parse(text(RANGE).filter(|_| same), length);
@@ -128,10 +131,8 @@ impl File {
             StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{length}")),
             _ => None,
         };
-        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        let bytes = self.bytes.slice(place(part.start)..place(part.end));
-        let announced = bytes.len();
-        let mut response = Response::new(body(bytes, self.cut));
+        let announced = part.end - part.start;
+        let mut response = Response::new(body(self.bytes, part, self.cut));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
@@ -147,17 +148,17 @@ impl File {
 }
 
 /// The body, broken off where the fault wants it: an error in the stream aborts the connection.
-fn body(bytes: Bytes, cut: Option<Cut>) -> Body {
-    let length = bytes.len() as u64;
+fn body(bytes: Padded, part: Range<u64>, cut: Option<Cut>) -> Body {
+    let length = part.end - part.start;
     let sent = match cut {
         None => length,
-        Some(Cut::After(bytes)) => bytes,
+        Some(Cut::After(bytes)) => bytes.min(length),
         Some(Cut::Half) => length.div_ceil(2),
     };
-    if sent >= length {
-        return Body::from(bytes);
+    let pieces = bytes.pieces(part.start..part.start + sent).map(Ok);
+    if sent == length {
+        return Body::from_stream(stream::iter(pieces.map(|piece: io::Result<_>| piece)));
     }
-    let first = bytes.slice(..usize::try_from(sent).unwrap_or(0));
     let breaking = async {
         // Pending once, so that what precedes the break is on the wire before it.
         tokio::task::yield_now().await;
@@ -166,8 +167,10 @@ fn body(bytes: Bytes, cut: Option<Cut>) -> Body {
             "cut by the sandbox",
         ))
     };
-    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(breaking)))
+    Body::from_stream(stream::iter(pieces).chain(stream::once(breaking)))
 }
 
+/// The one kind of file that can be filled up.
+const FILM: &str = "video/mp4";
 const HTML: &[u8] =
     b"<!doctype html><title>Not a film</title><p>The sandbox was asked for this page.";

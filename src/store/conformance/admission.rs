@@ -86,6 +86,34 @@ pub async fn racing_creates_do_not_pass_a_queues_end_together(store: Arc<dyn Tas
     }
 }
 
+/// A task that others of its call come after is let in only where they fit too.
+pub async fn a_task_is_let_in_where_those_after_it_fit_too(store: &dyn TaskStore) {
+    let bounds: [fn(u32) -> Admission; 3] = [
+        |most| Admission {
+            queued: Some(most),
+            ..Admission::default()
+        },
+        |most| Admission {
+            tasks_of_key: Some(most),
+            ..Admission::default()
+        },
+        |most| Admission {
+            budget: budget(Some(u64::from(most) * ESTIMATE.0), None),
+            ..Admission::default()
+        },
+    ];
+    for (n, bound) in (1..).zip(bounds) {
+        for (most, fits) in [(n + 1, false), (n + 2, true)] {
+            let admission = Admission {
+                more: 2,
+                ..bound(most)
+            };
+            let made = store.admit(task(n), &admission).await.expect("a create");
+            assert_eq!(matches!(made, Created::New(_)), fits, "{admission:?}");
+        }
+    }
+}
+
 /// What is denied names the limit and leaves nothing; what is there already is found all the same.
 pub async fn a_denied_create_leaves_nothing_and_a_repeat_is_found(store: &dyn TaskStore) {
     let kept = create(store, task(1)).await;

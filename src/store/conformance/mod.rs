@@ -12,6 +12,7 @@ pub mod costs;
 pub mod counts;
 pub mod reading;
 pub mod uploads;
+pub mod webhooks;
 pub mod writing;
 
 use std::sync::Arc;

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{FAR, create, every_task_of, lead, one_of_each};
+use crate::domain::caller::KeyId;
+use crate::domain::id::{RequestId, TenantId};
 use crate::domain::task::samples::{
     NOW, accepted, archived, claimed, rejected, seen, succeeded, task, task_of,
 };
-use crate::domain::task::{Lane, Status, Task, UpstreamStatus, Verdict};
+use crate::domain::task::{Event, Lane, Status, Task, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
-use crate::store::{ListQuery, TaskStore};
+use crate::store::{Alike, ListQuery, Sorted, TaskStore};
 
 /// What was never made is not found.
 pub async fn what_is_not_there_is_not_found(store: &dyn TaskStore) {
@@ -18,6 +20,60 @@ pub async fn what_is_not_there_is_not_found(store: &dyn TaskStore) {
     let found = store.find(&other.tenant, &other.request_id).await;
     assert_eq!(found.expect("a read"), None);
     assert_eq!(store.next_due(Lane::Dispatch).await.expect("a read"), None);
+}
+
+/// A request without a key finds the newest task that it made lately, and only its own.
+pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
+    let keyless = |n: u32| {
+        let mut task = task(n);
+        task.request_id = RequestId::for_task(task.id);
+        task
+    };
+    let (old, new) = (keyless(1), keyless(2));
+    let alike = Alike {
+        tenant: new.tenant.clone(),
+        key: new.key.clone(),
+        fingerprint: new.fingerprint,
+        since: old.times.created,
+    };
+    let found = async |alike: &Alike| {
+        let found = store.alike(alike).await.expect("a read");
+        found.map(|task| task.id)
+    };
+    // Of this one the caller has the key.
+    create(store, task(3)).await;
+    assert_eq!(found(&alike).await, None);
+    create(store, old.clone()).await;
+    assert_eq!(found(&alike).await, Some(old.id));
+    let made = create(store, new.clone()).await;
+    assert_eq!(found(&alike).await, Some(new.id));
+    let others = [
+        Alike {
+            tenant: TenantId::named("b"),
+            ..alike.clone()
+        },
+        Alike {
+            key: None,
+            ..alike.clone()
+        },
+        Alike {
+            key: Some(KeyId::new("k2")),
+            ..alike.clone()
+        },
+        Alike {
+            fingerprint: [8; 32],
+            ..alike.clone()
+        },
+        Alike {
+            since: Timestamp(new.times.created.0 + 1),
+            ..alike.clone()
+        },
+    ];
+    for other in &others {
+        assert_eq!(found(other).await, None, "{other:?}");
+    }
+    lead(store, made, &[Event::CancelRequested, Event::Deleted]).await;
+    assert_eq!(found(&alike).await, Some(old.id));
 }
 
 /// Each task is due in its own lane and in no other.
@@ -78,7 +134,8 @@ pub async fn what_is_due_comes_in_order_and_in_pages(store: &dyn TaskStore) {
 fn all_of(tenant: &str) -> ListQuery {
     ListQuery {
         filter: every_task_of(tenant),
-        before: None,
+        after: None,
+        sorted: Sorted::NewestFirst,
         limit: 100,
     }
 }
@@ -148,13 +205,30 @@ pub async fn a_list_is_paged_while_it_grows(store: &dyn TaskStore) {
     for n in 21.. {
         let page = store.list(&query).await.expect("a read");
         let Some(last) = page.last() else { break };
-        query.before = Some(last.id);
+        query.after = Some(last.id);
         walked.extend(page);
         create(store, task_of("a", &format!("k{n}"), n)).await;
     }
     let ids: Vec<_> = walked.iter().map(|task| task.id).collect();
     assert_eq!(ids.len(), 20);
     assert!(ids.is_sorted_by(|a, b| a > b));
+    the_other_way_the_walk_meets_what_was_made(store, query).await;
+}
+
+/// From the oldest on, what was made during a walk lies before it.
+async fn the_other_way_the_walk_meets_what_was_made(store: &dyn TaskStore, mut query: ListQuery) {
+    query.sorted = Sorted::OldestFirst;
+    query.after = None;
+    let mut walked: Vec<Arc<Task>> = Vec::new();
+    loop {
+        let page = store.list(&query).await.expect("a read");
+        let Some(last) = page.last() else { break };
+        query.after = Some(last.id);
+        walked.extend(page);
+    }
+    let ids: Vec<_> = walked.iter().map(|task| task.id).collect();
+    assert_eq!(ids.len(), 24);
+    assert!(ids.is_sorted_by(|a, b| a < b));
 }
 
 /// Only completed runs teach, newest first, and no more than asked for.

@@ -16,6 +16,7 @@ mod schema;
 mod spend;
 mod uploads;
 mod waiting;
+mod webhooks;
 mod write;
 
 use std::num::NonZeroUsize;
@@ -29,8 +30,8 @@ use rusqlite::Connection;
 
 use super::changes::Changes;
 use super::{
-    Admission, Census, CostQuery, CostReport, Created, ListQuery, Saved, StoreError, TaskStore,
-    Waiting,
+    Admission, Alike, Census, CostQuery, CostReport, Created, ListQuery, Saved, StoreError,
+    TaskStore, Waiting,
 };
 use crate::domain::caller::Budget;
 use crate::domain::id::{RequestId, TaskId, TenantId};
@@ -174,6 +175,11 @@ impl TaskStore for SqliteStore {
         self.readers
             .run(move |c| read::by_request(c, &tenant, &key))
             .await
+    }
+
+    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError> {
+        let alike = alike.clone();
+        self.readers.run(move |c| read::alike(c, &alike)).await
     }
 
     async fn due(

@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use tokio::sync::Semaphore;
 
-use super::super::{ListQuery, StoreError};
+use super::super::{Alike, ListQuery, Sorted, StoreError};
 use super::clauses::Clauses;
 use super::{decode, schema};
+use crate::domain::caller::KeyId;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Task};
@@ -69,6 +70,19 @@ pub(super) fn by_request(
     one(c, filter, params![tenant.as_str(), request_id.as_str()])
 }
 
+/// The newest task of a request that had no key.
+pub(super) fn alike(c: &Connection, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError> {
+    // Ids begin with the time of creation: only what was made since is looked at, the newest first.
+    // Repeats are rare, so that no index of its own is kept up with every create.
+    let first = TaskId::new(alike.since.0.max(0), [0; 10]);
+    let filter = "INDEXED BY tasks_tenant WHERE tenant = ?1 AND id >= ?2 AND fingerprint = ?3 \
+                  AND key IS ?4 AND request_id = 'auto_' || lower(hex(id)) AND deleted = 0 \
+                  ORDER BY id DESC LIMIT 1";
+    let key = alike.key.as_ref().map(KeyId::as_str);
+    let (tenant, print) = (alike.tenant.as_str(), alike.fingerprint);
+    one(c, filter, params![tenant, first.as_bytes(), print, key])
+}
+
 /// What is due in a lane.
 pub(super) fn due(
     c: &Connection,
@@ -91,16 +105,20 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
     Ok(due.map(Timestamp))
 }
 
-/// A page of a tenant's tasks that are not deleted, newest first.
+/// A page of a tenant's tasks that are not deleted.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
     // By any other index all that pass would be sorted for one page.
     let mut clauses = Clauses::new("INDEXED BY tasks_tenant");
     clauses.choose(&query.filter);
     clauses.push(" AND deleted = 0");
-    if let Some(before) = query.before {
-        clauses.also(" AND id < ?", before.as_bytes().to_vec());
+    let (beyond, order) = match query.sorted {
+        Sorted::NewestFirst => (" AND id < ?", " ORDER BY id DESC LIMIT ?"),
+        Sorted::OldestFirst => (" AND id > ?", " ORDER BY id LIMIT ?"),
+    };
+    if let Some(after) = query.after {
+        clauses.also(beyond, after.as_bytes().to_vec());
     }
-    clauses.also(" ORDER BY id DESC LIMIT ?", clamp(query.limit));
+    clauses.also(order, clamp(query.limit));
     many(c, &clauses.sql, params_from_iter(clauses.values))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Statement, ToSql, params};
 
 use super::super::{Admission, Census, Created, Saved, StoreError, request};
-use super::{read, spend};
+use super::{read, spend, webhooks};
 use crate::domain::artifact::Artifact;
 use crate::domain::caller::{Budget, KeyId};
 use crate::domain::id::TaskId;
@@ -26,7 +26,8 @@ pub(super) fn create(
     if let Some(denied) = admission.passed(&task, census) {
         return Ok(Created::Denied(denied));
     }
-    if let Some(denied) = spend::denied(c, &task, spend, admission.budget)? {
+    let all = admission.spend(spend);
+    if let Some(denied) = spend::denied(c, &task, all, admission.budget)? {
         return Ok(Created::Denied(denied));
     }
     insert(c, &task)?;
@@ -63,12 +64,19 @@ pub(super) fn save(c: &Connection, next: Task, budget: Budget) -> Result<Saved, 
     update(c, &next, version)?;
     spend::moved(c, &next, before, after)?;
     write_parts(c, &next, revision)?;
+    // Revisions end with the task: only the write that ends it is of another than the one before.
+    if next.state.is_terminal() && signed(next.revision) > revision {
+        webhooks::announce(c, &next)?;
+    }
     Ok(Saved::Committed(Arc::new(next)))
 }
 
 /// Deletes tasks that are at rest; the rows that hang on them go with them.
 pub(super) fn remove(c: &Connection, ids: &[TaskId]) -> Result<usize, StoreError> {
-    let mut delete = c.prepare_cached("DELETE FROM tasks WHERE id = ?1 AND lane = ?2")?;
+    let mut delete = c.prepare_cached(
+        "DELETE FROM tasks WHERE id = ?1 AND lane = ?2 AND NOT EXISTS \
+         (SELECT 1 FROM deliveries WHERE task_id = ?1 AND state = 'pending')",
+    )?;
     let mut removed = 0;
     for id in ids {
         removed += delete.execute(params![id.as_bytes(), Lane::Rest.code()])?;

@@ -66,6 +66,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0003_uploads.sql"),
     include_str!("../../../migrations/sqlite/0004_callers.sql"),
     include_str!("../../../migrations/sqlite/0005_attempts.sql"),
+    include_str!("../../../migrations/sqlite/0006_webhooks.sql"),
 ];
 /// How long a statement waits for another connection's lock.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);

@@ -16,7 +16,7 @@ use crate::domain::task::samples::{
 use crate::domain::task::{Event, Lane, Task, UnknownPolicy, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
 use crate::store::conformance::{
-    admission, costs, counts, create, every_task_of, lead, reading, uploads, writing,
+    admission, costs, counts, create, every_task_of, lead, reading, uploads, webhooks, writing,
 };
 use crate::store::{CostQuery, CostTotals, StoreError, TaskStore};
 
@@ -67,6 +67,7 @@ promises! {
     admission:
         racing_creates_do_not_pass_a_budget_together(shared),
         racing_creates_do_not_pass_a_queues_end_together(shared),
+        a_task_is_let_in_where_those_after_it_fit_too(),
         a_denied_create_leaves_nothing_and_a_repeat_is_found(),
         limits_count_their_own_alone(),
         a_budget_is_of_its_day_and_month(),
@@ -87,6 +88,7 @@ promises! {
         racing_updates_all_find_their_place(shared);
     reading:
         what_is_not_there_is_not_found(),
+        a_request_without_a_key_finds_what_it_made(),
         every_task_is_due_in_its_lane_only(),
         what_is_due_comes_in_order_and_in_pages(),
         a_list_is_filtered(),
@@ -101,6 +103,18 @@ promises! {
         an_upload_is_found_by_its_tenant_and_whole_name(),
         expired_uploads_are_told_until_they_are_removed(),
         content_has_one_address_at_an_account();
+    webhooks:
+        the_end_and_what_is_due_of_it_are_one_write(),
+        a_refused_end_makes_nothing_due(),
+        what_is_due_is_told_by_receiver(),
+        a_try_counts_once(),
+        a_record_outlives_what_is_pending_of_it();
+}
+
+#[tokio::test]
+async fn what_is_due_survives_a_restart() {
+    let home = Home::new();
+    webhooks::what_is_due_survives_a_restart(|| async { home.open() }).await;
 }
 
 #[tokio::test]

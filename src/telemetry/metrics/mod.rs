@@ -5,6 +5,7 @@
 //! counted by [`super::tasks`]; what only a look can tell is set when somebody asks
 //! ([`render`] is called after the service has set its gauges).
 
+mod http;
 pub mod names;
 mod polls;
 mod process;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use metrics::Gauge;
 
+pub use http::HttpCall;
 pub use polls::{asked, ended, followed, submitted};
 pub use series::{Family, Handle, Kind, Metric, tidy};
 
@@ -33,6 +35,9 @@ pub fn start() {
     }
     for outcome in ["exported", "dropped", "failed"] {
         table::SPANS.at(&[outcome]).increment(0);
+    }
+    for outcome in ["delivered", "failed", "given_up"] {
+        table::WEBHOOKS.at(&[outcome]).increment(0);
     }
     config_loaded(1);
 }
@@ -59,6 +64,16 @@ pub fn config_refused() {
 /// A call was refused for its key or a limit of it; `reason` is one of the contract's.
 pub fn refused(reason: &'static str) {
     table::REFUSED.at(&[reason]).increment(1);
+}
+
+/// A receiver of webhooks was called: delivered, failed or `given_up`.
+pub fn told(outcome: &'static str) {
+    table::WEBHOOKS.at(&[outcome]).increment(1);
+}
+
+/// How many ends are still to be told.
+pub fn untold(pending: u64) {
+    table::WEBHOOKS_PENDING.at(&[]).set(float(pending));
 }
 
 /// A deployment begins to be left alone for a while.

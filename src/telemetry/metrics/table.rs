@@ -91,14 +91,23 @@ table! {
     DAILY_USED: Gauge Kind::Gauge, "mediagen_account_daily_used", ["account", "model"],
         "Generations of a model in the last 24 hours, as the provider said last.";
 
+    WEBHOOKS: Counter Kind::Counter, "mediagen_webhook_tries_total", ["outcome"],
+        "Calls to receivers of webhooks: by outcome: delivered, failed (tried again later), or given up with.";
+    WEBHOOKS_PENDING: Gauge Kind::Gauge, "mediagen_webhooks_pending", [],
+        "Ends of tasks that a receiver is still to be told of.";
+
     STREAMS: Gauge Kind::Gauge, "mediagen_streams_open", ["kind"],
-        "Streams open now: watch, download or upload.";
+        "Streams open now, over gRPC and HTTP: watch, download or upload.";
     WATCH_LAG: Histogram Kind::Histogram(FAST), "mediagen_watch_latency_seconds", [],
         "From a change to when an open watch took it up.";
     CALLS_ENDED: Counter Kind::Counter, "mediagen_grpc_requests_total", ["method", "code"],
         "gRPC calls that ended, by status code; CANCELLED also for those whose client went away.";
     CALL_TIME: Histogram Kind::Histogram(FAST), "mediagen_grpc_request_duration_seconds", ["method"],
         "Time to answer a gRPC call; of a server stream, to open it.";
+    HTTP_ENDED: Counter Kind::Counter, "mediagen_http_requests_total", ["route", "method", "status"],
+        "Calls over HTTP that ended, by route (as in openapi.json, without /v1; other: none) and status; 499: the client went away before the answer.";
+    HTTP_TIME: Histogram Kind::Histogram(FAST), "mediagen_http_request_duration_seconds", ["route"],
+        "Time to answer a call over HTTP; of a stream, to open it.";
     REFUSED: Counter Kind::Counter, "mediagen_auth_refused_total", ["reason"],
         "Calls refused for their key or a limit of it, by reason.";
 

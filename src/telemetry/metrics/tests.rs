@@ -139,7 +139,7 @@ fn series_are_bounded_and_no_label_breaks_a_line() {
 }
 
 /// Every label that there is. None can hold what callers write.
-const LABELS: [&str; 12] = [
+const LABELS: [&str; 14] = [
     "account",
     "call",
     "code",
@@ -150,6 +150,8 @@ const LABELS: [&str; 12] = [
     "model",
     "outcome",
     "reason",
+    "route",
     "state",
+    "status",
     "version",
 ];

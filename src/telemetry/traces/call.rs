@@ -1,8 +1,9 @@
-//! The span of one gRPC call.
+//! The span of one call, over gRPC or HTTP.
 
 use std::future::Future;
 use std::str::FromStr as _;
 
+use http::HeaderMap;
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceState,
     Tracer as _,
@@ -13,28 +14,67 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use super::CURRENT;
 use crate::domain::trace::TraceParent;
 
-/// The span of one gRPC call. Ends when dropped.
+/// The span of one call. Ends when dropped.
 pub struct CallSpan {
     span: Span,
     parent: TraceParent,
 }
 
+/// What a call brings of its caller's trace.
+pub(super) struct Brought<'a> {
+    /// Its place in it; `None`: it begins one.
+    pub parent: Option<TraceParent>,
+    /// Vendors' own words, to be passed on.
+    pub state: Option<&'a str>,
+}
+
+impl<'a> Brought<'a> {
+    pub(super) fn by(headers: &'a HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Self {
+            parent: text("traceparent").and_then(TraceParent::parse),
+            state: text("tracestate"),
+        }
+    }
+}
+
 impl CallSpan {
-    pub(super) fn begin(
+    /// Of a gRPC call.
+    pub(super) fn grpc(tracer: &SdkTracer, method: &'static str, brought: &Brought<'_>) -> Self {
+        let attributes = [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", SERVICE),
+            KeyValue::new("rpc.method", method),
+        ];
+        Self::begin(tracer, format!("{SERVICE}/{method}"), attributes, brought)
+    }
+
+    /// Of a call over HTTP.
+    pub(super) fn http(
         tracer: &SdkTracer,
-        method: &'static str,
-        brought: Option<TraceParent>,
-        state: Option<&str>,
+        (method, route): (&'static str, &'static str),
+        brought: &Brought<'_>,
     ) -> Self {
-        let around = brought.map_or_else(Context::new, |parent| under(parent, state));
+        let attributes = [
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.route", route),
+        ];
+        Self::begin(tracer, format!("{method} {route}"), attributes, brought)
+    }
+
+    fn begin(
+        tracer: &SdkTracer,
+        name: String,
+        attributes: impl IntoIterator<Item = KeyValue>,
+        brought: &Brought<'_>,
+    ) -> Self {
+        let around = brought
+            .parent
+            .map_or_else(Context::new, |parent| under(parent, brought.state));
         let span = tracer
-            .span_builder(format!("{SERVICE}/{method}"))
+            .span_builder(name)
             .with_kind(SpanKind::Server)
-            .with_attributes([
-                KeyValue::new("rpc.system", "grpc"),
-                KeyValue::new("rpc.service", SERVICE),
-                KeyValue::new("rpc.method", method),
-            ])
+            .with_attributes(attributes)
             .start_with_context(tracer, &around);
         let context = span.span_context();
         let parent = TraceParent {
@@ -55,7 +95,16 @@ impl CallSpan {
         CURRENT.scope(self.parent, work)
     }
 
-    /// The call ends with a status code, by its number and its name.
+    /// The HTTP call is answered with a status.
+    pub fn answered(&mut self, status: u16) {
+        let number = KeyValue::new("http.response.status_code", i64::from(status));
+        self.span.set_attribute(number);
+        if status >= 500 {
+            self.span.set_status(Status::error(status.to_string()));
+        }
+    }
+
+    /// The gRPC call ends with a status code, by its number and its name.
     pub fn ended(&mut self, number: i32, name: &'static str) {
         let number = KeyValue::new("rpc.grpc.status_code", i64::from(number));
         self.span.set_attribute(number);

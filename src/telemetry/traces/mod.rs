@@ -20,6 +20,7 @@ use http::HeaderMap;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracer;
 
+use call::Brought;
 pub use call::CallSpan;
 pub use export::Settings;
 pub(super) use spans::{archived, attempted, created, ended, generated, queued};
@@ -75,21 +76,27 @@ pub fn kept<F: Future>(work: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// The span of a call that a client makes; `None` when it is not to be traced. A call that brings
+/// The span of a gRPC call that a client makes; `None` when it is not to be traced. A call that brings
 /// no trace begins one only if it begins a task.
 pub fn call(method: &'static str, headers: &HeaderMap, begins: bool) -> Option<CallSpan> {
+    let (tracer, brought) = traced(headers, begins)?;
+    Some(CallSpan::grpc(tracer, method, &brought))
+}
+
+/// The same of a call over HTTP, by its method and its route.
+pub fn http_call(
+    call: (&'static str, &'static str),
+    headers: &HeaderMap,
+    begins: bool,
+) -> Option<CallSpan> {
+    let (tracer, brought) = traced(headers, begins)?;
+    Some(CallSpan::http(tracer, call, &brought))
+}
+
+fn traced(headers: &HeaderMap, begins: bool) -> Option<(&SdkTracer, Brought<'_>)> {
     let tracing = TRACING.get()?;
-    let brought = headers
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok());
-    let brought = brought.and_then(TraceParent::parse);
-    if brought.is_none() && !begins {
-        return None;
-    }
-    let state = headers
-        .get("tracestate")
-        .and_then(|value| value.to_str().ok());
-    Some(CallSpan::begin(&tracing.tracer, method, brought, state))
+    let brought = Brought::by(headers);
+    (brought.parent.is_some() || begins).then_some((&tracing.tracer, brought))
 }
 
 static TRACING: OnceLock<Tracing> = OnceLock::new();

@@ -86,6 +86,16 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// The bytes of memory that it holds now.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let mut lines = status.lines();
+        let held = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib = held.trim().strip_suffix(" kB").unwrap();
+        kib.parse::<u64>().unwrap() << 10
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

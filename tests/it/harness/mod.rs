@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod http;
 pub mod media;
 pub mod raw;
+pub mod receiver;
 pub mod refusal;
 pub mod scrape;
 pub mod wait;

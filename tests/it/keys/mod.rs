@@ -14,6 +14,7 @@ use mediagen::config::{Config, Key};
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope, TenantLimits};
 use mediagen::domain::id::TenantId;
 use mediagen::domain::time::Timestamp;
+use mediagen::domain::webhook::KeyWebhook;
 use mediagen::pb::v1::download_content_response::Part;
 use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
 use mediagen::pb::v1::{
@@ -60,6 +61,7 @@ fn key(id: &str, tenant: &str) -> Key {
         expires: None,
         revoked: None,
         limits: KeyLimits::default(),
+        webhook: KeyWebhook::default(),
     }
 }
 
@@ -94,7 +96,7 @@ fn every_kind(config: &mut Config) {
 }
 
 /// Runs `mediagen keys …` on a keys file.
-async fn keys(file: &Path, line: &str) -> Ran {
+pub async fn keys(file: &Path, line: &str) -> Ran {
     let mut command = program(Path::new("/dev/null"));
     command
         .arg("keys")
@@ -106,7 +108,7 @@ async fn keys(file: &Path, line: &str) -> Ran {
 }
 
 /// Makes a key in the file.
-async fn made(file: &Path, line: &str) -> String {
+pub async fn made(file: &Path, line: &str) -> String {
     let ran = keys(file, &format!("create {line}")).await;
     assert!(ran.status.success(), "{}", ran.stderr);
     ran.stdout.trim().to_owned()

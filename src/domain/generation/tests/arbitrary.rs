@@ -98,7 +98,9 @@ fn drafts() -> impl Strategy<Value = Draft> {
             audio,
             negative_prompt,
             operation,
+            output: audio.and_then(|audio| audio.then_some(Media::Video)),
             options,
+            options_are_texts: seed.is_some(),
         }
     })
 }
@@ -153,7 +155,7 @@ proptest! {
 
     #[test]
     fn equal_drafts_have_equal_fingerprints_and_others_do_not(one in drafts(), two in drafts()) {
-        let print = |draft: &Draft| fingerprint(draft, &BTreeMap::new(), None, 0);
+        let print = |draft: &Draft| fingerprint(draft, &BTreeMap::new(), None, 0, "");
         prop_assert_eq!(print(&one), print(&one.clone()));
         let same = format!("{one:?}") == format!("{two:?}");
         prop_assert_eq!(print(&one) == print(&two), same);

@@ -135,5 +135,7 @@ fn redacted(order: &Order) -> Order {
     kept.generation.inputs.clear();
     kept.generation.options.clear();
     kept.generation.notes.clear();
+    // Who is still to be told stands with the delivery.
+    kept.webhook.clear();
     kept
 }

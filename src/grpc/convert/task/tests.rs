@@ -44,6 +44,7 @@ fn queued() -> Task {
             labels: [("team".to_owned(), "x".to_owned())].into(),
             timeout: Duration::from_hours(1),
             priority: 0,
+            webhook: String::new(),
             trace: None,
         },
         estimate: None,

@@ -267,6 +267,7 @@ fn settings(heartbeat: Duration) -> Settings {
         upload_idle: Duration::from_millis(500),
         upload_timeout: Duration::from_mins(1),
         keep_uploads: Duration::from_hours(24),
+        signing: crate::domain::webhook::SigningKey::new([7; 32]),
         page_key: PageKey::new([7; 32]),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads how long the provider asks to wait.
+//! Reads how long a server asks to wait.
 //!
 //! `retry-after-ms`, then `Retry-After` in seconds or as a date. A date is measured against the
 //! answer's own `Date`, so that no clock of ours has to be right. Garbage is as good as nothing.
@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// The wait, clamped to 1 s … 1 h.
-pub(in crate::provider) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| {
         text.parse::<f64>()

@@ -1,0 +1,95 @@
+//! The call: take a place to wait in, make the tasks, wait, answer.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::HeaderMap;
+
+use super::{answer, ask, ended};
+use crate::openai::files::Base;
+use crate::openai::gate::{self, Waiter};
+use crate::openai::{Face, Problem};
+
+pub(super) async fn generate(
+    State(face): State<Face>,
+    Waiter { caller, mut pass }: Waiter,
+    base: Base,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let wait = patience(&headers, face.settings.image_wait);
+    let asked = ask::read(&face, &caller, request).await?;
+    // Before anything is made: nobody pays for what nobody may wait for.
+    let place = face.service.wait_place().map_err(|crowded| {
+        face.refused_unread(caller.key.as_ref(), &headers);
+        ended::crowded(crowded)
+    })?;
+    let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
+    let made = asked.create.make_many(&face, caller, asked.count).await;
+    let made = made.map_err(|(refused, made)| ended::not_all(refused, made))?;
+    let ids = made.iter().map(|task| task.id).collect();
+    let made = ended::Made { ids, has_key };
+    let tasks = tokio::select! {
+        biased;
+        refused = pass.ended() => return Err(made.about(gate::problem(refused))),
+        tasks = face.service.wait(&place, &tenant, &made.ids, wait) => tasks,
+    };
+    let tasks = tasks.map_err(|end| made.unwaited(end, wait))?;
+    answer::of(&face, &base, &tasks, asked.format, pass).await
+}
+
+/// How long this caller is made to wait: a little less than its library does, which would then give up
+/// on its own and repeat the call, and never learn of the task.
+fn patience(headers: &HeaderMap, most: Duration) -> Duration {
+    let told = LIBRARIES.iter().filter_map(|name| {
+        let seconds = headers.get(*name)?.to_str().ok()?.trim();
+        let seconds: f64 = seconds.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    });
+    let theirs = told.filter(|wait| !wait.is_zero()).min();
+    let ours = theirs.map(|wait| wait.saturating_sub(MARGIN).max(wait / 2));
+    ours.map_or(most, |wait| wait.min(most))
+}
+
+/// How OpenAI's libraries say how long they wait for an answer, in seconds.
+const LIBRARIES: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
+/// Time for the answer to arrive.
+const MARGIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_before_the_callers_does() {
+        let most = Duration::from_mins(10);
+        for (told, seconds) in [
+            (&[][..], 600.0),
+            (&[("x-stainless-read-timeout", "600")], 595.0),
+            (&[("x-stainless-timeout", "30")], 25.0),
+            (&[("x-stainless-timeout", "4")], 2.0),
+            (&[("x-stainless-timeout", "0.5")], 0.25),
+            (&[("x-stainless-timeout", "86400")], 600.0),
+            (&[("x-stainless-timeout", "0")], 600.0),
+            (&[("x-stainless-timeout", "soon")], 600.0),
+            (&[("x-stainless-timeout", "-1")], 600.0),
+            (&[("x-stainless-timeout", "NaN")], 600.0),
+            (&[("x-stainless-timeout", "1e300")], 600.0),
+            (
+                &[
+                    ("x-stainless-timeout", "600"),
+                    ("x-stainless-read-timeout", "60"),
+                ],
+                55.0,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in told {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            let wait = patience(&headers, most).as_secs_f64();
+            assert!((wait - seconds).abs() < 1e-9, "{told:?}: {wait}");
+        }
+    }
+}

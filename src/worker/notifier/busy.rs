@@ -1,0 +1,168 @@
+//! What is on its way to receivers now: bounded in all and for each, so that a slow one holds up
+//! nobody else. Those that did not answer last time get one call at a time, and all of them together
+//! no more than half of what there is: many dead ones hold up nobody either.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use crate::domain::id::TaskId;
+use crate::domain::webhook::Delivery;
+
+/// What is on its way.
+#[derive(Debug)]
+pub(super) struct Busy {
+    most: usize,
+    most_of_one: usize,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    tasks: HashSet<TaskId>,
+    receivers: HashMap<String, usize>,
+    /// Those that did not answer last time, as far as is remembered.
+    silent: LruCache<String, ()>,
+}
+
+/// One delivery on its way; dropping it makes room for another.
+#[derive(Debug)]
+pub(super) struct OnItsWay {
+    busy: Arc<Busy>,
+    task: TaskId,
+    receiver: String,
+}
+
+impl Busy {
+    pub(super) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            most_of_one: most_of_one.min(most),
+            now: Mutex::new(Now {
+                tasks: HashSet::new(),
+                receivers: HashMap::new(),
+                silent: LruCache::new(SILENT),
+            }),
+        })
+    }
+
+    /// Whether a receiver answered, whatever it said.
+    pub(super) fn heard(&self, receiver: &str, is_answer: bool) {
+        let silent = &mut self.now.lock().silent;
+        if is_answer {
+            silent.pop(receiver);
+        } else {
+            silent.put(receiver.to_owned(), ());
+        }
+    }
+
+    /// Whether nothing more may leave.
+    pub(super) fn is_full(&self) -> bool {
+        self.now.lock().tasks.len() >= self.most
+    }
+
+    /// How many are on their way to a receiver, and how many more may be.
+    pub(super) fn room(&self, receiver: &str) -> (usize, usize) {
+        let now = self.now.lock();
+        let own = now.receivers.get(receiver).copied().unwrap_or(0);
+        let left = self.most.saturating_sub(now.tasks.len());
+        if !now.silent.contains(receiver) {
+            return (own, self.most_of_one.saturating_sub(own).min(left));
+        }
+        let silent = now.receivers.iter();
+        let silent = silent.filter(|(name, _)| now.silent.contains(*name));
+        let lost: usize = silent.map(|(_, count)| count).sum();
+        let half = (self.most / 2).max(1);
+        let left = left.min(half.saturating_sub(lost));
+        (own, 1_usize.saturating_sub(own).min(left))
+    }
+
+    /// Takes the place of a delivery; `None` when it is on its way already, or there is no room.
+    pub(super) fn begin(self: &Arc<Self>, delivery: &Delivery) -> Option<OnItsWay> {
+        let (_, room) = self.room(&delivery.receiver);
+        let mut now = self.now.lock();
+        if room == 0 || !now.tasks.insert(delivery.task) {
+            return None;
+        }
+        *now.receivers.entry(delivery.receiver.clone()).or_default() += 1;
+        Some(OnItsWay {
+            busy: Arc::clone(self),
+            task: delivery.task,
+            receiver: delivery.receiver.clone(),
+        })
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let mut now = self.busy.now.lock();
+        now.tasks.remove(&self.task);
+        if let Some(count) = now.receivers.get_mut(&self.receiver) {
+            *count -= 1;
+            if *count == 0 {
+                now.receivers.remove(&self.receiver);
+            }
+        }
+    }
+}
+
+/// Receivers that are remembered as silent.
+const SILENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::task::Status;
+    use crate::domain::task::samples::{NOW, task};
+    use crate::domain::webhook::{DeliveryState, EventId};
+
+    fn delivery(n: u32, receiver: &str) -> Delivery {
+        let id = task(n).id;
+        Delivery {
+            event: EventId::of(id, Status::Completed),
+            task: id,
+            ending: Status::Completed,
+            url: String::new(),
+            receiver: receiver.to_owned(),
+            state: DeliveryState::Pending { due: NOW },
+            tries: 0,
+            last: None,
+            created: NOW,
+        }
+    }
+
+    #[test]
+    fn one_receiver_takes_its_share_and_no_more_and_each_delivery_leaves_once() {
+        let busy = Busy::new(3, 2);
+        let first = busy.begin(&delivery(1, "a")).expect("room");
+        assert!(busy.begin(&delivery(1, "a")).is_none(), "it is on its way");
+        let second = busy.begin(&delivery(2, "a")).expect("room");
+        assert!(busy.begin(&delivery(3, "a")).is_none(), "its share is full");
+        assert_eq!((busy.room("a"), busy.room("b")), ((2, 0), (0, 1)));
+        let third = busy.begin(&delivery(4, "b")).expect("room");
+        assert!(busy.is_full());
+        assert!(busy.begin(&delivery(5, "c")).is_none(), "all is full");
+        drop((first, second, third));
+        assert_eq!((busy.is_full(), busy.room("a")), (false, (0, 2)));
+        assert!(busy.now.lock().receivers.is_empty());
+    }
+
+    #[test]
+    fn the_silent_get_one_call_each_and_half_of_all_at_most() {
+        let busy = Busy::new(4, 2);
+        for name in ["a", "b", "c"] {
+            busy.heard(name, false);
+        }
+        let one = busy.begin(&delivery(1, "a")).expect("room");
+        assert!(busy.begin(&delivery(2, "a")).is_none(), "one at a time");
+        let other = busy.begin(&delivery(3, "b")).expect("room");
+        assert!(busy.begin(&delivery(4, "c")).is_none(), "half is taken");
+        let good = [5, 6].map(|n| busy.begin(&delivery(n, "d")).expect("room"));
+        drop((one, other, good));
+        busy.heard("a", true);
+        assert_eq!((busy.room("a"), busy.room("c")), ((0, 2), (0, 1)));
+    }
+}

@@ -1,0 +1,239 @@
+//! Tells receivers of the ends of tasks: reads what is due from the outbox, posts it, settles it.
+//!
+//! What is not settled is posted again, under the same event id: after a crash, after a drain that cut
+//! it, and after any answer but a 2xx or 410. Receivers are gone through in turns, and each gets a few
+//! at once at most, so that a slow or a dead one costs the others nothing.
+
+mod busy;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use busy::{Busy, OnItsWay};
+
+use super::{Desk, FIRST_RETRY, LAST_RETRY};
+use crate::domain::task::Task;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Delivery, DeliveryState, Patience, Reply, SigningKey};
+use crate::egress::{EgressError, Hooks, Message};
+use crate::telemetry::metrics;
+
+/// What receivers are told with.
+#[derive(Clone)]
+pub struct Notices {
+    /// How they are called.
+    pub hooks: Hooks,
+    /// What secrets are derived from.
+    pub signing: SigningKey,
+    /// What is said of a task that has ended, deleted or not: JSON.
+    pub render: Arc<Render>,
+}
+
+/// What is said of a task's end to whom a delivery is for.
+pub type Render = dyn Fn(&Task, &Delivery) -> Bytes + Send + Sync;
+
+/// Tells what is due until the drain.
+pub(super) async fn run(desk: Arc<Desk>) {
+    let settings = &desk.settings.webhooks;
+    let busy = Busy::new(settings.concurrency, settings.per_receiver);
+    let mut turn = Turn::default();
+    loop {
+        let wait = match pass(&desk, &busy, &mut turn).await {
+            Some(due) => due.since(desk.now()).clamp(SHORTEST_REST, LONGEST_REST),
+            None => LONGEST_REST,
+        };
+        tokio::select! {
+            () = desk.shutdown.draining() => return,
+            _ = timeout(wait, desk.store.changes().noticed()) => {}
+        }
+    }
+}
+
+/// Who was looked at last: the next pass begins after them, so that nobody is always last.
+#[derive(Default)]
+struct Turn {
+    after: Option<String>,
+}
+
+/// Sends what is due and has room. The moment when something more is due, as far as it was looked at.
+async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>, turn: &mut Turn) -> Option<Timestamp> {
+    let begun_after = turn.after.take();
+    let mut after = begun_after.clone();
+    let mut next: Option<Timestamp> = None;
+    let mut is_round = begun_after.is_none();
+    loop {
+        let page = match desk.store.receivers(after.clone(), PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "could not read who is to be told");
+                return None;
+            }
+        };
+        let is_last = page.len() < PAGE;
+        for receiver in page {
+            if is_round && begun_after.as_ref().is_some_and(|end| receiver.name > *end) {
+                return next;
+            }
+            if busy.is_full() || desk.shutdown.is_draining() {
+                // Whoever ends makes room, and the next pass goes on here.
+                turn.after = after;
+                return next;
+            }
+            if receiver.first_due > desk.now() {
+                next = Some(next.map_or(receiver.first_due, |next| next.min(receiver.first_due)));
+            } else {
+                send_due(desk, busy, &receiver.name).await;
+            }
+            after = Some(receiver.name);
+        }
+        if is_last && is_round {
+            return next;
+        }
+        if is_last {
+            (after, is_round) = (None, true);
+        }
+    }
+}
+
+/// Sends what is due to one receiver, as far as it has room.
+async fn send_due(desk: &Arc<Desk>, busy: &Arc<Busy>, receiver: &str) {
+    let (own, room) = busy.room(receiver);
+    if room == 0 {
+        return;
+    }
+    // Those on their way are still due: they are read and passed over.
+    let due = desk.store.due_deliveries(receiver, desk.now(), own + room);
+    let due = due.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not read what is to be told");
+        Vec::new()
+    });
+    for delivery in due {
+        if let Some(place) = busy.begin(&delivery) {
+            start(desk, busy, delivery, place);
+        }
+    }
+}
+
+fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay) {
+    let (desk, busy) = (Arc::clone(desk), Arc::clone(busy));
+    desk.shutdown.clone().spawn(async move {
+        tokio::select! {
+            // What is cut here comes again.
+            () = desk.shutdown.stopping() => {}
+            () = deliver(&desk, &busy, delivery) => {}
+        }
+        drop(place);
+        desk.store.changes().notice();
+    });
+}
+
+/// One try, to its record.
+async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
+    if !is_still_due(desk, &delivery).await {
+        return;
+    }
+    let reply = attempt(desk, &delivery).await;
+    busy.heard(&delivery.receiver, matches!(reply, Reply::Answer { .. }));
+    let settings = &desk.settings.webhooks;
+    let patience = Patience {
+        first_retry: settings.first_retry,
+        give_up: settings.give_up.min(desk.settings.keep_records),
+    };
+    let next = delivery.tried(reply, patience, desk.now(), rand::random());
+    tell(&next);
+    settle(desk, next).await;
+}
+
+/// Whether it is as it was read. It may have been read while a try of it was still on its way, which
+/// has been recorded since; nobody else has it now.
+async fn is_still_due(desk: &Desk, delivery: &Delivery) -> bool {
+    let known = desk.store.deliveries(delivery.task).await;
+    known
+        .inspect_err(|error| tracing::warn!(task = %delivery.task, %error, "could not read what is to be told"))
+        .is_ok_and(|known| known.contains(delivery))
+}
+
+async fn attempt(desk: &Desk, delivery: &Delivery) -> Reply {
+    let task = match desk.store.get(delivery.task).await {
+        Ok(Some(task)) => task,
+        Ok(None) => return Reply::Nothing("the task's record is gone".to_owned()),
+        Err(error) => return Reply::Nothing(error.to_string()),
+    };
+    let Notices {
+        hooks,
+        signing,
+        render,
+    } = &desk.notices;
+    // Were it to fail on one task, that one must not be tried without a pause.
+    let rendered = std::panic::catch_unwind(AssertUnwindSafe(|| render(&task, delivery)));
+    let Ok(body) = rendered else {
+        return Reply::Nothing("what is to be said cannot be written".to_owned());
+    };
+    let (id, now) = (delivery.event.as_str(), desk.now());
+    let webhooks = &desk.roster.now().callers.webhooks;
+    let secrets = webhooks.secrets(task.key.as_ref(), signing);
+    let signatures = secrets.iter().map(|secret| secret.sign(id, now, &body));
+    let message = Message {
+        id: id.to_owned(),
+        timestamp: now.0.div_euclid(1000),
+        signature: signatures.collect::<Vec<_>>().join(" "),
+        body,
+    };
+    let limit = desk.settings.webhooks.timeout;
+    let posted = hooks.post(&delivery.url, &webhooks.allow, message, limit);
+    match posted.await {
+        Ok(heard) => Reply::Answer {
+            status: heard.status,
+            retry_after: heard.retry_after,
+        },
+        Err(error) => Reply::Nothing(said(&error)),
+    }
+}
+
+/// An error as the owner of the task may read it.
+fn said(error: &EgressError) -> String {
+    error.to_string().chars().take(MAX_ERROR).collect()
+}
+
+/// Records a try for as long as that takes: what is not on record is sent again.
+async fn settle(desk: &Desk, next: Delivery) {
+    let mut wait = FIRST_RETRY;
+    while let Err(error) = desk.store.settle(next.clone()).await {
+        tracing::warn!(task = %next.task, %error, "a delivery was not recorded");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+    }
+}
+
+fn tell(delivery: &Delivery) {
+    let last = delivery.last.as_ref();
+    let (status, error) = last.map_or((None, ""), |last| (last.status, &*last.error));
+    let (task, event, tries) = (delivery.task, &delivery.event, delivery.tries);
+    match delivery.state {
+        DeliveryState::Delivered { .. } => {
+            metrics::told("delivered");
+            tracing::info!(%task, %event, tries, status, "told the receiver of the end");
+        }
+        DeliveryState::Pending { .. } => {
+            metrics::told("failed");
+            tracing::info!(%task, %event, tries, status, error, "the receiver was not told so far");
+        }
+        DeliveryState::GivenUp { .. } => {
+            metrics::told("given_up");
+            tracing::warn!(%task, %event, tries, status, error, "the receiver is told no more");
+        }
+    }
+}
+
+/// Receivers read at once.
+const PAGE: usize = 256;
+/// Characters of an error that is kept.
+const MAX_ERROR: usize = 200;
+/// The least time between two passes that nothing nudges.
+const SHORTEST_REST: Duration = Duration::from_millis(50);
+/// A pass comes at least so often.
+const LONGEST_REST: Duration = Duration::from_secs(5);
