@@ -114,10 +114,12 @@ def ways(ours: dict, picture: pathlib.Path) -> None:
             request = {"model": ALIAS, "prompt": PROMPT, "seconds": 5, **more, **ours}
             video = ended(litellm.video_generation(**request).id, ours)
             assert video.status == "completed", (what, video)
-            assert (video.size, video.seconds, video.usage["cost_usd"]) == ("1280x720", "5", 0.25), (what, video)
+            seen = (video.size, video.seconds, video.usage["cost_usd"])
+            assert seen == ("1280x720", "5", 0.25), (what, video)
     told(f"video_generation with {', '.join(inputs)}")
-    again = {"model": "openai/gen4.5", "prompt": PROMPT, "extra_headers": {"Idempotency-Key": str(time.time_ns())}}
-    ids = {litellm.video_generation(**again, **ours).id for _ in range(2)}
+    key = {"Idempotency-Key": f"ci-litellm-{time.time_ns()}"}
+    again = {"model": "openai/gen4.5", "prompt": PROMPT, "extra_headers": key, **ours}
+    ids = {litellm.video_generation(**again).id for _ in range(2)}
     assert len(ids) == 1, ids
     told("an Idempotency-Key makes one video")
 
@@ -178,14 +180,15 @@ def refusals(ours: dict, keyed_url: str) -> None:
 def runway(base: str, place: pathlib.Path) -> None:
     """As `runwayml/…` it speaks Runway's wire, which only the sandbox serves."""
     server = {"api_base": base}
+    model = "runwayml/gen4_turbo"
     created = litellm.video_generation(
-        model="runwayml/gen4_turbo", prompt=PROMPT, input_reference=ADDRESS, seconds=5, size="1280x720", **server
+        model=model, prompt=PROMPT, input_reference=ADDRESS, seconds=5, size="1280x720", **server
     )
-    cost = litellm.completion_cost(created, model="runwayml/gen4_turbo", call_type="create_video")
+    cost = litellm.completion_cost(created, model=model, call_type="create_video")
     assert ended(created.id, server).status == "completed"
     content = litellm.video_content(video_id=created.id, **server)
     (place / "runway.mp4").write_bytes(content)
-    told(f"runwayml/gen4_turbo against the sandbox: {len(content)} bytes for {cost} dollars")
+    told(f"{model} against the sandbox: {len(content)} bytes for {cost} dollars")
 
 
 def expect(error, call):

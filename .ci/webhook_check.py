@@ -10,6 +10,7 @@ import http.server
 import queue
 import sys
 import threading
+import warnings
 
 import openai
 
@@ -36,6 +37,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 
 def main(url: str, port: str, secret: str) -> None:
+    # The SDK says of every call here that OpenAI's own service for it has ended.
+    warnings.simplefilter("ignore", DeprecationWarning)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     client = openai.OpenAI(api_key="sk-1234", base_url=f"{url}/v1", webhook_secret=secret)
