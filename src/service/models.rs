@@ -1,11 +1,16 @@
 //! What models there are, under which names, and who serves them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Service;
 use super::limits::Names;
 use crate::domain::caller::Caller;
+use crate::domain::generation::Draft;
+use crate::domain::id::TenantId;
 use crate::domain::model::Offer;
 use crate::domain::routing::Deployment;
 use crate::provider::Roster;
+use crate::store::StoreError;
 
 /// A model as callers may ask for it.
 #[derive(Clone, Debug)]
@@ -40,6 +45,29 @@ impl Service {
             .collect();
         models.sort_by_key(|model| model.name);
         tell(&models)
+    }
+
+    /// The options that the model of a draft is known to take; `None`: not known, or it is not known
+    /// which model is meant.
+    pub async fn options_of(
+        &self,
+        tenant: &TenantId,
+        draft: &Draft,
+    ) -> Result<Option<BTreeSet<String>>, StoreError> {
+        let plain = Draft {
+            options: BTreeMap::new(),
+            size: String::new(),
+            ..draft.clone()
+        };
+        let plain = self.known_inputs(tenant, plain).await?;
+        let Ok(generation) = self.generation(&plain) else {
+            return Ok(None);
+        };
+        let catalog = &self.roster().catalog;
+        let (model, operation) = (&generation.model, generation.operation);
+        let spec = catalog.spec(model, operation);
+        let spec = spec.filter(|_| catalog.is_known(model, operation));
+        Ok(spec.map(|spec| spec.options.keys().cloned().collect()))
     }
 
     /// The largest input that can be given, in bytes: inline or as an upload.

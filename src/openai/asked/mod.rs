@@ -25,7 +25,6 @@ use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, InvalidField, InvalidReason, Media, Operation};
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
-use crate::domain::value::Value;
 use crate::service::{Lent, NewRequest, NotAll};
 
 /// A body's members, and what brought them.
@@ -75,43 +74,50 @@ impl Asked {
         self.wrong.push(invalid(field, problem));
     }
 
-    /// Leaves out options that ask for nothing (a name, and the values that do not) where the model has
-    /// no such option or no such value, and a size that leaves the choice, where it is none of the
-    /// model's.
+    /// Settles members of OpenAI's own (a name, and the values that ask for nothing): those values are
+    /// left out where the model has no such option or no such value, and any other is refused where it
+    /// has no such option, though Runway might pass it over. A size of `auto` leaves the choice.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn let_pass(
+    pub async fn settle(
         &mut self,
         face: &Face,
         caller: &Caller,
-        mean_nothing: &[(&str, &[&str])],
+        foreign: &[(&str, &[&str])],
     ) -> Result<(), Problem> {
         let draft = &self.request.draft;
-        let is_empty = |(name, values): &&(&str, &[&str])| {
-            let text = draft.options.get(*name).and_then(Value::as_str);
-            text.is_some_and(|text| values.contains(&text))
-        };
-        let empty = mean_nothing.iter().filter(is_empty);
-        let empty: Vec<String> = empty.map(|(name, _)| (*name).to_owned()).collect();
         let is_any_size = draft.size.eq_ignore_ascii_case("auto");
-        if empty.is_empty() && !is_any_size {
+        if !is_any_size
+            && !foreign
+                .iter()
+                .any(|(name, _)| draft.options.contains_key(*name))
+        {
             return Ok(());
         }
-        let found = face.service.check(&caller.tenant, self.request.clone());
-        let found = found
-            .await
-            .map_err(|error| refusal::store("Create", &error))?;
+        let (service, tenant) = (&face.service, &caller.tenant);
+        let failed = |error| refusal::store("Create", &error);
+        let listed = service.options_of(tenant, draft).await.map_err(failed)?;
+        let found = service.check(tenant, self.request.clone()).await;
+        let found = found.map_err(failed)?;
         let is_wrong = |field: &str| found.iter().any(|found| found.field == field);
-        let draft = &mut self.request.draft;
         if is_any_size && is_wrong("size") {
-            draft.size.clear();
+            self.request.draft.size.clear();
         }
-        for name in empty
-            .iter()
-            .filter(|name| is_wrong(&format!("provider_options.{name}")))
-        {
-            draft.options.remove(name);
+        for (name, empty) in foreign {
+            let options = &mut self.request.draft.options;
+            let Some(value) = options.get(*name) else {
+                continue;
+            };
+            let field = format!("provider_options.{name}");
+            let is_listed = listed.as_ref().is_none_or(|listed| listed.contains(*name));
+            if value.as_str().is_some_and(|value| empty.contains(&value)) {
+                if !is_listed || is_wrong(&field) {
+                    options.remove(*name);
+                }
+            } else if !is_listed {
+                self.refuse(field, "is nothing that the model takes");
+            }
         }
         Ok(())
     }

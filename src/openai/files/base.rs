@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use http::header::HOST;
@@ -66,14 +66,9 @@ fn is_plain(text: &str) -> bool {
     let inner = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    let is_host = match inner {
-        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let is_fit =
-                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-            (1..=MOST_HOST).contains(&host.len()) && host.bytes().all(is_fit)
-        }
-    };
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let is_name = (1..=MOST_HOST).contains(&host.len()) && host.bytes().all(is_fit);
+    let is_host = inner.map_or(is_name, |inner| inner.parse::<Ipv6Addr>().is_ok());
     let port = text.strip_prefix(host);
     let is_port = |port: &str| match port.strip_prefix(':') {
         Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok(),

@@ -63,7 +63,7 @@ pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Resu
     if !(1..=MOST).contains(&count) {
         create.refuse("count", format!("must be from 1 to {MOST}; got {count}"));
     }
-    create.let_pass(face, caller, &MEAN_NOTHING).await?;
+    create.settle(face, caller, &FOREIGN).await?;
     Ok(Asked {
         create,
         count: count.clamp(1, MOST),
@@ -96,10 +96,13 @@ fn streamed(members: &mut Members) -> Option<(&'static str, &'static str)> {
 
 /// Images in one call, as at OpenAI.
 const MOST: u32 = 10;
-/// Members of OpenAI's own, with the values that ask for nothing: they are left out where the model has
-/// no such field or no such value. With any other value they are judged like every option.
-const MEAN_NOTHING: [(&str, &[&str]); 3] = [
+/// Members of OpenAI's own, with the values that ask for nothing.
+const FOREIGN: [(&str, &[&str]); 7] = [
     ("quality", &["auto", "standard"]),
     ("background", &["auto"]),
     ("moderation", &["auto"]),
+    ("style", &[]),
+    ("output_format", &[]),
+    ("output_compression", &[]),
+    ("input_fidelity", &[]),
 ];

@@ -1,6 +1,9 @@
 //! Downloads over HTTP that are long, slow, cut off or not read at all, and what they hold meanwhile.
+//!
+//! `MEDIAGEN_TEST_OUTPUT_MIB` asks for another size of the large film than 32 MiB.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -15,9 +18,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::content::{ask, get, path};
-use crate::harness::child::free_address;
+use crate::harness::child::{free_address, program, run};
 use crate::harness::client::{connect, finish, narrow};
 use crate::harness::http::client;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Client, Server, TestApp, Upstream, create, eventually, quick, video, within};
 
 /// A finished film of so many bytes.
@@ -226,6 +230,42 @@ async fn a_download_that_a_drain_breaks_off_is_resumed_at_the_next_server() {
     got.extend_from_slice(&rest.bytes().await.unwrap());
     let digest = hex::encode(Sha256::digest(&got));
     assert_eq!(digest, task.outputs[0].sha256);
+}
+
+#[tokio::test]
+async fn a_download_ends_with_its_key_and_never_as_if_all_were_there() {
+    let app = TestApp::start().await;
+    let task = film(&app.client, LONG).await;
+    let path = path(&task);
+    let url = format!("http://{}{path}", app.address);
+    let mut answer = client().get(url).send().await.unwrap();
+    let mut got = answer.chunk().await.unwrap().unwrap().len() as u64;
+    // A server that learns of a first key needs one from then on, also of who is being served.
+    let file = app.archive("").join("../keys.yaml");
+    let mut command = program(Path::new("/dev/null"));
+    command.args(["keys", "create", "--id", "first", "--file"]);
+    command.arg(file);
+    let ran = tokio::task::spawn_blocking(move || run(&mut command, PATIENCE));
+    assert!(ran.await.unwrap().status.success());
+    eventually("a key is needed", || async {
+        let answer = ask(app.address, Method::HEAD, &path, &[]).await;
+        if answer.status == 401 {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    })
+    .await;
+    let end = within("the end", async {
+        loop {
+            match answer.chunk().await {
+                Ok(bytes) => got += bytes.expect("it ended well").len() as u64,
+                Err(end) => return end,
+            }
+        }
+    });
+    let end = end.await;
+    assert!(got < LONG, "{end}: all of it came");
 }
 
 /// How large a large film is; 1024 shows it at a gibibyte.

@@ -1,5 +1,6 @@
 //! Images over HTTP: what comes back, who waits, and what is paid for.
 
+mod bad;
 mod ends;
 mod repeats;
 mod waits;
