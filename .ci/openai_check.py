@@ -86,6 +86,7 @@ def main(url: str, folder: str, own: str, reader: str, stranger: str, poor: str)
     forms(client)
     once(counted)
     lost_answers(client, url, own)
+    impatient(counted)
     ended = failed(client)
     deleted = deletions(client)
     listed(client, {first, second, ended}, deleted)
@@ -279,6 +280,21 @@ def lost_answers(client: openai.OpenAI, url: str, key: str) -> None:
         made = len(list(client.videos.list(limit=100))) - before
         assert (way.lost, made) == (1, 1), (way.lost, made)
         told(f"the answer to a create of {make.__name__} is lost, and asked for again: one is made")
+
+
+def impatient(counted: Counted) -> None:
+    """An image takes longer than the SDK waits: it is told which before it gives up, and repeats."""
+    counted.sent = 0
+    slow = counted.client.with_options(timeout=6)
+    late = expect(
+        openai.InternalServerError,
+        lambda: slow.images.generate(prompt="A lake [sandbox:seconds=8]"),
+    )
+    assert (late.status_code, counted.sent) == (504, 1), (late, counted.sent)
+    call = late.response.headers["x-litellm-call-id"].replace("task_", "image_")
+    assert call in late.message, (call, late.message)
+    assert counted.client.videos.poll(call).status == "completed", call
+    told("images.generate: the end of the wait names the image, which is made, once")
 
 
 def failed(client: openai.OpenAI) -> str:
