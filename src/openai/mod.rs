@@ -5,9 +5,14 @@
 //! one shape of an error, `refusal` says in it what the service could not do, and [`object`] is a task
 //! as this face shows it. Every path is there with and without `/v1`.
 //!
+//! What a request says is read by `body` (bytes) and `asked` (what they ask for).
+//!
 //! What the calls do is `service`'s; where they come in is `grpc::listener`'s, for both faces.
 
+mod absent;
 mod answer;
+mod asked;
+mod body;
 mod content;
 mod document;
 mod events;
@@ -83,6 +88,7 @@ fn rows() -> Vec<Route> {
         images::rows(),
         files::rows(),
         models::rows(),
+        absent::rows(),
         document::rows(),
     ];
     subjects.into_iter().flatten().collect()
@@ -99,6 +105,7 @@ pub fn routes(face: Face) -> Router {
     router
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(body::finish_reading))
         .with_state(face)
 }
 

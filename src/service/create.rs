@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Service;
 use super::deliveries::receiver_of;
 use super::frame::check_frame;
+use super::lent::Lent;
 use super::limits::Limited;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
@@ -134,11 +135,25 @@ impl Service {
         caller: Caller,
         request: NewRequest,
     ) -> Result<Arc<Task>, CreateError> {
+        self.create_with(caller, request, Vec::new()).await
+    }
+
+    /// The same with uploads that came with the request and go when it is settled.
+    pub async fn create_with(
+        &self,
+        caller: Caller,
+        request: NewRequest,
+        lent: Vec<Lent>,
+    ) -> Result<Arc<Task>, CreateError> {
         if self.is_draining() {
             return Err(CreateError::Draining);
         }
         let service = self.clone();
-        let work = traces::kept(async move { service.create_detached(caller, request).await });
+        let work = traces::kept(async move {
+            let made = service.create_detached(caller, request).await;
+            drop(lent);
+            made
+        });
         let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }

@@ -1,4 +1,4 @@
-//! List: pages of a tenant's tasks, newest first.
+//! List: pages of a tenant's tasks, newest first, or by a task that they come after.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::Service;
 use super::page::{Seal, TaskFilters, page_size};
 use crate::domain::id::{TaskId, TenantId};
 use crate::domain::task::Task;
-use crate::store::{ListQuery, StoreError};
+use crate::store::{ListQuery, Sorted, StoreError};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, Default)]
@@ -39,19 +39,76 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
+/// What a caller asks for who names the task to go on after.
+#[derive(Clone, Debug)]
+pub struct WalkRequest {
+    /// Tasks on a page at most.
+    pub limit: usize,
+    /// The last task of the page before; it may be deleted meanwhile.
+    pub after: Option<TaskId>,
+    /// In which order.
+    pub sorted: Sorted,
+}
+
+/// A page of a walk.
+#[derive(Clone, Debug)]
+pub struct WalkPage {
+    /// In the order asked for.
+    pub tasks: Vec<Arc<Task>>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+/// Why there is no page of a walk.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// The tenant has no such task to go on after.
+    #[error("there is no such task to go on after")]
+    After,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Service {
+    /// A page of all of the tenant's tasks, after one of them.
+    pub async fn walk(
+        &self,
+        tenant: TenantId,
+        request: WalkRequest,
+    ) -> Result<WalkPage, WalkError> {
+        if let Some(after) = request.after {
+            let known = self.parts().store.get(after).await?;
+            if known.is_none_or(|task| task.tenant != tenant) {
+                return Err(WalkError::After);
+            }
+        }
+        let query = ListQuery {
+            filter: TaskFilters::default().of(tenant, &self.roster().catalog),
+            after: request.after,
+            sorted: request.sorted,
+            limit: request.limit + 1,
+        };
+        let mut tasks = self.parts().store.list(&query).await?;
+        let kept = fitting(&tasks).min(request.limit);
+        let has_more = tasks.len() > kept;
+        tasks.truncate(kept);
+        Ok(WalkPage { tasks, has_more })
+    }
+
     /// A page of the tenant's tasks.
     pub async fn list(&self, tenant: TenantId, request: ListRequest) -> Result<Page, ListError> {
         let key = &self.parts().settings.page_key;
         let seal = Seal::new(key, "List", &tenant, &request.filters, []);
-        let before = match request.page_token.as_str() {
+        let after = match request.page_token.as_str() {
             "" => None,
             token => Some(opened(token, &seal).ok_or(ListError::PageToken)?),
         };
         let size = page_size(request.page_size, DEFAULT_PAGE);
         let query = ListQuery {
             filter: request.filters.of(tenant, &self.roster().catalog),
-            before,
+            after,
+            sorted: Sorted::NewestFirst,
             limit: size + 1,
         };
         let mut tasks = self.parts().store.list(&query).await?;

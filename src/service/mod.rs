@@ -14,6 +14,7 @@ mod estimate;
 mod frame;
 mod gauges;
 mod inputs;
+mod lent;
 mod limits;
 mod list;
 mod models;
@@ -32,8 +33,9 @@ pub use create::{CreateError, NewRequest};
 pub use delete::DeleteError;
 pub use download::{Download, DownloadEnd, DownloadError, DownloadRequest, Output};
 pub use estimate::{Estimate, EstimateError};
+pub use lent::Lent;
 pub use limits::Limited;
-pub use list::{ListError, ListRequest, Page};
+pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
 pub use models::ListedModel;
 pub use page::{PageKey, TaskFilters};
 pub use resolve::ResolveError;
@@ -45,7 +47,7 @@ pub use crate::archive::ArchiveError;
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};
-pub use crate::store::{Denied, QueueOf, StoreError};
+pub use crate::store::{Denied, QueueOf, Sorted, StoreError};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;

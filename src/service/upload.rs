@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::Service;
+use super::lent::Lent;
 use crate::archive::{Archive, ArchiveError, Key, Writer};
 use crate::domain::generation::{InvalidField, InvalidReason, Measured};
 use crate::domain::id::TenantId;
@@ -73,6 +74,35 @@ impl Service {
     where
         E: Send + 'static,
     {
+        self.receive(tenant, parts, |upload| upload).await
+    }
+
+    /// Stores an upload for one request alone: it goes again with what is returned, also when nobody
+    /// waits for that any more.
+    pub async fn lend<E>(
+        &self,
+        tenant: TenantId,
+        parts: impl Stream<Item = Result<UploadPart, E>> + Send + Unpin,
+    ) -> Result<Lent, UploadError<E>>
+    where
+        E: Send + 'static,
+    {
+        let service = self.clone();
+        let lent = |upload: Upload| Lent::new(service, upload.id);
+        self.receive(tenant, parts, lent).await
+    }
+
+    /// Stores an upload and makes of it what is returned, be there still a caller or not.
+    async fn receive<E, T>(
+        &self,
+        tenant: TenantId,
+        parts: impl Stream<Item = Result<UploadPart, E>> + Send + Unpin,
+        made: impl FnOnce(Upload) -> T + Send + 'static,
+    ) -> Result<T, UploadError<E>>
+    where
+        E: Send + 'static,
+        T: Send + 'static,
+    {
         let place = self.begin_upload()?;
         let settings = &self.parts().settings;
         let mut incoming = Incoming {
@@ -89,7 +119,7 @@ impl Service {
         let finish = async move {
             let finished = service.finish_upload(tenant, spooled).await;
             drop(place);
-            finished
+            finished.map(made)
         };
         let gone = |_| StoreError::Unavailable("the upload died".to_owned());
         self.parts().shutdown.spawn(finish).await.map_err(gone)?

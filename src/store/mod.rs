@@ -115,7 +115,7 @@ pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
     /// When the first task of a lane is due; `None` when the lane is empty.
     async fn next_due(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A page of a tenant's tasks, newest first; of deleted ones only the record is left, and they
+    /// A page of a tenant's tasks in either order; of deleted ones only the record is left, and they
     /// are not listed.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError>;
 
@@ -189,10 +189,22 @@ pub struct TaskFilter {
 pub struct ListQuery {
     /// Among which.
     pub filter: TaskFilter,
-    /// Strictly older than this one (the last of the page before).
-    pub before: Option<TaskId>,
+    /// Strictly after this one (the last of the page before), in the order asked for.
+    pub after: Option<TaskId>,
+    /// In which order.
+    pub sorted: Sorted,
     /// At most so many.
     pub limit: usize,
+}
+
+/// The order of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sorted {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
 }
 
 /// Why the store could not do it.

@@ -105,7 +105,9 @@ impl Generation {
             audio: self.audio,
             negative_prompt: self.negative_prompt.clone(),
             operation: Some(self.operation),
+            output: None,
             options: self.options.clone(),
+            options_are_texts: false,
         }
     }
 }

@@ -74,6 +74,12 @@ fn choose_operation<'a>(
         spec,
         known: resolved.known,
     };
+    if let Some((field, made)) = other_output(draft, resolved) {
+        let wanted = draft.output.map_or("", Media::as_str);
+        let problem = format!("makes {}, not {}", a(made.as_str()), a(wanted));
+        found.add(field, InvalidReason::Makes(made), problem);
+        return Err(Vec::new());
+    }
     let problem = match draft.operation {
         Some(operation) => match offer.get(&operation) {
             Some(spec) => return Ok(chosen(&operation, spec)),
@@ -83,14 +89,14 @@ fn choose_operation<'a>(
                 listed(offer.keys())
             ),
         },
-        None if !resolved.known => {
+        None if !resolved.known && draft.output.is_none() => {
             let all = Operation::ALL.map(Operation::as_str).join(", ");
             format!(
                 "must be set, for the catalogue lacks {}: one of {all}",
                 resolved.id
             )
         }
-        None => match derive(offer, inputs) {
+        None => match derive(offer, draft.output, inputs) {
             Ok(operation) => return Ok(chosen(&operation, &offer[&operation])),
             Err(fitting) => format!("must be set, for {} does {}", resolved.id, listed(&fitting)),
         },
@@ -100,6 +106,28 @@ fn choose_operation<'a>(
         .iter()
         .map(|(operation, spec)| chosen(operation, spec))
         .collect())
+}
+
+/// The field that asks for something else than must come out, and what that makes.
+fn other_output(draft: &Draft, resolved: &Resolved<'_>) -> Option<(&'static str, Media)> {
+    let wanted = draft.output?;
+    if let Some(operation) = draft.operation {
+        let made = operation.output();
+        return (made != wanted).then_some(("operation", made));
+    }
+    let mut made = resolved.offer.keys().map(|operation| operation.output());
+    let first = made.next()?;
+    (first != wanted && made.all(|other| other != wanted)).then_some(("model", first))
+}
+
+/// The word with its article.
+fn a(word: &str) -> String {
+    let article = if word.starts_with(['a', 'i']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {word}")
 }
 
 fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'a str {
@@ -118,11 +146,16 @@ fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'
 /// and gets all it needs; else the first of those that have a place for the most of them, so that
 /// the answer says what is amiss with the others.
 /// The error: the operations between which nothing decides.
-fn derive(offer: &Offer, inputs: &[Seen]) -> Result<Operation, Vec<Operation>> {
+fn derive(
+    offer: &Offer,
+    output: Option<Media>,
+    inputs: &[Seen],
+) -> Result<Operation, Vec<Operation>> {
     let order = suggested(inputs);
+    let makes = |operation: &Operation| output.is_none_or(|output| operation.output() == output);
     let offered: Vec<Operation> = order
         .into_iter()
-        .filter(|operation| offer.contains_key(operation))
+        .filter(|operation| offer.contains_key(operation) && makes(operation))
         .collect();
     let fitting: Vec<Operation> = offered
         .iter()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Measured, Operation, Role};
+use super::{Measured, Media, Operation, Role};
 use crate::domain::upload::UploadId;
 use crate::domain::value::Value;
 
@@ -33,8 +33,14 @@ pub struct Draft {
     pub negative_prompt: String,
     /// What to do, where the inputs leave a choice.
     pub operation: Option<Operation>,
+    /// What must come out, where the call makes one kind alone. It narrows what the rest may mean and
+    /// asks for nothing of its own, so it is not in the fingerprint.
+    pub output: Option<Media>,
     /// Further fields in the provider's own names.
     pub options: BTreeMap<String, Value>,
+    /// Whether every text within the options may also spell something else, as in a form: it is then
+    /// what the model's field takes. Says nothing of its own either.
+    pub options_are_texts: bool,
 }
 
 /// One input as it came in.

@@ -215,6 +215,7 @@ mod tests {
                 "a".into(),
                 Value::List(vec![Value::Int(1), Value::Bool(true)]),
             )]),
+            ..Draft::default()
         }
     }
 

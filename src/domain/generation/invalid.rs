@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Media;
+
 /// One violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
@@ -28,6 +30,8 @@ pub enum InvalidReason {
     InputTooLarge,
     /// A media type that is not taken, or that the bytes contradict.
     InputTypeUnsupported,
+    /// A model or an operation that makes this, and not what must come out.
+    Makes(Media),
 }
 
 /// The violations found so far.
@@ -44,7 +48,22 @@ impl InvalidReason {
             Self::InputUrlForbidden => "INPUT_URL_FORBIDDEN",
             Self::InputTooLarge => "INPUT_TOO_LARGE",
             Self::InputTypeUnsupported => "INPUT_TYPE_UNSUPPORTED",
+            Self::Makes(_) => "OUTPUT_UNSUPPORTED",
         }
+    }
+}
+
+impl InvalidField {
+    /// Whether its path is this one, leads to it or comes from it: what is found of the one follows
+    /// from what was found of the other.
+    pub fn is_akin(&self, other: &str) -> bool {
+        let (short, long) = if self.field.len() <= other.len() {
+            (&*self.field, other)
+        } else {
+            (other, &*self.field)
+        };
+        let rest = long.strip_prefix(short);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 }
 

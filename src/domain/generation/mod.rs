@@ -19,6 +19,7 @@ mod operation;
 mod options;
 mod placing;
 mod rules;
+mod spelling;
 mod url;
 
 use std::collections::BTreeMap;
@@ -110,7 +111,7 @@ impl Generation {
         chosen: &choice::Chosen<'_>,
         found: &mut Violations,
     ) -> Self {
-        let draft = &options::spelled(draft, chosen);
+        let draft = &spelling::spelled(draft, chosen);
         placing::settle(&mut inputs, chosen, found);
         options::check(draft, chosen, found);
         let settled = fields::settle(draft, chosen, found);

@@ -5,27 +5,8 @@ use std::collections::BTreeMap;
 use super::bounds::printable;
 use super::choice::Chosen;
 use super::{Draft, Generation, InvalidReason, Violations, bounds, url};
-use crate::domain::model::{Extras, Param, Shape, Slot, Spec, likely, listed};
+use crate::domain::model::{Extras, Param, Slot, Spec, likely, listed};
 use crate::domain::value::Value;
-
-/// The draft with its options in the catalogue's spelling: where only texts are listed, as `24` in
-/// quotes, the number of that text means it. Command lines and forms lose the quotes.
-pub(super) fn spelled(draft: &Draft, chosen: &Chosen<'_>) -> Draft {
-    let mut spelled = draft.clone();
-    for (name, value) in &mut spelled.options {
-        let param = chosen.spec.options.get(name);
-        if let Some(Shape::Enum(listed)) = param.map(|param| &param.shape)
-            && value.as_number().is_some()
-            && !listed.iter().any(|known| known.same(value))
-        {
-            let text = Value::String(value.to_string());
-            if listed.contains(&text) {
-                *value = text;
-            }
-        }
-    }
-    spelled
-}
 
 /// Gives typed fields that came by the provider's name their own place, so that the task shows what
 /// is asked for and its price is known. What the field cannot hold, as a duration of `auto`, stays.

@@ -113,6 +113,24 @@ impl Shape {
         self.complaints(value, Extras::Passed).is_empty()
     }
 
+    /// The shape of each value of a list, where it may be one.
+    pub fn item(&self) -> Option<&Self> {
+        match self {
+            Self::List { item, .. } => Some(item),
+            Self::Either(shapes) => shapes.iter().find_map(Self::item),
+            _ => None,
+        }
+    }
+
+    /// The shape of a member of an object, where it may be one.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(fields) => fields.get(name).map(|param| &param.shape),
+            Self::Either(shapes) => shapes.iter().find_map(|shape| shape.member(name)),
+            _ => None,
+        }
+    }
+
     /// What it takes, in words that follow *must be*.
     pub fn wanted(&self) -> String {
         match self {

@@ -30,7 +30,9 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
             audio: given.audio,
             negative_prompt: given.negative_prompt,
             operation: read_operation(given.operation, found),
+            output: None,
             options: options(given.provider_options, found),
+            options_are_texts: false,
         },
         labels: given.labels.into_iter().collect(),
         timeout: read_duration("timeout", given.timeout, found),
@@ -163,7 +165,9 @@ mod tests {
             audio: Some(false),
             negative_prompt: "fog".to_owned(),
             operation: Some(Operation::ImageToVideo),
+            output: None,
             options: [("o".to_owned(), Value::Number(0.5))].into(),
+            options_are_texts: false,
         };
         assert_eq!(request.draft, draft);
         assert_eq!(request.request_id, "r");

@@ -38,12 +38,7 @@ impl Violations {
     pub fn join(&mut self, found: Vec<InvalidField>) {
         let mut fresh: Vec<InvalidField> = found
             .into_iter()
-            .filter(|invalid| {
-                !self
-                    .0
-                    .iter()
-                    .any(|known| akin(&known.field, &invalid.field))
-            })
+            .filter(|invalid| !self.0.iter().any(|known| invalid.is_akin(&known.field)))
             .collect();
         for invalid in fresh.drain(..) {
             self.add(invalid.field, reason(invalid.reason), invalid.problem);
@@ -104,20 +99,10 @@ impl From<Vec<InvalidField>> for Violations {
     }
 }
 
-/// Whether one path is the other, or leads to it.
-fn akin(one: &str, other: &str) -> bool {
-    let (short, long) = if one.len() <= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let rest = long.strip_prefix(short);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
 const fn reason(reason: InvalidReason) -> Reason {
     match reason {
-        InvalidReason::FieldInvalid => Reason::FieldInvalid,
+        // No call of this face says what must come out.
+        InvalidReason::FieldInvalid | InvalidReason::Makes(_) => Reason::FieldInvalid,
         InvalidReason::ModelUnknown => Reason::ModelUnknown,
         InvalidReason::OptionUnsupported => Reason::OptionUnsupported,
         InvalidReason::InputUrlForbidden => Reason::InputUrlForbidden,

@@ -9,7 +9,7 @@ use crate::domain::task::samples::{
 };
 use crate::domain::task::{Lane, Status, Task, UpstreamStatus, Verdict};
 use crate::domain::time::Timestamp;
-use crate::store::{ListQuery, TaskStore};
+use crate::store::{ListQuery, Sorted, TaskStore};
 
 /// What was never made is not found.
 pub async fn what_is_not_there_is_not_found(store: &dyn TaskStore) {
@@ -78,7 +78,8 @@ pub async fn what_is_due_comes_in_order_and_in_pages(store: &dyn TaskStore) {
 fn all_of(tenant: &str) -> ListQuery {
     ListQuery {
         filter: every_task_of(tenant),
-        before: None,
+        after: None,
+        sorted: Sorted::NewestFirst,
         limit: 100,
     }
 }
@@ -148,13 +149,30 @@ pub async fn a_list_is_paged_while_it_grows(store: &dyn TaskStore) {
     for n in 21.. {
         let page = store.list(&query).await.expect("a read");
         let Some(last) = page.last() else { break };
-        query.before = Some(last.id);
+        query.after = Some(last.id);
         walked.extend(page);
         create(store, task_of("a", &format!("k{n}"), n)).await;
     }
     let ids: Vec<_> = walked.iter().map(|task| task.id).collect();
     assert_eq!(ids.len(), 20);
     assert!(ids.is_sorted_by(|a, b| a > b));
+    the_other_way_the_walk_meets_what_was_made(store, query).await;
+}
+
+/// From the oldest on, what was made during a walk lies before it.
+async fn the_other_way_the_walk_meets_what_was_made(store: &dyn TaskStore, mut query: ListQuery) {
+    query.sorted = Sorted::OldestFirst;
+    query.after = None;
+    let mut walked: Vec<Arc<Task>> = Vec::new();
+    loop {
+        let page = store.list(&query).await.expect("a read");
+        let Some(last) = page.last() else { break };
+        query.after = Some(last.id);
+        walked.extend(page);
+    }
+    let ids: Vec<_> = walked.iter().map(|task| task.id).collect();
+    assert_eq!(ids.len(), 24);
+    assert!(ids.is_sorted_by(|a, b| a < b));
 }
 
 /// Only completed runs teach, newest first, and no more than asked for.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use tokio::sync::Semaphore;
 
-use super::super::{ListQuery, StoreError};
+use super::super::{ListQuery, Sorted, StoreError};
 use super::clauses::Clauses;
 use super::{decode, schema};
 use crate::domain::id::{RequestId, TaskId, TenantId};
@@ -91,16 +91,20 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
     Ok(due.map(Timestamp))
 }
 
-/// A page of a tenant's tasks that are not deleted, newest first.
+/// A page of a tenant's tasks that are not deleted.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
     // By any other index all that pass would be sorted for one page.
     let mut clauses = Clauses::new("INDEXED BY tasks_tenant");
     clauses.choose(&query.filter);
     clauses.push(" AND deleted = 0");
-    if let Some(before) = query.before {
-        clauses.also(" AND id < ?", before.as_bytes().to_vec());
+    let (beyond, order) = match query.sorted {
+        Sorted::NewestFirst => (" AND id < ?", " ORDER BY id DESC LIMIT ?"),
+        Sorted::OldestFirst => (" AND id > ?", " ORDER BY id LIMIT ?"),
+    };
+    if let Some(after) = query.after {
+        clauses.also(beyond, after.as_bytes().to_vec());
     }
-    clauses.also(" ORDER BY id DESC LIMIT ?", clamp(query.limit));
+    clauses.also(order, clamp(query.limit));
     many(c, &clauses.sql, params_from_iter(clauses.values))
 }
 

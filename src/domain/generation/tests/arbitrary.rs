@@ -98,7 +98,9 @@ fn drafts() -> impl Strategy<Value = Draft> {
             audio,
             negative_prompt,
             operation,
+            output: audio.and_then(|audio| audio.then_some(Media::Video)),
             options,
+            options_are_texts: seed.is_some(),
         }
     })
 }

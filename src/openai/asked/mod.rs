@@ -1,0 +1,187 @@
+//! What a body asks for, as a request of the service.
+//!
+//! Members that OpenAI's API or LiteLLM has for every model are read here, by any of their names;
+//! everything else passes to the provider's options, where the catalogue judges it. What is wrong is
+//! collected under the domain's names and told in the caller's ([`Words`]).
+
+mod input;
+mod nested;
+mod rest;
+mod taker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+
+pub(super) use nested::nest;
+use taker::Taker;
+
+use super::body::Members;
+use super::refusal::{self, Words};
+use super::{Face, Problem};
+use crate::domain::caller::Caller;
+use crate::domain::generation::{Draft, InvalidField, InvalidReason, Media, Operation};
+use crate::domain::task::Task;
+use crate::service::{Lent, NewRequest};
+
+/// A body's members, and what brought them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// By their names.
+    pub members: Members,
+    /// Whether it was a form, where numbers are texts.
+    pub is_form: bool,
+}
+
+/// A request as far as a body could be read, and what could not.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The request; what could not be read stands at its default.
+    pub request: NewRequest,
+    words: Words,
+    wrong: Vec<InvalidField>,
+}
+
+impl Asked {
+    /// Reads a body and the headers beside it, for a call that makes one kind of media.
+    pub fn read(given: Given, output: Media, headers: &HeaderMap) -> Self {
+        let mut taker = Taker::new(given);
+        let mut request = NewRequest {
+            request_id: request_id(headers, &mut taker),
+            draft: draft(&mut taker, output),
+            labels: rest::labels(&mut taker),
+            timeout: timeout(&mut taker),
+            priority: taker.small("priority", &["priority"]).unwrap_or_default(),
+            webhook_url: taker
+                .text("webhook_url", &["webhook_url"])
+                .unwrap_or_default(),
+            is_repeat: is_repeat(headers),
+        };
+        request.draft.options = rest::options(&mut taker);
+        let (words, wrong) = taker.end();
+        Self {
+            request,
+            words,
+            wrong,
+        }
+    }
+
+    /// Makes the task, or finds the one that this request made before. `lent` are the files that came
+    /// with it.
+    ///
+    /// # Errors
+    /// Everything that is wrong at once, whoever found it.
+    pub async fn make(
+        self,
+        face: &Face,
+        caller: Caller,
+        lent: Vec<Lent>,
+    ) -> Result<Arc<Task>, Problem> {
+        let Self {
+            request,
+            words,
+            mut wrong,
+        } = self;
+        if wrong.is_empty() {
+            let made = face.service.create_with(caller, request, lent).await;
+            return made.map_err(|error| refusal::create(error, &words));
+        }
+        let found = face.service.check(&caller.tenant, request).await;
+        let mut found = found.map_err(|error| refusal::store("Create", &error))?;
+        // What follows from a field that could not be read is no news.
+        found.retain(|found| !wrong.iter().any(|known| found.is_akin(&known.field)));
+        wrong.extend(found);
+        Err(refusal::invalid(&wrong, &words))
+    }
+}
+
+fn draft(taker: &mut Taker, output: Media) -> Draft {
+    Draft {
+        model: taker.text("model", &["model"]).unwrap_or_default(),
+        prompt: taker.text("prompt", &["prompt"]).unwrap_or_default(),
+        inputs: input::inputs(taker),
+        seconds: taker.seconds(),
+        size: taker.size(),
+        count: taker.small("count", &["n", "count"]),
+        seed: taker.small("seed", &["seed"]),
+        audio: taker.flag("audio", &["audio"]),
+        negative_prompt: taker
+            .text("negative_prompt", &["negative_prompt"])
+            .unwrap_or_default(),
+        operation: operation(taker),
+        output: Some(output),
+        options_are_texts: taker.is_form,
+        // Filled with what nobody took, at the end.
+        options: BTreeMap::new(),
+    }
+}
+
+fn operation(taker: &mut Taker) -> Option<Operation> {
+    let name = taker.text("operation", &["operation"])?;
+    let known = Operation::parse(&name.to_ascii_lowercase());
+    if known.is_none() {
+        let all = Operation::ALL.map(Operation::as_str).join(", ");
+        taker.wrong("operation", format!("must be one of {all}"));
+    }
+    known
+}
+
+/// How long a task may take at the provider, in seconds.
+fn timeout(taker: &mut Taker) -> Option<Duration> {
+    let seconds = taker.number("timeout", &["timeout"])?;
+    let read = Duration::try_from_secs_f64(seconds).ok();
+    if read.is_none() {
+        taker.wrong(
+            "timeout",
+            format!("must be a number of seconds; got {seconds}"),
+        );
+    }
+    read
+}
+
+/// The caller's key of a request that is to be made once.
+fn request_id(headers: &HeaderMap, taker: &mut Taker) -> String {
+    let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(first) = sent.next() else {
+        return String::new();
+    };
+    match first.to_str() {
+        Ok(key) if !key.is_empty() && sent.all(|other| other == first) => key.to_owned(),
+        _ => {
+            taker.wrong(
+                "request_id",
+                "takes 1 to 128 visible ASCII characters, once",
+            );
+            String::new()
+        }
+    }
+}
+
+/// Whether the client's library counts this as a repeat.
+fn is_repeat(headers: &HeaderMap) -> bool {
+    let count = headers
+        .get(RETRY_COUNT)
+        .and_then(|count| count.to_str().ok());
+    count
+        .and_then(|count| count.trim().parse::<u32>().ok())
+        .is_some_and(|count| count > 0)
+}
+
+/// A value that its field does not take.
+fn invalid(field: impl Into<String>, problem: impl Into<String>) -> InvalidField {
+    InvalidField {
+        field: field.into(),
+        reason: InvalidReason::FieldInvalid,
+        problem: problem.into(),
+    }
+}
+
+/// The header that is the request's id.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// How often OpenAI's libraries have sent a request before.
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Labels, and whatever else a body holds: options for the provider, which the catalogue judges, and
+//! what LiteLLM's callers send to steer LiteLLM.
+
+use std::collections::BTreeMap;
+
+use super::taker::Taker;
+use crate::domain::value::Value;
+use crate::openai::body::{Members, kind};
+
+/// The labels: `metadata`, `labels` and, as the label of that name, `user`.
+pub(super) fn labels(taker: &mut Taker) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for name in ["metadata", "labels"] {
+        let Some(members) = taker.object(name) else {
+            continue;
+        };
+        taker.say("labels", name);
+        for (label, value) in members {
+            match text(&value) {
+                Some(text) => {
+                    let known = labels.insert(label.clone(), text.clone());
+                    if known.is_some_and(|known| known != text) {
+                        let problem = "stands in metadata too, and says something else there";
+                        taker.wrong(format!("labels[{label}]"), problem);
+                    }
+                }
+                None => {
+                    let problem = format!("must be text; got {}", kind(&value));
+                    taker.wrong(format!("labels[{label}]"), problem);
+                }
+            }
+        }
+    }
+    if let Some(user) = taker.text("labels[user]", &["user"]) {
+        let known = labels.insert("user".to_owned(), user.clone());
+        if known.is_some_and(|known| known != user) {
+            taker.wrong("labels[user]", "is also a label, which says something else");
+        }
+    }
+    labels
+}
+
+/// A label's text; numbers and flags are theirs.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::List(_) | Value::Object(_) => None,
+    }
+}
+
+/// Options for the provider: those that say that they are, and every member that nobody took.
+pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
+    let mut options: Members = taker.object("provider_options").unwrap_or_default();
+    for (name, value) in std::mem::take(&mut taker.members) {
+        if is_ignored(&name) {
+            continue;
+        }
+        let value = taker.unfolded(value);
+        match options.get(&name) {
+            Some(known) if !known.same(&value) => {
+                taker.wrong(
+                    name,
+                    "stands in provider_options too, and says something else there",
+                );
+            }
+            _ => drop(options.insert(name, value)),
+        }
+    }
+    options.retain(|name, _| {
+        let is_refused = is_refused(name);
+        if is_refused {
+            taker.wrong(
+                name,
+                "is not a caller's to say: the server's configuration does",
+            );
+        }
+        !is_refused
+    });
+    options
+}
+
+/// What would change with which key, where or how a provider is asked, or whether it is asked at all.
+/// To pass it over in silence would spend another's money than the caller means.
+fn is_refused(name: &str) -> bool {
+    REFUSED.contains(&name)
+        || REFUSED_FAMILIES
+            .iter()
+            .any(|family| name.starts_with(family))
+}
+
+/// What steers LiteLLM's own retries, fallbacks and caches, and means nothing here.
+fn is_ignored(name: &str) -> bool {
+    IGNORED.contains(&name) || name.starts_with("litellm_")
+}
+
+const REFUSED: [&str; 20] = [
+    "api_base",
+    "api_key",
+    "api_type",
+    "api_version",
+    "authorization",
+    "base_url",
+    "client",
+    "custom_llm_provider",
+    "default_headers",
+    "default_query",
+    "extra_headers",
+    "extra_query",
+    "headers",
+    "http_client",
+    "mock_response",
+    "organization",
+    "project",
+    "proxy",
+    "ssl_verify",
+    "user_config",
+];
+const REFUSED_FAMILIES: [&str; 4] = ["aws_", "azure_", "vertex_", "mock_"];
+const IGNORED: [&str; 14] = [
+    "additional_drop_params",
+    "allowed_openai_params",
+    "cache",
+    "caching",
+    "content_policy_fallbacks",
+    "context_window_fallbacks",
+    "drop_params",
+    "fallbacks",
+    "max_retries",
+    "no-log",
+    "num_retries",
+    "proxy_server_request",
+    "request_timeout",
+    "stream_timeout",
+];

@@ -1,0 +1,196 @@
+//! Bodies of requests, read in bounded memory and time.
+//!
+//! [`whole`] holds a small body whole and [`json`] reads one as JSON; [`Form`] goes through a multipart
+//! body part by part, and holds a chunk of it at a time. What a call leaves unread is taken care of by
+//! [`finish_reading`], which stands round every call.
+
+mod form;
+mod json;
+mod leftover;
+mod part;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
+
+pub(super) use form::Form;
+pub(super) use json::{Members, kind, parse, read};
+pub(super) use leftover::finish_reading;
+pub(super) use part::Part;
+
+use super::refusal::timed_out;
+use super::{Kind, Problem, Settings, problem};
+
+/// What a body says of its own form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// JSON, or nothing said.
+    Json,
+    /// A multipart form with this boundary.
+    Form(String),
+}
+
+impl Format {
+    /// The form of a body by its headers.
+    ///
+    /// # Errors
+    /// 415 for what is neither, with what to send; 400 for a form without a boundary.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(value) = headers.get(CONTENT_TYPE) else {
+            return Ok(Self::Json);
+        };
+        let said = String::from_utf8_lossy(value.as_bytes());
+        let (kind, rest) = said.split_once(';').unwrap_or((&said, ""));
+        let kind = kind.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "" | "application/json" | "text/json" => Ok(Self::Json),
+            "multipart/form-data" => part::parameter(rest, "boundary")
+                .filter(|boundary| is_boundary(boundary))
+                .map(Self::Form)
+                .ok_or_else(|| broken("the Content-Type of the form names no good boundary")),
+            other if other.starts_with("application/") && other.ends_with("+json") => {
+                Ok(Self::Json)
+            }
+            other => {
+                let message = format!(
+                    "a body of the type {} is not read: send JSON with the header Content-Type: \
+                     application/json, or a form as multipart/form-data",
+                    problem::shortened(other)
+                );
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let other = Problem::new(status, Kind::InvalidRequest, message);
+                Err(other.code("unsupported_media_type").param("Content-Type"))
+            }
+        }
+    }
+}
+
+/// The members of a body that is one JSON object.
+///
+/// # Errors
+/// As [`Format::of`], [`whole`] and [`parse`]; 415 for a form.
+pub(super) async fn json(request: Request, settings: &Settings) -> Result<Members, Problem> {
+    if let Format::Form(_) = Format::of(request.headers())? {
+        let message = "this call takes no form: send JSON with Content-Type: application/json";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let form = Problem::new(status, Kind::InvalidRequest, message);
+        return Err(form.code("unsupported_media_type").param("Content-Type"));
+    }
+    let bytes = whole(request, settings).await?;
+    parse(&bytes)
+}
+
+/// A body, held whole.
+///
+/// # Errors
+/// 413 beyond `max_body`, before anything is read where the length is announced; 408 after a silence
+/// of `body_idle`; 400 when it breaks off.
+pub(super) async fn whole(request: Request, settings: &Settings) -> Result<Bytes, Problem> {
+    let most = settings.max_body;
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
+    }
+    let mut body = request.into_body();
+    let mut held = BytesMut::new();
+    while let Some(chunk) = next(&mut body, settings.body_idle).await? {
+        if held.len() + chunk.len() > most {
+            return Err(too_large(most));
+        }
+        held.extend_from_slice(&chunk);
+    }
+    Ok(held.freeze())
+}
+
+/// The next bytes of a body; `None` at its end.
+async fn next(body: &mut Body, idle: Duration) -> Result<Option<Bytes>, Problem> {
+    loop {
+        let frame = timeout(idle, body.frame()).await;
+        let frame = frame.map_err(|_| stalled(idle))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|_| broken("the body broke off before its end"))?;
+        // Trailers say nothing here.
+        if let Ok(bytes) = frame.into_data()
+            && !bytes.is_empty()
+        {
+            return Ok(Some(bytes));
+        }
+    }
+}
+
+fn stalled(idle: Duration) -> Problem {
+    let message = format!("nothing came of the body for {} s", idle.as_secs());
+    timed_out(&message, "body_timeout")
+}
+
+/// 413 with the limit.
+fn too_large(most: usize) -> Problem {
+    let message = format!("the body is larger than the {most} bytes that are taken");
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    Problem::new(status, Kind::InvalidRequest, message).code("body_too_large")
+}
+
+/// 400 for a body that cannot be read.
+fn broken(message: impl Into<String>) -> Problem {
+    let bad = Problem::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message);
+    bad.code("invalid_body")
+}
+
+/// What RFC 2046 lets be a boundary.
+fn is_boundary(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    (1..=LONGEST_BOUNDARY).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Characters of a boundary.
+const LONGEST_BOUNDARY: usize = 70;
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(kind: &str) -> Result<Format, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
+        Format::of(&headers)
+    }
+
+    #[test]
+    fn a_body_is_json_unless_it_says_something_else() {
+        assert_eq!(Format::of(&HeaderMap::new()).unwrap(), Format::Json);
+        for json in [
+            "",
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+        ] {
+            assert_eq!(of(json).unwrap(), Format::Json, "{json}");
+        }
+        for (form, boundary) in [
+            ("multipart/form-data; boundary=abc", "abc"),
+            ("multipart/form-data;charset=x; Boundary=\"a b\"", "a b"),
+        ] {
+            assert_eq!(of(form).unwrap(), Format::Form(boundary.to_owned()));
+        }
+        for (other, status) in [
+            ("application/x-www-form-urlencoded", 415),
+            ("text/plain", 415),
+            ("multipart/mixed; boundary=a", 415),
+            ("multipart/form-data", 400),
+            ("multipart/form-data; boundary=", 400),
+            ("multipart/form-data; boundary=\"\u{7f}\"", 400),
+        ] {
+            let refused = of(&other.replace('\u{7f}', "@"));
+            assert_eq!(refused.unwrap_err().status().as_u16(), status, "{other}");
+        }
+    }
+}

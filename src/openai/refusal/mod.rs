@@ -1,0 +1,281 @@
+//! What the service could not do, as problems: a total match for each operation.
+//!
+//! What an error says of our insides is logged here, once, and never sent. Fields are named as the
+//! caller named them ([`Words`]).
+
+mod limits;
+mod words;
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+pub(super) use words::{Words, invalid};
+
+use super::{Kind, Problem};
+use crate::domain::id::TaskId;
+use crate::domain::task::Status;
+use crate::service::{
+    ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, LookupError,
+    StoreError, UploadError, WalkError, WatchEnd, WatchError,
+};
+
+/// Why no task was made. Where one may have been made all the same, clients are told not to repeat it.
+pub(super) fn create(error: CreateError, words: &Words) -> Problem {
+    match error {
+        CreateError::Invalid(fields) => invalid(&fields, words),
+        CreateError::RequestIdReused(id) => {
+            let message = "the Idempotency-Key belongs to another request, which made another task";
+            let reused = Problem::new(StatusCode::CONFLICT, Kind::Idempotency, message);
+            reused
+                .code("idempotency_key_reused")
+                .param("Idempotency-Key")
+                .task(id)
+                .once()
+        }
+        CreateError::StorageFull => storage_full(),
+        CreateError::NoUpstreamAccount => {
+            let message = "no account of the provider can take tasks now; tell the operator";
+            unavailable(message, "no_upstream_account").retry_after(ASK_AGAIN)
+        }
+        CreateError::ModelForbidden(model) => limits::model_forbidden(&model),
+        CreateError::PriceUnknown { deployments } => limits::price_unknown(&deployments),
+        CreateError::Moderated { retry_after } => limits::moderated(retry_after),
+        CreateError::Denied(limited) => limits::limited(&limited),
+        CreateError::Draining => draining(),
+        CreateError::Store(error) => store("Create", &error).once(),
+        CreateError::Archive(error) => {
+            tracing::warn!(%error, "the inputs of a create could not be kept");
+            archive_unavailable()
+        }
+    }
+}
+
+pub(super) fn lookup(id: TaskId, error: LookupError) -> Problem {
+    match error {
+        LookupError::NotFound => no_task(),
+        LookupError::Deleted => missing("the task was deleted", "deleted"),
+        LookupError::Store(error) => store("Status", &error).task(id),
+    }
+}
+
+/// 404 of a task that is nobody's, or somebody else's.
+pub(super) fn no_task() -> Problem {
+    missing("there is no such task", "not_found")
+}
+
+/// 404 of something named by an id.
+pub(super) fn missing(message: &str, code: &'static str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, Kind::InvalidRequest, message).code(code)
+}
+
+pub(super) fn store(call: &str, error: &StoreError) -> Problem {
+    match error {
+        StoreError::Full => storage_full(),
+        StoreError::Conflict | StoreError::Unavailable(_) => {
+            tracing::warn!(call, %error, "the store could not do it");
+            let message = "the store is not available; whether anything was written is not known";
+            unavailable(message, "storage_unavailable")
+        }
+        StoreError::Corrupt { .. } => incident(call, &error.to_string()),
+    }
+}
+
+pub(super) fn watch(id: TaskId, error: WatchError) -> Problem {
+    match error {
+        WatchError::Lookup(error) => lookup(id, error),
+        WatchError::TooMany { limit } => too_many("watches", limit),
+        WatchError::RevisionInFuture { current } => {
+            let problem = format!("is beyond the task, which is at revision {current}");
+            Problem::field("Last-Event-ID", &problem).task(id)
+        }
+    }
+}
+
+/// Why a watch ends before its task does; to be said within the stream.
+pub(super) fn watch_end(end: WatchEnd) -> Problem {
+    match end {
+        WatchEnd::Draining => draining(),
+        WatchEnd::MaxAge => {
+            let message = "the stream reached its greatest age: resume after the last event";
+            unavailable(message, "stream_max_age")
+        }
+        WatchEnd::TooSlow => {
+            let message = "the stream was not read in time: resume after the last event";
+            timed_out(message, "reader_stalled")
+        }
+    }
+}
+
+/// Why a download cannot begin.
+pub(super) fn download(id: TaskId, error: DownloadError) -> Problem {
+    let problem = match error {
+        DownloadError::Lookup(error) => return lookup(id, error),
+        DownloadError::NotReady(status) => not_ready(status),
+        DownloadError::TooMany { limit } => return too_many("downloads", limit),
+        DownloadError::NoOutput => missing("the task has no output", "no_output"),
+        DownloadError::Index { count } => {
+            let message = format!("there is no output of that index: the task has {count}");
+            missing(&message, "output_index_out_of_range").param("index")
+        }
+        DownloadError::Offset { size } => {
+            let message = format!("the range begins beyond the end: the output has {size} bytes");
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            let beyond = Problem::new(status, Kind::InvalidRequest, message);
+            beyond.code("range_not_satisfiable").param("Range")
+        }
+        DownloadError::Changed => {
+            let message = "the output is another than the one named: begin again at its first byte";
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, Kind::InvalidRequest, message).code("output_changed")
+        }
+    };
+    problem.task(id)
+}
+
+fn not_ready(status: Status) -> Problem {
+    let said = status.as_str().to_ascii_lowercase();
+    match status {
+        Status::Failed | Status::Cancelled | Status::Completed => missing(
+            &format!("the task is {said} and has no output"),
+            "no_output",
+        ),
+        Status::Queued | Status::Throttled | Status::SubmissionUnknown | Status::InProgress => {
+            let message = format!("the task is {said}: wait until it is completed");
+            missing(&message, "video_not_ready").retry_after(SHORTLY)
+        }
+    }
+}
+
+/// Why a download ends before its last byte, where that can still be said.
+pub(super) fn download_end(id: TaskId, end: &DownloadEnd) -> Problem {
+    let problem = match end {
+        DownloadEnd::Archive(error) => {
+            tracing::error!(task = %id, %error, "a download broke off");
+            match error {
+                ArchiveError::Missing => lost("the output is gone", "output_missing"),
+                ArchiveError::Damaged(_) => lost("the stored output is damaged", "output_corrupt"),
+                ArchiveError::Unavailable(_) => archive_unavailable(),
+            }
+        }
+        DownloadEnd::ReaderStalled { .. } => {
+            let message = "the stream was not read in time: go on with a range";
+            timed_out(message, "reader_stalled")
+        }
+        DownloadEnd::Draining { .. } => draining(),
+    };
+    problem.task(id)
+}
+
+/// Why a file was not kept; `param` is where the request has it. The stream's own break is said by
+/// whoever read it.
+pub(super) fn upload(param: &str, error: UploadError<Problem>) -> Problem {
+    match error {
+        UploadError::Stream(problem) => problem,
+        UploadError::Invalid(fields) => {
+            let mut words = Words::default();
+            for field in [
+                "chunk",
+                "metadata",
+                "metadata.content_type",
+                "metadata.size_bytes",
+            ] {
+                words.say(field, param);
+            }
+            words.say("metadata.file_name", format!("{param}.filename"));
+            invalid(&fields, &words)
+        }
+        UploadError::TooMany { limit } => too_many("uploads", limit),
+        UploadError::TooSlow(limit) => {
+            let message = format!("the file did not come within {} s", limit.as_secs());
+            timed_out(&message, "upload_timeout").param(param)
+        }
+        UploadError::StorageFull => storage_full(),
+        UploadError::Draining => draining(),
+        UploadError::Store(error) => store("UploadInput", &error),
+        UploadError::Archive(error) => {
+            tracing::warn!(%error, "an upload could not be kept");
+            archive_unavailable()
+        }
+    }
+}
+
+pub(super) fn cancel(id: TaskId, error: CancelError) -> Problem {
+    match error {
+        CancelError::Lookup(error) => lookup(id, error),
+        CancelError::Store(error) => store("Cancel", &error).task(id),
+    }
+}
+
+pub(super) fn delete(id: TaskId, error: DeleteError) -> Problem {
+    match error {
+        DeleteError::Lookup(error) => lookup(id, error),
+        DeleteError::NotTerminal => {
+            let message = "the task has not ended: ask again";
+            let status = StatusCode::CONFLICT;
+            let live = Problem::new(status, Kind::InvalidRequest, message);
+            live.code("task_not_terminal").task(id)
+        }
+        DeleteError::Store(error) => store("Delete", &error).task(id),
+    }
+}
+
+pub(super) fn walk(error: WalkError) -> Problem {
+    match error {
+        WalkError::After => Problem::field("after", "is the id of no task of yours"),
+        WalkError::Store(error) => store("List", &error),
+    }
+}
+
+fn too_many(what: &str, limit: usize) -> Problem {
+    let message = format!("{limit} {what} are open, as many as may be");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let full = Problem::new(status, Kind::RateLimit, message).code("stream_limit_reached");
+    full.retry_after(ASK_AGAIN)
+}
+
+/// 408: the caller was too slow.
+pub(super) fn timed_out(message: &str, code: &'static str) -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, Kind::InvalidRequest, message).code(code)
+}
+
+/// 500: what was kept is no longer there, and no repeat brings it back.
+fn lost(message: &str, code: &'static str) -> Problem {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, Kind::Server, message).code(code)
+}
+
+fn archive_unavailable() -> Problem {
+    unavailable("the archive is not available", "archive_unavailable")
+}
+
+pub(super) fn storage_full() -> Problem {
+    let message = "the server's storage is nearly full";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let full = Problem::new(status, Kind::Server, message).code("storage_full");
+    full.retry_after(Duration::from_mins(1))
+}
+
+pub(super) fn draining() -> Problem {
+    let message = "the server is shutting down: repeat elsewhere or shortly";
+    unavailable(message, "server_draining")
+}
+
+fn unavailable(message: &str, code: &'static str) -> Problem {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let problem = Problem::new(status, Kind::Server, message).code(code);
+    problem.retry_after(SHORTLY)
+}
+
+/// A bug: what happened is logged, and only its number is told.
+pub(super) fn incident(call: &str, what: &str) -> Problem {
+    let number = format!("{:016x}", rand::random::<u64>());
+    tracing::error!(call, incident = %number, what, "a bug");
+    let message = format!("something is wrong in the server; tell the operator incident {number}");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Kind::Server, message).code("internal_bug")
+}
+
+/// A wait after which a stream may have ended, or an account be fit again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// A wait after which another server, or this one, may be there.
+const SHORTLY: Duration = Duration::from_secs(2);
