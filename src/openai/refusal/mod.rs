@@ -16,7 +16,7 @@ use super::{Kind, Problem, object};
 use crate::domain::id::TaskId;
 use crate::service::{
     ArchiveError, CancelError, CreateError, DeleteError, DownloadEnd, DownloadError, LookupError,
-    StoreError, UploadError, WalkError, WatchEnd, WatchError,
+    StoreError, UploadError, WalkError, WatchError,
 };
 
 /// Why no task was made. Where one may have been made all the same, clients are told not to repeat it.
@@ -87,21 +87,6 @@ pub(super) fn watch(id: TaskId, error: WatchError) -> Problem {
         WatchError::RevisionInFuture { current } => {
             let problem = format!("is beyond the task, which is at revision {current}");
             Problem::field("Last-Event-ID", &problem).task(id)
-        }
-    }
-}
-
-/// Why a watch ends before its task does; to be said within the stream.
-pub(super) fn watch_end(end: WatchEnd) -> Problem {
-    match end {
-        WatchEnd::Draining => draining(),
-        WatchEnd::MaxAge => {
-            let message = "the stream reached its greatest age: resume after the last event";
-            unavailable(message, "stream_max_age")
-        }
-        WatchEnd::TooSlow => {
-            let message = "the stream was not read in time: resume after the last event";
-            timed_out(message, "reader_stalled")
         }
     }
 }
@@ -289,3 +274,6 @@ pub(super) fn incident(call: &str, what: &str) -> Problem {
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A wait after which another server, or this one, may be there.
 const SHORTLY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
