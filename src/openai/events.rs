@@ -9,7 +9,7 @@
 //! end of all things, and this for a reason to come again.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::stream::{BoxStream, StreamExt as _, iter, unfold};
@@ -18,7 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 
 use super::gate::Streamer;
-use super::object::{Name, Video, status, task_id};
+use super::object::{Name, Video, status};
+use super::path::Named;
 use super::{Face, Kind, Problem, Route, answer, refusal};
 use crate::auth::StreamPass;
 use crate::domain::money::UsdRate;
@@ -48,11 +49,10 @@ struct Watch {
 async fn events(
     State(face): State<Face>,
     Streamer { caller, pass }: Streamer,
-    Path(id): Path<String>,
+    Named(id): Named,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = task_id(&id).map_err(|_| refusal::no_task())?;
     let resumed = resumed(&headers, uri.query().unwrap_or_default())?;
     let (name, after) = resumed.unwrap_or((AFTER, 0));
     let opened = face.service.watch(&caller.tenant, id, after).await;

@@ -63,6 +63,10 @@ pub struct Face {
 
 /// One call: a method on a path.
 struct Route {
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the description is held against it")
+    )]
     method: Method,
     /// As axum writes it, without `/v1`.
     path: &'static str,
@@ -127,9 +131,10 @@ pub fn routes(face: Face, beside: Router) -> Router {
             .route(path, answer.clone())
             .route(&format!("/v1{path}"), answer);
     }
+    let service = face.service.clone();
     let watched = Watched {
-        face: face.clone(),
         paths: paths.into(),
+        is_draining: Arc::new(move || service.is_draining()),
     };
     router
         .layer(map_response(observed::enveloped))

@@ -19,16 +19,17 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::{Frame, SizeHint};
 
-use super::{Face, Kind, Problem, problem, refusal};
+use super::{Kind, Problem, problem, refusal};
 use crate::telemetry::metrics::HttpCall;
 use crate::telemetry::traces;
 
 /// What the layer stands on. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Watched {
-    pub face: Face,
     /// Every path that has a route, without `/v1`.
     pub paths: Arc<[&'static str]>,
+    /// Whether the server drains.
+    pub is_draining: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// Observes a call.
@@ -58,7 +59,7 @@ pub(super) async fn observe(
     let headers = answer.headers_mut();
     headers.insert(PROCESSING, HeaderValue::from(took));
     headers.insert(REQUEST_ID, id);
-    if version <= Version::HTTP_11 && watched.face.service.is_draining() {
+    if version <= Version::HTTP_11 && (watched.is_draining)() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     answer
@@ -235,6 +236,49 @@ mod tests {
     fn methods_of_no_name_are_one() {
         assert_eq!(method(&Method::GET), "GET");
         assert_eq!(method(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+
+    async fn asked(path: &str, is_draining: bool) -> Response {
+        use axum::middleware::from_fn_with_state;
+        use axum::routing::get;
+        use tower::ServiceExt as _;
+        let watched = Watched {
+            paths: ["/panics", "/fine"].into(),
+            is_draining: Arc::new(move || is_draining),
+        };
+        async fn panics() {
+            panic!("secret");
+        }
+        let router = axum::Router::new()
+            .route("/panics", get(panics))
+            .route("/fine", get(async || "fine"))
+            .layer(from_fn_with_state(watched, observe));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        router.oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_a_number_and_nothing_of_its_own() {
+        let answer = asked("/panics", false).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.headers().contains_key(REQUEST_ID));
+        let body = axum::body::to_bytes(answer.into_body(), 4096)
+            .await
+            .unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(
+            text.contains("incident") && !text.contains("secret"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn connections_are_told_to_close_only_while_the_server_drains() {
+        for is_draining in [false, true] {
+            let answer = asked("/fine", is_draining).await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert_eq!(answer.headers().contains_key(CONNECTION), is_draining);
+        }
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use crate::harness::client::{connect, finish, status};
 use crate::harness::scrape::Scraped;
-use crate::harness::{Client, Server, Upstream, create, eventually, sound, within};
+use crate::harness::{Client, Server, Upstream, create, eventually, http, sound, within};
 
 /// A collector that keeps what it is sent.
 #[derive(Clone, Default)]
@@ -193,6 +193,41 @@ async fn one_trace_follows_a_task_through_a_restart() {
 }
 
 #[tokio::test]
+async fn a_task_made_over_http_joins_its_callers_trace() {
+    let (collector, endpoint) = Collector::start().await;
+    let (upstream, data) = (Upstream::quick().await, TempDir::new().unwrap());
+    let (_server, client, address) = serve(&upstream, &data, &endpoint).await;
+    let body = serde_json::json!({"model": "gen4.5", "prompt": "a velvet lake", "seconds": 2,
+        "size": "1280x720"});
+    let made = http::client().post(format!("http://{address}/v1/videos"));
+    let made = made.header("traceparent", format!("00-{TRACE}-{SPAN}-01"));
+    let made = http::Answer::of(made.json(&body).send().await.unwrap()).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    finish(&client, made.header("x-litellm-call-id")).await;
+    let all = || async {
+        let spans = collector.trace(TRACE);
+        let names: Vec<String> = spans.keys().cloned().collect();
+        let wanted = SPANS.map(|name| if name == CREATE { POST } else { name });
+        if wanted.iter().all(|name| spans.contains_key(*name)) {
+            Ok(spans)
+        } else {
+            Err(names)
+        }
+    };
+    let spans = eventually("every span is exported", all).await;
+    assert_eq!(spans.len(), SPANS.len(), "{:?}", spans.keys());
+    let call = &spans[POST][0];
+    assert_eq!(hex::encode(&call.parent_span_id), SPAN);
+    for (name, spans) in &spans {
+        assert!(
+            name == POST || spans[0].parent_span_id == call.span_id,
+            "{name}"
+        );
+        assert!(!format!("{spans:?}").contains("velvet"));
+    }
+}
+
+#[tokio::test]
 async fn a_collector_that_never_answers_or_is_not_there_costs_spans_alone() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_at = format!("http://{}", silent.local_addr().unwrap());
@@ -215,6 +250,7 @@ async fn a_collector_that_never_answers_or_is_not_there_costs_spans_alone() {
     }
 }
 
+const POST: &str = "POST /videos";
 const CREATE: &str = "mediagen.v1.MediaGeneration/Create";
 const SPANS: [&str; 7] = [
     "archive", "commit", "generate", CREATE, "queue", "submit", "task",

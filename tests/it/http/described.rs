@@ -67,7 +67,7 @@ impl Document {
                 };
             }
             // A model's name may hold a slash.
-            let rest = asked.next().is_none() || operation.path.ends_with("{model}");
+            let rest = asked.next().is_none() || operation.path.ends_with("/models/{id}");
             operation.method == method && fits && rest
         };
         let found = self.operations().into_iter().find(fits);

@@ -59,6 +59,7 @@ async fn what_only_resembles_an_address_is_404_in_the_one_shape() {
         "/v1/videos/%".to_owned(),
         format!("/v1/videos/{}", "x".repeat(8000)),
         "/v1/videos/*".to_owned(),
+        "/v1/videos/%ff%fe".to_owned(),
         "*".to_owned(),
     ] {
         let answer = said(&app, &get(&target, "")).await;
@@ -73,11 +74,6 @@ async fn what_only_resembles_an_address_is_404_in_the_one_shape() {
             "{target}: {code}"
         );
     }
-    let answer = said(&app, &get("/v1/videos/%ff%fe", "")).await;
-    assert_eq!(
-        (answer.status, &*answer.code()),
-        (400, "invalid_request_error")
-    );
 }
 
 #[tokio::test]

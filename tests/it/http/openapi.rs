@@ -7,6 +7,7 @@ use mediagen::config::Config;
 use mediagen::config::callers::digest;
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
 use mediagen::domain::id::TenantId;
+use mediagen::domain::webhook::KeyWebhook;
 use serde_json::{Value, json};
 
 use super::described::{Document, Operation};
@@ -24,8 +25,8 @@ fn keyed(config: &mut Config) {
         scopes: scopes.to_vec(),
         expires: None,
         revoked: None,
-        webhook: mediagen::domain::webhook::KeyWebhook::default(),
         limits: KeyLimits::default(),
+        webhook: KeyWebhook::default(),
     };
     let mut fast = key("fast", &Scope::ALL);
     fast.limits.requests_per_minute = Some(1);
@@ -100,8 +101,7 @@ impl Caller {
 
 /// An operation's path with an id in the place of each name.
 fn filled(operation: &Operation, id: &str) -> String {
-    let path = operation.path.replace("{id}", id);
-    path.replace("{signed}", "x").replace("{model}", "gen9")
+    operation.path.replace("{id}", id).replace("{signed}", "x")
 }
 
 const NOBODYS: &str = "video_0192f3a4b5c67d8e9fa0b1c2d3e4f506";
