@@ -14,7 +14,6 @@ mod files;
 mod form;
 mod grpc_web;
 mod images;
-mod images;
 mod list;
 mod models;
 mod observed;
