@@ -274,3 +274,6 @@ pub(super) fn incident(call: &str, what: &str) -> Problem {
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A wait after which another server, or this one, may be there.
 const SHORTLY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
