@@ -65,10 +65,7 @@ pub struct Face {
 struct Route {
     #[cfg_attr(
         not(test),
-        expect(
-            dead_code,
-            reason = "the document and what is observed are held against it"
-        )
+        expect(dead_code, reason = "the description is held against it")
     )]
     method: Method,
     /// As axum writes it, without `/v1`.

@@ -34,9 +34,10 @@ impl Refusals {
     fn add(&self, expected: Expected, now: Timestamp) {
         let mut known = self.0.lock();
         let (count, last) = known.get_or_insert_mut(expected, || (0, now));
-        *count = match now.since(*last) <= REPEATED_WITHIN {
-            true => count.saturating_add(1),
-            false => 1,
+        *count = if now.since(*last) <= REPEATED_WITHIN {
+            count.saturating_add(1)
+        } else {
+            1
         };
         *last = now;
     }

@@ -100,11 +100,11 @@ impl Turns {
             held: None,
         };
         turn.held = Some(if is_repeat {
-            let _guard = waiting.write_owned().await;
-            Held::Repeat { _guard }
+            let guard = waiting.write_owned().await;
+            Held::Repeat { _guard: guard }
         } else {
-            let _guard = waiting.read_owned().await;
-            Held::First { _guard }
+            let guard = waiting.read_owned().await;
+            Held::First { _guard: guard }
         });
         turn
     }

@@ -42,8 +42,8 @@ impl Service {
     pub fn wait_place(&self) -> Result<WaitPlace, WatchError> {
         let limit = self.parts().settings.max_watches;
         let place = Arc::clone(&self.inner.watches).try_acquire_owned();
-        let _place = place.map_err(|_| WatchError::TooMany { limit })?;
-        Ok(WaitPlace { _place })
+        let place = place.map_err(|_| WatchError::TooMany { limit })?;
+        Ok(WaitPlace { _place: place })
     }
 
     /// The tasks as they ended, in order, waited for `at_most`.
@@ -52,12 +52,11 @@ impl Service {
     /// Why they are not waited for any longer; they go on.
     pub async fn wait(
         &self,
-        place: &WaitPlace,
+        _place: &WaitPlace,
         tenant: &TenantId,
         ids: &[TaskId],
         at_most: Duration,
     ) -> Result<Vec<Arc<Task>>, WaitEnd> {
-        let _held = place;
         tokio::select! {
             biased;
             ended = self.all_ended(tenant, ids) => Ok(ended?),

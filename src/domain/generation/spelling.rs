@@ -48,7 +48,9 @@ fn read(value: &mut Value, shape: Option<&Shape>) {
         }
         Value::List(items) => {
             let inner = shape.and_then(Shape::item);
-            items.iter_mut().for_each(|item| read(item, inner));
+            for item in items {
+                read(item, inner);
+            }
         }
         Value::Object(members) => {
             for (name, member) in members {

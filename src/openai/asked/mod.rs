@@ -25,7 +25,6 @@ use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, InvalidField, InvalidReason, Media, Operation};
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
-use crate::domain::value::Value;
 use crate::service::{Lent, NewRequest, NotAll};
 
 /// A body's members, and what brought them.

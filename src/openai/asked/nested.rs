@@ -78,16 +78,12 @@ fn put(at: &mut Value, steps: &[Step<'_>], value: Value) -> bool {
         }
         (Step::Next, Value::List(items)) => {
             // The members of one object follow each other: the next begins where one comes again.
-            match items
-                .last_mut()
-                .filter(|last| !rest.is_empty() && is_free(last, rest))
-            {
-                Some(last) => put(last, rest, value),
-                None => {
-                    items.push(fresh(rest, value));
-                    true
-                }
+            let last = items.last_mut();
+            if let Some(last) = last.filter(|last| !rest.is_empty() && is_free(last, rest)) {
+                return put(last, rest, value);
             }
+            items.push(fresh(rest, value));
+            true
         }
         _ => false,
     }

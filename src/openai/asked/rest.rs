@@ -16,18 +16,17 @@ pub(super) fn labels(taker: &mut Taker) -> BTreeMap<String, String> {
         };
         taker.say("labels", name);
         for (label, value) in members {
-            match text(&value) {
-                Some(text) => {
-                    let known = labels.insert(label.clone(), text.clone());
-                    if known.is_some_and(|known| known != text) {
-                        let problem = "stands in metadata too, and says something else there";
-                        taker.wrong(format!("labels[{label}]"), problem);
-                    }
-                }
-                None => {
-                    let problem = format!("must be text; got {}", kind(&value));
-                    taker.wrong(format!("labels[{label}]"), problem);
-                }
+            let field = format!("labels[{label}]");
+            let Some(text) = text(&value) else {
+                taker.wrong(field, format!("must be text; got {}", kind(&value)));
+                continue;
+            };
+            let known = labels.insert(label, text.clone());
+            if known.is_some_and(|known| known != text) {
+                taker.wrong(
+                    field,
+                    "stands in metadata too, and says something else there",
+                );
             }
         }
     }

@@ -6,12 +6,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 
 use crate::domain::id::{TaskId, TenantId};
-use crate::service::{DownloadEnd, DownloadError, Output, Service};
+use crate::service::{DownloadEnd, DownloadError, Service};
 
 /// An output in letters.
 pub(in crate::openai) struct Letters<S> {
-    /// Whose letters they are.
-    pub output: Output,
     /// How many there will be.
     pub length: u64,
     /// The letters: padded at the end, without line breaks. After an error there are none.
@@ -29,7 +27,6 @@ pub(in crate::openai) async fn in_base64(
     let size = output.artifact.size_bytes;
     let bytes = service.read(&output, 0, size)?;
     Ok(Letters {
-        output,
         length: size.div_ceil(3).saturating_mul(4),
         pieces: encoded(bytes),
     })

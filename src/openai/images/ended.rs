@@ -109,9 +109,9 @@ pub(super) fn not_all(refused: Problem, made: Vec<TaskId>) -> Problem {
 }
 
 /// Why no place is free to wait in.
-pub(super) fn crowded(error: WatchError) -> Problem {
+pub(super) fn crowded(error: &WatchError) -> Problem {
     match error {
-        WatchError::TooMany { limit } => refusal::too_many("waits and watches", limit),
+        WatchError::TooMany { limit } => refusal::too_many("waits and watches", *limit),
         WatchError::Lookup(_) | WatchError::RevisionInFuture { .. } => {
             refusal::incident("ImagesGenerate", &error.to_string())
         }

@@ -23,7 +23,7 @@ pub(super) async fn generate(
     // Before anything is made: nobody pays for what nobody may wait for.
     let place = face.service.wait_place().map_err(|crowded| {
         face.refused_unread(caller.key.as_ref(), &headers);
-        ended::crowded(crowded)
+        ended::crowded(&crowded)
     })?;
     let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
     let made = asked.create.make_many(&face, caller, asked.count).await;

@@ -13,7 +13,7 @@ use crate::service::{CancelOutcome, DeleteError};
 
 /// What became of it.
 #[derive(Debug, Serialize)]
-struct Deleted {
+struct Outcome {
     id: String,
     object: &'static str,
     /// Whether it is gone.
@@ -37,7 +37,7 @@ pub(super) async fn delete(
     let (name, rate) = (Name::of(&task), face.service.usd_rate());
     match face.service.delete(&caller.tenant, id).await {
         Ok(()) => {
-            let gone = Deleted {
+            let gone = Outcome {
                 id: name.to_string(),
                 object: object(name.media),
                 deleted: true,
@@ -54,7 +54,7 @@ pub(super) async fn delete(
     // what it has paid for.
     let cancelled = face.service.cancel(caller.tenant, id).await;
     let cancelled = cancelled.map_err(|error| refusal::cancel(id, error))?;
-    let ended = Deleted {
+    let ended = Outcome {
         id: name.to_string(),
         object: object(name.media),
         deleted: false,

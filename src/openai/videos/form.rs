@@ -94,7 +94,7 @@ fn is_address(head: &[u8]) -> bool {
         let start = head.get(..scheme.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
     };
-    SCHEMES.iter().any(|scheme| begins(&scheme))
+    SCHEMES.iter().any(|scheme| begins(scheme))
 }
 
 fn takes_files(name: &str) -> bool {

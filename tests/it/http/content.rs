@@ -7,6 +7,7 @@ use mediagen::config::callers::digest;
 use mediagen::config::{Config, Key};
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
 use mediagen::domain::id::TenantId;
+use mediagen::domain::webhook::KeyWebhook;
 use mediagen::pb::v1::{CancelRequest, DeleteRequest, Task, TaskStatus};
 use rand::RngExt as _;
 
@@ -334,7 +335,7 @@ pub(super) fn two_tenants(config: &mut Config) {
         scopes: Scope::ALL.to_vec(),
         expires: None,
         revoked: None,
-        webhook: mediagen::domain::webhook::KeyWebhook::default(),
+        webhook: KeyWebhook::default(),
         limits: KeyLimits {
             streams,
             ..KeyLimits::default()

@@ -5,6 +5,7 @@ use mediagen::config::{Config, Key};
 use mediagen::domain::caller::{AllowedModels, KeyId, KeyLimits, Scope};
 use mediagen::domain::generation::Part;
 use mediagen::domain::id::{RequestId, TenantId};
+use mediagen::domain::webhook::KeyWebhook;
 use mediagen::pb::v1::TaskStatus;
 use serde_json::json;
 
@@ -93,7 +94,7 @@ fn narrow(config: &mut Config) {
         scopes: Scope::ALL.to_vec(),
         expires: None,
         revoked: None,
-        webhook: mediagen::domain::webhook::KeyWebhook::default(),
+        webhook: KeyWebhook::default(),
         limits: KeyLimits {
             tasks_in_flight: Some(1),
             ..KeyLimits::default()
