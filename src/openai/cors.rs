@@ -35,7 +35,7 @@ impl Cors {
     /// Lets pages of these origins call, `*` being any; `None` when there are none.
     pub fn new(origins: &[String]) -> Option<Self> {
         let is_any = origins.iter().any(|origin| origin == "*");
-        let origins = origins.iter().map(|origin| HeaderValue::try_from(origin));
+        let origins = origins.iter().map(HeaderValue::try_from);
         let origins: Vec<_> = origins.filter_map(Result::ok).collect();
         (!origins.is_empty()).then_some(Self { is_any, origins })
     }

@@ -3,9 +3,9 @@
 //! The stream is the service's watch, mapped: no task, no channel and no queue stands behind it. Each
 //! event carries its revision as its id, so that whoever comes back with `Last-Event-ID` misses no
 //! state and is sent none twice; whoever comes back with the last one is told 204, at which a browser's
-//! EventSource stops. A stream that must end early just ends: a client that was told to retry does.
+//! `EventSource` stops. A stream that must end early just ends: a client that was told to retry does.
 //!
-//! While the server drains a stream is still opened, and ends at once: an EventSource takes a 503 for the
+//! While the server drains a stream is still opened, and ends at once: an `EventSource` takes a 503 for the
 //! end of all things, and this for a reason to come again.
 
 use axum::body::{Body, Bytes};

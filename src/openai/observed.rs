@@ -238,6 +238,10 @@ mod tests {
         assert_eq!(method(&Method::from_bytes(b"BREW").unwrap()), "other");
     }
 
+    async fn panics() {
+        panic!("secret");
+    }
+
     async fn asked(path: &str, is_draining: bool) -> Response {
         use axum::middleware::from_fn_with_state;
         use axum::routing::get;
@@ -246,9 +250,6 @@ mod tests {
             paths: ["/panics", "/fine"].into(),
             is_draining: Arc::new(move || is_draining),
         };
-        async fn panics() {
-            panic!("secret");
-        }
         let router = axum::Router::new()
             .route("/panics", get(panics))
             .route("/fine", get(async || "fine"))

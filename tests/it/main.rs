@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod http;
 
 #[cfg(test)]

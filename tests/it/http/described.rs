@@ -1,4 +1,4 @@
-//! The OpenAPI document as a judge: whether a request is one that it describes, and an answer too.
+//! The `OpenAPI` document as a judge: whether a request is one that it describes, and an answer too.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The OpenAPI document against what is taken and answered.
+//! The `OpenAPI` document against what is taken and answered.
 
 use std::net::SocketAddr;
 

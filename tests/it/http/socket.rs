@@ -134,11 +134,9 @@ impl Socket {
     }
 
     async fn more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
         // A reset ends it too.
-        let read = self.stream.read(&mut chunk).await.unwrap_or(0);
-        self.read.extend_from_slice(&chunk[..read]);
-        read > 0
+        let read = self.stream.read_buf(&mut self.read).await;
+        read.unwrap_or(0) > 0
     }
 
     fn text(&self) -> String {

@@ -1,4 +1,4 @@
-//! Server-sent events as an EventSource reads them.
+//! Server-sent events as an `EventSource` reads them.
 
 use std::net::SocketAddr;
 
