@@ -110,7 +110,11 @@ pub async fn start_from(
     let auth = start_auth(&reloader, &faces.group());
     let scrape = told::scrape(config.telemetry.metrics, &auth);
     let admin = admin::routes(service.clone(), scrape);
-    let face = Face::new(service.clone(), auth.clone(), http_settings(&config)?);
+    let face = Face::new(
+        service.clone(),
+        auth.clone(),
+        http_settings(&config, address)?,
+    );
     let gate = GateLayer::new(auth).context("the compiled-in descriptor is broken")?;
     let grpc = grpc::routes(service, messages, LimitLayer::default(), gate, &health)
         .context("the compiled-in descriptors are broken")?;
@@ -348,11 +352,12 @@ fn service_settings(config: &Config, page_key: PageKey, signing: SigningKey) -> 
     }
 }
 
-fn http_settings(config: &Config) -> anyhow::Result<openai::Settings> {
+fn http_settings(config: &Config, listen: SocketAddr) -> anyhow::Result<openai::Settings> {
     let http = &config.http;
     Ok(openai::Settings {
         public_url: http.public_url.clone(),
         is_tls: config.server.tls.is_some(),
+        listen,
         file_urls: http.file_urls,
         file_key: FileKey::new(secret::kept(&config.data_dir, "files.key")?),
         image_wait: http.image_wait,

@@ -1,6 +1,7 @@
 //! The numbers and names of this face.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What this face is told by the configuration.
@@ -10,6 +11,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether requests come over TLS that ends here.
     pub is_tls: bool,
+    /// Where the server listens: what a request that names no host came to.
+    pub listen: SocketAddr,
     /// How long the address of a file is good.
     pub file_urls: Duration,
     /// What those addresses are signed with.

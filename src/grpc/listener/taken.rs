@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     async fn frame<B: Body + Unpin>(body: &mut Noted<B>) -> bool {
         body.frame().await.is_some()

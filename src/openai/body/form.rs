@@ -188,6 +188,7 @@ mod tests {
         Settings {
             public_url: None,
             is_tls: false,
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 80)),
             file_urls: Duration::from_secs(1),
             file_key: FileKey::new([0; 32]),
             image_wait: Duration::from_secs(1),

@@ -2,15 +2,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
-use tonic::transport::server::TcpConnectInfo;
 
-use crate::openai::Face;
+use crate::openai::{Face, Settings};
 
 /// A scheme and an authority, without a slash at its end: what the operator says, else where the
 /// request came to.
@@ -29,23 +28,18 @@ impl FromRequestParts<Face> for Base {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Infallible> {
-        let settings = &face.settings;
-        Ok(Self::of(
-            parts,
-            settings.public_url.as_deref(),
-            settings.is_tls,
-        ))
+        Ok(Self::of(parts, &face.settings))
     }
 }
 
 impl Base {
-    fn of(parts: &Parts, public_url: Option<&str>, is_tls: bool) -> Self {
-        if let Some(url) = public_url {
-            return Self(url.to_owned());
+    fn of(parts: &Parts, settings: &Settings) -> Self {
+        if let Some(url) = &settings.public_url {
+            return Self(url.clone());
         }
-        let scheme = if is_tls { "https" } else { "http" };
+        let scheme = if settings.is_tls { "https" } else { "http" };
         let named = named(parts).map(|host| format!("{scheme}://{host}"));
-        Self(named.unwrap_or_else(|| format!("{scheme}://{}", socket(parts))))
+        Self(named.unwrap_or_else(|| format!("{scheme}://{}", reachable(settings.listen))))
     }
 }
 
@@ -77,12 +71,13 @@ fn is_plain(text: &str) -> bool {
     is_host && port.is_some_and(is_port)
 }
 
-/// The address that the request's connection came to.
-fn socket(parts: &Parts) -> SocketAddr {
-    let info = parts.extensions.get::<TcpConnectInfo>();
-    let address = info.and_then(TcpConnectInfo::local_addr);
-    let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 80)));
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+/// Where a server that listens there is reached from its own machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip().to_canonical() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// Characters of a host's name, as in DNS.
@@ -90,10 +85,27 @@ const MOST_HOST: usize = 253;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::Request;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::openai::FileKey;
+
+    fn settings(public_url: Option<&str>) -> Settings {
+        Settings {
+            public_url: public_url.map(str::to_owned),
+            is_tls: true,
+            listen: "0.0.0.0:80".parse().unwrap(),
+            file_urls: Duration::ZERO,
+            file_key: FileKey::new([0; 32]),
+            image_wait: Duration::ZERO,
+            image_model: String::new(),
+            max_body: 0,
+            body_idle: Duration::ZERO,
+        }
+    }
 
     fn base(target: &str, host: &[u8]) -> String {
         let mut request = Request::builder().uri(target);
@@ -101,7 +113,7 @@ mod tests {
             request = request.header(HOST, host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        Base::of(&parts, None, true).to_string()
+        Base::of(&parts, &settings(None)).to_string()
     }
 
     #[test]
@@ -157,7 +169,7 @@ mod tests {
     fn what_the_operator_says_goes_before() {
         let request = Request::builder().header(HOST, "other").body(()).unwrap();
         let (parts, ()) = request.into_parts();
-        let base = Base::of(&parts, Some("https://media.example.com/api"), false);
+        let base = Base::of(&parts, &settings(Some("https://media.example.com/api")));
         assert_eq!(base.to_string(), "https://media.example.com/api");
     }
 
