@@ -41,7 +41,7 @@ impl FromRequestParts<Face> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
-        let visitor = visitor(parts, face, Scope::Read).map_err(problem)?;
+        let visitor = visitor(parts, face, Scope::Read).map_err(|refused| problem(&refused))?;
         Ok(Self(visitor.caller().clone()))
     }
 }
@@ -51,7 +51,7 @@ impl FromRequestParts<Face> for Maker {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
         let visitor = visitor(parts, face, Scope::Create);
-        let visitor = visitor.map_err(|refused| refused_unread(parts, face, refused))?;
+        let visitor = visitor.map_err(|refused| refused_unread(parts, face, &refused))?;
         Ok(Self(visitor.caller().clone()))
     }
 }
@@ -60,8 +60,8 @@ impl FromRequestParts<Face> for Streamer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
-        let visitor = visitor(parts, face, Scope::Read).map_err(problem)?;
-        let pass = visitor.open_stream().map_err(problem)?;
+        let visitor = visitor(parts, face, Scope::Read).map_err(|refused| problem(&refused))?;
+        let pass = visitor.open_stream().map_err(|refused| problem(&refused))?;
         let caller = visitor.caller().clone();
         Ok(Self { caller, pass })
     }
@@ -75,7 +75,7 @@ impl FromRequestParts<Face> for Waiter {
             let pass = visitor.open_stream()?;
             Ok((visitor, pass))
         });
-        let (visitor, pass) = opened.map_err(|refused| refused_unread(parts, face, refused))?;
+        let (visitor, pass) = opened.map_err(|refused| refused_unread(parts, face, &refused))?;
         let caller = visitor.caller().clone();
         Ok(Self { caller, pass })
     }
@@ -88,8 +88,8 @@ fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused>
 }
 
 /// The same of what may make something, whose repeat is then a first call.
-fn refused_unread(parts: &Parts, face: &Face, refused: Refused) -> Problem {
-    if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = &refused
+fn refused_unread(parts: &Parts, face: &Face, refused: &Refused) -> Problem {
+    if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = refused
         && parts.method == Method::POST
     {
         face.refused_unread(Some(key), &parts.headers);
@@ -98,17 +98,17 @@ fn refused_unread(parts: &Parts, face: &Face, refused: Refused) -> Problem {
 }
 
 /// Why a call was refused for its key.
-pub(super) fn problem(refused: Refused) -> Problem {
+pub(super) fn problem(refused: &Refused) -> Problem {
     let message = refused.to_string();
-    let (status, kind, code) = meaning(&refused);
+    let (status, kind, code) = meaning(refused);
     metrics::refused(code);
-    let problem = match &refused {
+    let problem = match refused {
         Refused::Missing => Problem::new(status, kind, format!("{message}: {HOW}")),
         _ => Problem::new(status, kind, message),
     };
     let problem = problem.code(code.to_ascii_lowercase());
     match refused {
-        Refused::TooFast { wait, .. } => problem.retry_after(wait),
+        Refused::TooFast { wait, .. } => problem.retry_after(*wait),
         Refused::TooManyStreams { .. } => problem.retry_after(ASK_AGAIN),
         _ => problem,
     }

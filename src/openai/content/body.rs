@@ -63,7 +63,7 @@ pub(super) async fn open(
         Some(Err(DownloadEnd::Archive(ArchiveError::Missing))) => {
             return Err(missing(face, output).await);
         }
-        Some(Err(end)) => return Err(refusal::download_end(id, &end)),
+        Some(Err(end)) => return Err(refusal::download_end(id, part.start, &end)),
         None => return Err(refusal::incident("content", "an output has no bytes")),
     };
     let ending = pass.map(|mut pass| -> Ending { Box::pin(async move { pass.ended().await }) });
@@ -83,7 +83,7 @@ async fn missing(face: &Face, output: &Output) -> Problem {
     match face.service.signed_output(id, index).await {
         Ok(_) => {
             let end = DownloadEnd::Archive(ArchiveError::Missing);
-            refusal::download_end(id, &end)
+            refusal::download_end(id, 0, &end)
         }
         Err(error) => refusal::download(id, error),
     }
@@ -105,7 +105,7 @@ impl Sending {
         Poll::Ready(match read {
             Some(Ok(bytes)) if self.counts(&bytes) => Ok(bytes),
             Some(Err(end)) => {
-                self.broke_off(&end);
+                refusal::broke_off(self.id, self.next_offset, &end);
                 Err(Broken::Download)
             }
             Some(Ok(_)) | None => {
@@ -114,22 +114,6 @@ impl Sending {
                 Err(Broken::Download)
             }
         })
-    }
-
-    /// Logs an end before the last byte; who reads learns of it by the end alone.
-    fn broke_off(&self, end: &DownloadEnd) {
-        let (task, next_offset) = (self.id, self.next_offset);
-        match end {
-            DownloadEnd::Archive(error) => {
-                tracing::error!(%task, next_offset, %error, "a download broke off");
-            }
-            DownloadEnd::ReaderStalled { .. } => {
-                tracing::debug!(%task, next_offset, "a download was not read in time");
-            }
-            DownloadEnd::Draining { .. } => {
-                tracing::debug!(%task, next_offset, "a download ended with the server");
-            }
-        }
     }
 
     /// Whether the bytes are some of those that are left.

@@ -32,7 +32,7 @@ pub(super) async fn generate(
     let made = ended::Made { ids, has_key };
     let tasks = tokio::select! {
         biased;
-        refused = pass.ended() => return Err(made.about(gate::problem(refused))),
+        refused = pass.ended() => return Err(made.about(gate::problem(&refused))),
         tasks = face.service.wait(&place, &tenant, &made.ids, wait) => tasks,
     };
     let tasks = tasks.map_err(|end| made.unwaited(end, wait))?;
