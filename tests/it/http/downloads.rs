@@ -269,6 +269,10 @@ async fn a_download_ends_with_its_key_and_never_as_if_all_were_there() {
 }
 
 /// How large a large film is; 1024 shows it at a gibibyte.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a setting of the test, not of the server"
+)]
 fn mebibytes() -> u64 {
     let asked = std::env::var("MEDIAGEN_TEST_OUTPUT_MIB");
     asked.map_or(32, |size| size.parse().expect("a number of MiB"))
