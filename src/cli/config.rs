@@ -1,6 +1,6 @@
 //! `mediagen config`: looks at a configuration without starting anything.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::serve::config_file;
 use super::show;
 use crate::app;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Setting};
 
 /// Flags of `config`.
 #[derive(Args, Clone, Debug)]
@@ -33,24 +33,34 @@ struct FileArgs {
     /// The same, as `serve` takes it
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
+    /// As it would be read with `serve --sandbox` [env: MEDIAGEN_SANDBOX]
+    #[arg(long)]
+    sandbox: bool,
 }
 
 impl FileArgs {
     fn file(&self, env: &Environment) -> Option<PathBuf> {
         config_file(self.file.as_ref().or(self.config.as_ref()), env)
     }
+
+    fn settings(&self) -> Vec<Setting> {
+        let sandbox = self
+            .sandbox
+            .then(|| Setting::new("--sandbox", "sandbox", "true"));
+        sandbox.into_iter().collect()
+    }
 }
 
 /// `config`.
 pub fn run(args: &ConfigArgs, env: &Environment) -> Result<(), Failure> {
     match &args.command {
-        ConfigCommand::Check(args) => check(args.file(env).as_deref(), env),
-        ConfigCommand::Show(args) => print(args.file(env).as_deref(), env),
+        ConfigCommand::Check(args) => check(args, env),
+        ConfigCommand::Show(args) => print(args, env),
     }
 }
 
-fn check(file: Option<&Path>, env: &Environment) -> Result<(), Failure> {
-    let (config, warnings) = config::check(file, env, &[]);
+fn check(args: &FileArgs, env: &Environment) -> Result<(), Failure> {
+    let (config, warnings) = config::check(args.file(env).as_deref(), env, &args.settings());
     for warning in &warnings {
         show::line(&format!("warning   {}", show::printable(warning)))?;
     }
@@ -75,8 +85,8 @@ fn summary(config: &Config) -> String {
     )
 }
 
-fn print(file: Option<&Path>, env: &Environment) -> Result<(), Failure> {
-    let (text, warnings) = config::show(file, env, &[])?;
+fn print(args: &FileArgs, env: &Environment) -> Result<(), Failure> {
+    let (text, warnings) = config::show(args.file(env).as_deref(), env, &args.settings())?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

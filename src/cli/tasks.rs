@@ -32,7 +32,7 @@ pub struct CreateArgs {
 #[derive(Args, Clone, Debug)]
 pub struct TaskArgs {
     /// The task
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_name)]
     id: String,
     #[command(flatten)]
     pub(super) connection: ClientArgs,
@@ -42,7 +42,7 @@ pub struct TaskArgs {
 #[derive(Args, Clone, Debug)]
 pub struct WatchArgs {
     /// The task
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_name)]
     id: String,
     /// Begins after this revision
     #[arg(
@@ -60,7 +60,7 @@ pub struct WatchArgs {
 #[derive(Args, Clone, Debug)]
 pub struct DownloadArgs {
     /// The task
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_name)]
     id: String,
     /// The file to write, or - for standard output [default: the task's id]
     #[arg(long, short = 'O', value_name = "FILE")]
@@ -112,7 +112,7 @@ pub struct ListArgs {
 #[derive(Args, Clone, Debug)]
 pub struct ResolveArgs {
     /// The task
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_name)]
     id: String,
     #[command(flatten)]
     resolution: ResolutionArgs,
@@ -340,6 +340,15 @@ fn say_there_is_more(page_token: &str, json: bool) -> Result<(), Failure> {
     show::line(&format!(
         "there are more: --all, or --page-token {page_token}"
     ))
+}
+
+/// The id of a task, also where it is written as over HTTP: `video_` and the same digits.
+#[expect(clippy::unnecessary_wraps, reason = "what clap takes")]
+fn task_name(text: &str) -> Result<String, String> {
+    let digits = ["video_", "image_", "audio_"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    Ok(digits.map_or_else(|| text.to_owned(), |digits| format!("task_{digits}")))
 }
 
 #[cfg(test)]

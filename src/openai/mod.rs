@@ -154,7 +154,10 @@ async fn unknown(request: Request) -> Problem {
         return Problem::new(status, Kind::InvalidRequest, message).code("unsupported_media_type");
     }
     let (method, path) = (request.method(), request.uri().path());
-    let message = format!("there is no {method} {}", problem::shortened(path));
+    let mut message = format!("there is no {method} {}", problem::shortened(path));
+    if RUNWAYS.iter().any(|known| path.ends_with(known)) {
+        message += ": it is Runway's own; ask here as `openai/<model>`, or POST /v1/videos";
+    }
     Problem::new(StatusCode::NOT_FOUND, Kind::InvalidRequest, message).code("unknown_url")
 }
 
@@ -164,3 +167,11 @@ async fn wrong_method(request: Request) -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Problem::new(status, Kind::InvalidRequest, message).code("method_not_allowed")
 }
+
+/// Ends of paths that clients of Runway's own API ask for.
+const RUNWAYS: [&str; 4] = [
+    "/image_to_video",
+    "/text_to_video",
+    "/video_to_video",
+    "/text_to_image",
+];

@@ -203,11 +203,15 @@ pub fn error(task: &Task) -> Option<TaskError> {
     })
 }
 
-/// Our sentence, and what the provider called it.
-fn said(failure: &Failure) -> String {
+/// Our sentence, and what the provider said and called it.
+pub fn said(failure: &Failure) -> String {
+    let mut said = failure.message.clone();
+    if !failure.provider_message.is_empty() {
+        said = format!("{said}: {}", failure.provider_message);
+    }
     match failure.provider_code.as_str() {
-        "" => failure.message.clone(),
-        code => format!("{} ({code})", failure.message),
+        "" => said,
+        code => format!("{said} ({code})"),
     }
 }
 

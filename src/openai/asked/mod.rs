@@ -7,6 +7,7 @@
 mod input;
 mod nested;
 mod rest;
+mod slips;
 mod taker;
 
 use std::collections::BTreeMap;

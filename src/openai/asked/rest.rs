@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::slips;
 use super::taker::Taker;
 use crate::domain::value::Value;
 use crate::openai::body::{Members, kind};
@@ -53,6 +54,14 @@ pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
     let mut options: Members = taker.object("provider_options").unwrap_or_default();
     for (name, value) in std::mem::take(&mut taker.members) {
         if is_ignored(&name) {
+            continue;
+        }
+        if let Some(ours) = slips::meant(&name) {
+            let problem = format!(
+                "is no member of this call; did you mean {ours}? What the provider calls so goes in \
+                 provider_options"
+            );
+            taker.wrong(name, problem);
             continue;
         }
         let value = taker.unfolded(value);

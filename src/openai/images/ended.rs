@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::domain::generation::Media;
 use crate::domain::id::TaskId;
 use crate::domain::task::{Failure, FailureReason, State, Task};
-use crate::openai::object::Name;
+use crate::openai::object::{Name, said};
 use crate::openai::{Kind, Problem, refusal};
 use crate::service::{LookupError, WaitEnd, WatchError};
 
@@ -144,15 +144,11 @@ pub(super) fn unmade(task: &Task) -> Option<Problem> {
 
 fn failed(failure: &Failure) -> Problem {
     let (status, kind, code) = meaning(failure.reason);
-    let message = match failure.provider_code.as_str() {
-        "" => failure.message.clone(),
-        code => format!("{} ({code})", failure.message),
-    };
     let code = code.map_or_else(
         || failure.reason.as_str().to_ascii_lowercase(),
         str::to_owned,
     );
-    Problem::new(status, kind, message).code(code)
+    Problem::new(status, kind, said(failure)).code(code)
 }
 
 /// What is the caller's to mend is 400, as from OpenAI; all else is 500 or its like.

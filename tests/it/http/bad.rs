@@ -93,6 +93,9 @@ fn fields() -> Vec<(&'static str, Problem)> {
             (400, BAD, "option_unsupported", "colour"),
         ),
         (r#""promptText": "x""#, bad("promptText")),
+        (r#""sceonds": 5"#, bad("sceonds")),
+        (r#""image": "https://e.org/a.png""#, bad("image")),
+        (r#""webhook": "https://e.org/""#, bad("webhook")),
         (
             r#""model": "veo3.1", "provider_options": {"colour": 1}"#,
             (400, BAD, "option_unsupported", "colour"),
