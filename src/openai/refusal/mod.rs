@@ -110,7 +110,7 @@ pub(super) fn download(id: TaskId, error: DownloadError) -> Problem {
         }
         DownloadError::Index { count } => {
             let message = format!("the task has {count} output(s), counted from 0");
-            missing(&message, "index_out_of_range").param("index")
+            missing(&message, "output_index_out_of_range").param("index")
         }
         DownloadError::Offset { size } => {
             let message = format!("the output has {size} bytes");
