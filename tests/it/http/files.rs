@@ -96,6 +96,7 @@ async fn an_address_that_is_over_forged_or_torn_gives_nothing() {
         "index".to_owned(),
     );
     assert_eq!(problem(&beyond), index);
+    assert_eq!(beyond.header("x-litellm-call-id"), "");
     // The secret outlives the process.
     app.restart(&[]).await;
     assert!(get(&app, &good, &[]).await.body == source);
