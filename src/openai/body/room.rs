@@ -52,7 +52,7 @@ const UNIT: usize = 1024;
 /// A body that takes no room.
 const SMALL: usize = 64 * 1024;
 /// How long a body waits for room.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {
