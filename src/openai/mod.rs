@@ -59,6 +59,7 @@ pub struct Face {
     auth: Auth,
     settings: Arc<Settings>,
     refusals: Arc<repeats::Refusals>,
+    room: body::Room,
 }
 
 /// One call: a method on a path.
@@ -91,6 +92,7 @@ impl Face {
             auth,
             settings: Arc::new(settings),
             refusals: Arc::default(),
+            room: body::Room::default(),
         }
     }
 

@@ -127,6 +127,13 @@ impl Problem {
         self
     }
 
+    /// Leaves out which task it is about, for who may not know it.
+    #[must_use]
+    pub fn of_no_task(mut self) -> Self {
+        self.task = None;
+        self
+    }
+
     /// Adds to what people read.
     #[must_use]
     pub fn noting(mut self, note: &str) -> Self {

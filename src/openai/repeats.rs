@@ -9,11 +9,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::Face;
+use super::{Face, Problem};
 use crate::domain::caller::KeyId;
 use crate::domain::time::Timestamp;
 
@@ -72,6 +72,19 @@ impl Face {
             let next = number.saturating_add(1);
             self.refusals.add((key.cloned(), next), self.service.now());
         }
+    }
+
+    /// The problem with a body that could not be read; noted where its call is to be repeated.
+    pub(super) fn noting_unread(
+        &self,
+        problem: Problem,
+        key: Option<&KeyId>,
+        headers: &HeaderMap,
+    ) -> Problem {
+        if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
+            self.refused_unread(key, headers);
+        }
+        problem
     }
 }
 

@@ -9,7 +9,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
-use super::{Part, broken, next, too_large};
+use super::{Held, Part, Room, broken, next, too_large};
 use crate::openai::{Problem, Settings};
 
 /// A form that is being read.
@@ -26,6 +26,9 @@ pub(in crate::openai) struct Form {
     /// Bytes of texts that may still come.
     text_left: usize,
     text_limit: usize,
+    room: Room,
+    /// Of the room, for the texts.
+    taken: Held,
 }
 
 /// How far a form was read.
@@ -41,7 +44,7 @@ enum Place {
 
 impl Form {
     /// Begins to read a body.
-    pub fn new(body: Body, boundary: &str, settings: &Settings) -> Self {
+    pub fn new(body: Body, boundary: &str, settings: &Settings, room: Room) -> Self {
         Self {
             body,
             idle: settings.body_idle,
@@ -53,6 +56,8 @@ impl Form {
             parts: 0,
             text_left: settings.max_body,
             text_limit: settings.max_body,
+            room,
+            taken: Held::default(),
         }
     }
 
@@ -102,17 +107,24 @@ impl Form {
     /// The part's content as text, from what was read of it on; texts of a form are bounded together.
     ///
     /// # Errors
-    /// As [`Form::part`]; 413 beyond the bound, 400 for what is not UTF-8.
+    /// As [`Form::part`]; 413 beyond the bound, 400 for what is not UTF-8, 503 without room.
     pub async fn text(&mut self, name: &str, begun: &[u8]) -> Result<String, Problem> {
         let mut whole = Vec::new();
         let mut chunk = Some(Bytes::copy_from_slice(begun));
         while let Some(bytes) = chunk {
             let left = self.text_left.checked_sub(bytes.len());
             self.text_left = left.ok_or_else(|| too_large(self.text_limit).param(name))?;
+            let (there, most) = (self.text_limit - self.text_left, self.text_limit);
+            self.room.fit(&mut self.taken, there, most).await?;
             whole.extend_from_slice(&bytes);
             chunk = self.chunk().await?;
         }
         String::from_utf8(whole).map_err(|_| broken(format!("{name} is not UTF-8")).param(name))
+    }
+
+    /// What the texts hold of the room for bodies, of a form that was read.
+    pub fn into_held(self) -> Held {
+        self.taken
     }
 
     /// Whether the delimiter that was just read ends the form.
@@ -205,7 +217,7 @@ mod tests {
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        Form::new(body, "XX", &settings(64 * 1024))
+        Form::new(body, "XX", &settings(64 * 1024), Room::default())
     }
 
     async fn all(form: &mut Form) -> Result<Vec<(String, String)>, Problem> {

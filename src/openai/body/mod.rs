@@ -1,13 +1,14 @@
 //! Bodies of requests, read in bounded memory and time.
 //!
-//! [`whole`] holds a small body whole and [`json`] reads one as JSON; [`Form`] goes through a multipart
-//! body part by part, and holds a chunk of it at a time. What a call leaves unread is taken care of by
+//! [`whole`] holds a body whole and [`json`] reads one as JSON; [`Form`] goes through a multipart body
+//! part by part, and holds a chunk of it at a time. What all of them hold has a bound too ([`Room`]). What a call leaves unread is taken care of by
 //! [`finish_reading`], which stands round every call.
 
 mod form;
 mod json;
 mod leftover;
 mod part;
+mod room;
 
 use std::time::Duration;
 
@@ -17,15 +18,16 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub(super) use form::Form;
 pub(super) use json::{Members, kind, parse, read};
 pub(super) use leftover::finish_reading;
 pub(super) use part::Part;
+pub(super) use room::{Held, Room};
 
 use super::refusal::timed_out;
-use super::{Kind, Problem, Settings, problem};
+use super::{Face, Kind, Problem, Settings, problem};
 
 /// What a body says of its own form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,49 +73,63 @@ impl Format {
     }
 }
 
-/// The members of a body that is one JSON object.
+/// The members of a body that is one JSON object, and what they hold of the room for bodies.
 ///
 /// # Errors
 /// As [`Format::of`], [`whole`] and [`parse`]; 415 for a form.
-pub(super) async fn json(request: Request, settings: &Settings) -> Result<Members, Problem> {
+pub(super) async fn json(request: Request, face: &Face) -> Result<(Members, Held), Problem> {
     if let Format::Form(_) = Format::of(request.headers())? {
         let message = "this call takes no form: send JSON with Content-Type: application/json";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let form = Problem::new(status, Kind::InvalidRequest, message);
         return Err(form.code("unsupported_media_type").param("Content-Type"));
     }
-    let bytes = whole(request, settings).await?;
-    parse(&bytes)
+    let (bytes, held) = whole(request, &face.settings, &face.room).await?;
+    Ok((parse(&bytes)?, held))
 }
 
 /// A body, held whole.
 ///
 /// # Errors
 /// 413 beyond `max_body`, before anything is read where the length is announced; 408 after a silence
-/// of `body_idle`; 400 when it breaks off.
-pub(super) async fn whole(request: Request, settings: &Settings) -> Result<Bytes, Problem> {
+/// of `body_idle`, or when it is not there in [`LONGEST`]; 400 when it breaks off; 503 without room.
+async fn whole(
+    request: Request,
+    settings: &Settings,
+    room: &Room,
+) -> Result<(Bytes, Held), Problem> {
     let most = settings.max_body;
     let announced = request.headers().get(CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }
+    let length = announced.and_then(|length| usize::try_from(length).ok());
+    let length = length.unwrap_or(most);
     let mut body = request.into_body();
-    let mut held = BytesMut::new();
-    while let Some(chunk) = next(&mut body, settings.body_idle).await? {
-        if held.len() + chunk.len() > most {
+    let (mut bytes, mut held) = (BytesMut::new(), Held::default());
+    let end = Instant::now() + LONGEST;
+    loop {
+        let chunk = timeout_at(end, next(&mut body, settings.body_idle)).await;
+        let Some(chunk) = chunk.map_err(|_| stalled("the body is not there after", LONGEST))??
+        else {
+            break;
+        };
+        let there = bytes.len() + chunk.len();
+        if there > most {
             return Err(too_large(most));
         }
-        held.extend_from_slice(&chunk);
+        room.fit(&mut held, there, length).await?;
+        bytes.extend_from_slice(&chunk);
     }
-    Ok(held.freeze())
+    Ok((bytes.freeze(), held))
 }
 
 /// The next bytes of a body; `None` at its end.
 async fn next(body: &mut Body, idle: Duration) -> Result<Option<Bytes>, Problem> {
     loop {
         let frame = timeout(idle, body.frame()).await;
-        let frame = frame.map_err(|_| stalled(idle))?;
+        let frame = frame.map_err(|_| stalled("nothing came of the body for", idle))?;
         let Some(frame) = frame else { return Ok(None) };
         let frame = frame.map_err(|_| broken("the body broke off before its end"))?;
         // Trailers say nothing here.
@@ -125,8 +141,8 @@ async fn next(body: &mut Body, idle: Duration) -> Result<Option<Bytes>, Problem>
     }
 }
 
-fn stalled(idle: Duration) -> Problem {
-    let message = format!("nothing came of the body for {} s", idle.as_secs());
+fn stalled(what: &str, wait: Duration) -> Problem {
+    let message = format!("{what} {} s", wait.as_secs());
     timed_out(&message, "body_timeout")
 }
 
@@ -149,6 +165,8 @@ fn is_boundary(text: &str) -> bool {
     (1..=LONGEST_BOUNDARY).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// How long a body that is held whole may take to come, as other bodies may wait for its room.
+const LONGEST: Duration = Duration::from_mins(5);
 /// Characters of a boundary.
 const LONGEST_BOUNDARY: usize = 70;
 

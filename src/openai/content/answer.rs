@@ -81,7 +81,10 @@ impl Asked<'_> {
         } else {
             put(&mut headers, CONTENT_DIGEST, digest(&artifact.sha256));
         }
-        answer::headers(task, face.service.usd_rate(), &mut headers);
+        // Who has a key is told of the task; who has an address has the file and nothing else.
+        if let Showing::Attached = self.showing {
+            answer::headers(task, face.service.usd_rate(), &mut headers);
+        }
         let body = if self.is_head {
             Body::empty()
         } else {

@@ -13,14 +13,14 @@ mod condition;
 mod query;
 mod range;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::gate::Streamer;
-use super::object::{Video, task_id};
+use super::object::Video;
+use super::path::Named;
 use super::{Face, Kind, Problem, Route, refusal};
 use crate::domain::caller::Caller;
 use crate::domain::id::TaskId;
@@ -42,14 +42,11 @@ pub(super) fn rows() -> Vec<Route> {
 async fn content(
     State(face): State<Face>,
     Streamer { caller, pass }: Streamer,
-    id: Result<Path<String>, PathRejection>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // What is no text is no id either.
-    let id = id.map(|Path(id)| id).unwrap_or_default();
-    let id = task_id(&id).map_err(|_| refusal::no_task())?;
     let query = Query::parse(query.as_deref().unwrap_or_default())?;
     let found = face.service.output(&caller.tenant, id, query.index).await;
     let output = match found {

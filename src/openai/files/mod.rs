@@ -52,7 +52,7 @@ async fn read(
         return Err(Problem::new(status, kind, message).code("url_expired"));
     }
     let found = face.service.signed_output(id, index).await;
-    let output = found.map_err(|error| refusal::download(id, error))?;
+    let output = found.map_err(|error| refusal::download(id, error).of_no_task())?;
     let asked = Asked {
         is_head: method == Method::HEAD,
         headers: &headers,
@@ -60,7 +60,8 @@ async fn read(
             rest: until.since(now),
         },
     };
-    asked.answer(&face, output, None).await
+    let answer = asked.answer(&face, output, None).await;
+    answer.map_err(Problem::of_no_task)
 }
 
 /// 404 of an address that is none of ours.

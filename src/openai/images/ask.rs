@@ -6,7 +6,7 @@ use crate::domain::caller::Caller;
 use crate::domain::generation::Media;
 use crate::domain::value::Value;
 use crate::openai::asked::{self, Given};
-use crate::openai::body::{self, Members};
+use crate::openai::body::{self, Held, Members};
 use crate::openai::{Face, Problem};
 
 /// How the images are handed over.
@@ -24,6 +24,8 @@ pub(super) struct Asked {
     /// How many.
     pub count: u32,
     pub format: Format,
+    /// Of the room for bodies, until the tasks are made.
+    pub held: Held,
 }
 
 impl Asked {
@@ -39,7 +41,9 @@ impl Asked {
 /// For what is no JSON object.
 pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Result<Asked, Problem> {
     let headers = request.headers().clone();
-    let mut members = body::json(request, &face.settings).await?;
+    let read = body::json(request, face).await;
+    let unread = |problem| face.noting_unread(problem, caller.key.as_ref(), &headers);
+    let (mut members, held) = read.map_err(unread)?;
     let format = format(&mut members);
     let streamed = streamed(&mut members);
     let given = Given {
@@ -68,6 +72,7 @@ pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Resu
         create,
         count: count.clamp(1, MOST),
         format,
+        held,
     })
 }
 

@@ -27,6 +27,7 @@ pub(super) async fn generate(
     })?;
     let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
     let made = asked.create.make_many(&face, caller, asked.count).await;
+    drop(asked.held);
     let made = made.map_err(|(refused, made)| ended::not_all(refused, made))?;
     let ids = made.iter().map(|task| task.id).collect();
     let made = ended::Made { ids, has_key };

@@ -16,6 +16,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::answer::Rest;
+use super::ended;
 use crate::auth::StreamPass;
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
@@ -53,7 +54,7 @@ pub(super) async fn of(
     for (number, (task, index)) in outputs.into_iter().enumerate() {
         let id = task.id;
         let opened = in_base64(&face.service, &task.tenant, id, index).await;
-        let opened = opened.map_err(|error| refusal::download(id, error).once().task(id))?;
+        let opened = opened.map_err(|error| unread(refusal::download(id, error), id))?;
         let file = begun(id, opened.pieces.boxed()).await?;
         written.text(if number == 0 { BEFORE } else { BETWEEN });
         written.file(id, file, opened.length);
@@ -69,9 +70,14 @@ pub(super) async fn of(
 async fn begun(id: TaskId, mut file: File) -> Result<File, Problem> {
     match file.next().await {
         Some(Ok(block)) => Ok(stream::iter([Ok(block)]).chain(file).boxed()),
-        Some(Err(end)) => Err(refusal::download_end(id, 0, &end).once()),
+        Some(Err(end)) => Err(unread(refusal::download_end(id, 0, &end), id)),
         None => Ok(file),
     }
+}
+
+/// A problem with an image that was made: it names the task, whose file may be had later.
+fn unread(problem: Problem, id: TaskId) -> Problem {
+    problem.once().noting(&ended::name(id)).task(id)
 }
 
 impl Written {

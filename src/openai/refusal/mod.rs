@@ -102,15 +102,10 @@ pub(super) fn download(id: TaskId, error: DownloadError) -> Problem {
             missing(&message, "video_not_ready").retry_after(SHORTLY)
         }
         DownloadError::NoOutput => missing("the task has no content", "no_content"),
-        DownloadError::TooMany { limit } => {
-            let message = format!("{limit} downloads are open, as many as may be");
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let full = Problem::new(status, Kind::RateLimit, message).code("too_many_downloads");
-            full.retry_after(SHORTLY)
-        }
+        DownloadError::TooMany { limit } => too_many("downloads", limit),
         DownloadError::Index { count } => {
             let message = format!("the task has {count} output(s), counted from 0");
-            missing(&message, "index_out_of_range").param("index")
+            missing(&message, "output_index_out_of_range").param("index")
         }
         DownloadError::Offset { size } => {
             let message = format!("the output has {size} bytes");
@@ -249,6 +244,12 @@ pub(super) fn storage_full() -> Problem {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let full = Problem::new(status, Kind::Server, message).code("storage_full");
     full.retry_after(Duration::from_mins(1))
+}
+
+/// Other bodies fill the memory that bodies may take.
+pub(super) fn no_room() -> Problem {
+    let message = "too many large bodies are being read: repeat it shortly";
+    unavailable(message, "too_many_bodies")
 }
 
 pub(super) fn draining() -> Problem {

@@ -16,17 +16,24 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let (given, lent) = match Format::of(&headers)? {
+    let unread = |problem| face.noting_unread(problem, caller.key.as_ref(), &headers);
+    let (given, lent, _held) = match Format::of(&headers)? {
         Format::Json => {
-            let members = body::json(request, &face.settings).await?;
+            let (members, held) = body::json(request, &face).await.map_err(unread)?;
             let is_form = false;
-            (Given { members, is_form }, Vec::new())
+            (Given { members, is_form }, Vec::new(), held)
         }
         Format::Form(boundary) => {
-            let form = Form::new(request.into_body(), &boundary, &face.settings);
-            let (members, lent) = form::read(&face.service, &caller.tenant, form).await?;
+            let form = Form::new(
+                request.into_body(),
+                &boundary,
+                &face.settings,
+                face.room.clone(),
+            );
+            let read = form::read(&face.service, &caller.tenant, form).await;
+            let (members, lent, held) = read.map_err(unread)?;
             let is_form = true;
-            (Given { members, is_form }, lent)
+            (Given { members, is_form }, lent, held)
         }
     };
     let mut asked = Asked::read(given, Media::Video, &headers);

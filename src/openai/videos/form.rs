@@ -7,11 +7,12 @@ use crate::domain::id::TenantId;
 use crate::domain::upload::NewUpload;
 use crate::domain::value::Value;
 use crate::openai::asked::nest;
-use crate::openai::body::{Form, Members};
+use crate::openai::body::{Form, Held, Members};
 use crate::openai::{Problem, refusal};
 use crate::service::{Lent, Service, UploadPart};
 
-/// The members that a form spells, and the files that they name.
+/// The members that a form spells, the files that they name, and what the texts hold of the room for
+/// bodies.
 ///
 /// # Errors
 /// What is wrong with the form or a file; what was spooled goes again.
@@ -19,7 +20,7 @@ pub(super) async fn read(
     service: &Service,
     tenant: &TenantId,
     mut form: Form,
-) -> Result<(Members, Vec<Lent>), Problem> {
+) -> Result<(Members, Vec<Lent>, Held), Problem> {
     let mut fields: Vec<(String, Value)> = Vec::new();
     let mut files: Vec<Lent> = Vec::new();
     while let Some(part) = form.part().await? {
@@ -47,7 +48,7 @@ pub(super) async fn read(
         fields.push((name, Value::Object([("upload_id".to_owned(), id)].into())));
         files.push(lent);
     }
-    Ok((nest(fields, &FILES)?, files))
+    Ok((nest(fields, &FILES)?, files, form.into_held()))
 }
 
 /// Keeps a file for this request alone.

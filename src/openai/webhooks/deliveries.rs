@@ -2,7 +2,7 @@
 //! that is verified with.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CACHE_CONTROL;
 use serde::Serialize;
@@ -12,7 +12,8 @@ use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Delivery, DeliveryState, Secret, shown};
 use crate::openai::gate::{Maker, Reader};
-use crate::openai::object::{Name, task_id};
+use crate::openai::object::Name;
+use crate::openai::path::Named;
 use crate::openai::{Face, Problem, answer, refusal};
 
 /// The deliveries of one task.
@@ -58,9 +59,8 @@ struct Secrets {
 pub(super) async fn list(
     State(face): State<Face>,
     Reader(caller): Reader,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, Problem> {
-    let id = task_id(&id).map_err(|_| refusal::no_task())?;
     let refused = |error| refusal::lookup(id, error);
     let found = face.service.status(&caller.tenant, id).await;
     let task = found.map_err(refused)?;

@@ -1,11 +1,12 @@
-//! Downloads over HTTP that are long, slow, cut off or not read at all, and what they hold meanwhile.
+//! Downloads over HTTP that are long, slow, cut off or not read at all, and what they hold meanwhile;
+//! and what large bodies hold that do not come to their end.
 //!
 //! `MEDIAGEN_TEST_OUTPUT_MIB` asks for another size of the large film than 32 MiB.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use http::Method;
@@ -106,6 +107,37 @@ async fn a_large_film_comes_over_eight_connections_in_pieces_and_memory_stays_fl
         grown >> 10
     );
     assert!(grown < 16 << 20, "{} KiB more", grown >> 10);
+}
+
+/// A call that sent of a large body as much as the server takes, but for its end.
+async fn begun(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/videos HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 16000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let sending = async {
+        for _ in 0..15 {
+            stream.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+        }
+    };
+    // One that found no room is not read on.
+    let _ = tokio::time::timeout(TAKEN, sending).await;
+    stream
+}
+
+#[tokio::test]
+async fn large_bodies_hold_together_no_more_than_all_bodies_may() {
+    let (upstream, data) = (Upstream::start(quick()).await, TempDir::new().unwrap());
+    let mut server = Server::spawn(&upstream, data.path(), free_address(), &[]);
+    let address = server.listening().await;
+    let before = server.memory();
+    let open = join_all((0..48).map(|_| begun(address))).await;
+    let held = server.memory().saturating_sub(before);
+    println!("{} MiB held by 48 bodies of 15 MiB", held >> 20);
+    assert!(held > 64 << 20 && held < 320 << 20, "{} MiB", held >> 20);
+    drop(open);
+    let client = connect(address);
+    create(&client, video("a lake")).await.unwrap();
 }
 
 /// A connection that has asked for content, has read the beginning of the answer, and reads no more.
@@ -278,6 +310,8 @@ fn mebibytes() -> u64 {
     asked.map_or(32, |size| size.parse().expect("a number of MiB"))
 }
 
+/// How long a body may find the server not reading.
+const TAKEN: Duration = Duration::from_secs(3);
 const CONNECTIONS: usize = 8;
 /// Stalled connections at first; then twice as many.
 const READERS: usize = 40;

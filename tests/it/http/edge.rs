@@ -60,6 +60,10 @@ async fn what_only_resembles_an_address_is_404_in_the_one_shape() {
         format!("/v1/videos/{}", "x".repeat(8000)),
         "/v1/videos/*".to_owned(),
         "/v1/videos/%ff%fe".to_owned(),
+        "/v1/videos/%ff/content".to_owned(),
+        "/v1/videos/%ff/events".to_owned(),
+        "/videos/%c3%28/deliveries".to_owned(),
+        "/v1/files/%ff".to_owned(),
         "*".to_owned(),
     ] {
         let answer = said(&app, &get(&target, "")).await;

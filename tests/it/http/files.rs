@@ -44,6 +44,10 @@ async fn whoever_holds_an_address_reads_the_file_without_a_key_and_under_any_hos
         assert_eq!(whole.header("content-disposition"), file);
         assert_eq!(whole.header("content-security-policy"), "");
         assert_eq!(whole.header("x-content-type-options"), "nosniff");
+        // The file, and nothing of what it cost or who made it.
+        for told in whole.headers.keys() {
+            assert!(!told.as_str().starts_with("x-litellm-"), "{told}");
+        }
         let cached = whole.header("cache-control");
         let rest: u64 = cached
             .strip_prefix("private, max-age=")
@@ -88,6 +92,7 @@ async fn an_address_that_is_over_forged_or_torn_gives_nothing() {
     let beyond = get(&app, &signed(&app, &task, 1, 600), &[]).await;
     let index = (404, "index_out_of_range".to_owned(), "index".to_owned());
     assert_eq!(problem(&beyond), index);
+    assert_eq!(beyond.header("x-litellm-call-id"), "");
     // The secret outlives the process.
     app.restart(&[]).await;
     assert!(get(&app, &good, &[]).await.body == source);

@@ -116,6 +116,9 @@ async fn a_damaged_image_is_an_error_and_never_half_an_image() {
         gone.header("x-litellm-call-id"),
         good.header("x-litellm-call-id")
     );
+    let name = good.header("x-litellm-call-id").replace("task_", "image_");
+    let message = gone.json()["error"]["message"].to_string();
+    assert!(message.contains(&name), "{message}");
 }
 
 #[tokio::test]

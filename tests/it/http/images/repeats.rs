@@ -20,7 +20,12 @@ const REPEAT: [(&str, &str); 1] = [("x-stainless-retry-count", "1")];
 async fn a_repeat_of_a_lost_answer_gets_the_same_task_also_after_a_restart() {
     let mut app = TestApp::start().await;
     let body = image("a lake [sandbox:seconds=1]");
-    let stream = sent(&app, &body.to_string(), "x-stainless-retry-count: 0\r\n").await;
+    let stream = sent(
+        app.address,
+        &body.to_string(),
+        "x-stainless-retry-count: 0\r\n",
+    )
+    .await;
     let id = until_made(&app, 1).await[0].id.clone();
     drop(stream);
     let repeat = ask(app.address, &body, &REPEAT).await;

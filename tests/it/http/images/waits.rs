@@ -1,5 +1,6 @@
 //! Waiting for images: how it begins, how it ends, and that it costs next to nothing.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -10,12 +11,12 @@ use tokio::net::TcpStream;
 
 use super::{ask, data, image, tasks, until_made};
 use crate::harness::child::free_address;
-use crate::harness::http::Answer;
+use crate::harness::http::{self, Answer};
 use crate::harness::{Server, TestApp, Upstream, eventually, quick, within};
 
 /// Sends a call and reads nothing.
-pub(super) async fn sent(app: &TestApp, body: &str, headers: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(app.address).await.unwrap();
+pub(super) async fn sent(address: SocketAddr, body: &str, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "POST /v1/images/generations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n{headers}\r\n{body}",
@@ -78,7 +79,7 @@ async fn a_wait_ends_before_the_callers_own_does() {
 async fn who_hangs_up_ends_the_wait_and_nothing_else() {
     let app = TestApp::with(quick(), &[("watch.max_streams", "1")]).await;
     let body = image("a lake [sandbox:seconds=1]").to_string();
-    let stream = sent(&app, &body, "").await;
+    let stream = sent(app.address, &body, "").await;
     let id = until_made(&app, 1).await[0].id.clone();
     drop(stream);
     // Its place is free before the task has ended.
@@ -100,7 +101,7 @@ async fn who_hangs_up_ends_the_wait_and_nothing_else() {
 async fn who_finds_no_place_to_wait_has_made_nothing() {
     let app = TestApp::with(quick(), &[("watch.max_streams", "1")]).await;
     let body = image("a long lake [sandbox:seconds=600]").to_string();
-    let _stream = sent(&app, &body, "").await;
+    let _stream = sent(app.address, &body, "").await;
     until_made(&app, 1).await;
     let refused = ask(app.address, &image("another lake"), &[]).await;
     assert_eq!(
@@ -183,6 +184,44 @@ async fn a_revoked_key_ends_its_wait() {
         (401, "authentication_error", "api_key_revoked")
     );
     assert!(answer.header("x-litellm-call-id").starts_with("task_"));
+}
+
+#[tokio::test]
+async fn a_wait_that_a_crash_ends_loses_no_image() {
+    let (upstream, data_dir) = (Upstream::start(quick()).await, TempDir::new().unwrap());
+    let mut server = Server::spawn(&upstream, data_dir.path(), free_address(), &[]);
+    let address = server.listening().await;
+    let body = image("a lake [sandbox:seconds=2]");
+    let _stream = sent(address, &body.to_string(), "idempotency-key: k\r\n").await;
+    let list = async |address| http::get(address, "/v1/videos").await.json()["data"].take();
+    eventually("the provider is at it", || async {
+        let listed = list(address).await;
+        if listed[0]["status"] == "in_progress" {
+            Ok(())
+        } else {
+            Err(listed)
+        }
+    })
+    .await;
+    server.kill();
+    let mut server = Server::spawn(&upstream, data_dir.path(), free_address(), &[]);
+    let address = server.listening().await;
+    let listed = eventually("the image is finished without being asked for", || async {
+        let listed = list(address).await;
+        if listed[0]["status"] == "completed" {
+            Ok(listed)
+        } else {
+            Err(listed)
+        }
+    });
+    let listed = listed.await;
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    let again = ask(address, &body, &[("idempotency-key", "k")]).await;
+    assert_eq!(data(&again).len(), 1);
+    let call = again.header("x-litellm-call-id");
+    assert_eq!(call.replace("task_", "image_"), id);
+    assert_eq!(upstream.charged("a lake").len(), 1);
 }
 
 #[tokio::test]
