@@ -13,6 +13,7 @@ use super::deliveries::receiver_of;
 use super::frame::check_frame;
 use super::lent::Lent;
 use super::limits::Limited;
+use super::repeat::Sending;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, Generation, InvalidField, Part, fingerprint};
@@ -41,9 +42,9 @@ pub struct NewRequest {
     pub priority: i32,
     /// Where the end of the task is told; empty: where the key's configuration says, if anywhere.
     pub webhook_url: String,
-    /// Whether a client's library says that it sent this before and got no answer: without a
-    /// `request_id` it is then given the task that it made a while ago, if it did.
-    pub is_repeat: bool,
+    /// How a client's library counts this; `None`: it does not say. What was sent before and not
+    /// refused is without a `request_id` given the task that it made a while ago, if it did.
+    pub sending: Option<Sending>,
 }
 
 /// Why no task was made.
@@ -182,12 +183,13 @@ impl Service {
             };
         }
         // Held to the end: a repeat of this waits until it is known what this made.
-        let _turn = self.turn(&caller, print, request.is_repeat).await;
+        let _turn = self.turn(&caller, &request, print).await;
         if let Some(task) = self.repeated(&caller, &request, print).await? {
             return Ok(task);
         }
+        let sending = request.sending;
         let made = self.make(&caller, request, (print, None), after).await;
-        made.inspect_err(|error| self.note_refusal(&caller, print, error))
+        made.inspect_err(|error| self.note_refusal(&caller, sending, print, error))
     }
 
     /// Makes a task of a request that has made none, before `more` others of the same call.

@@ -48,7 +48,6 @@ pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Resu
     };
     let mut create = asked::Asked::read(given, Media::Image, &headers);
     let request = &mut create.request;
-    request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
     if request.draft.model.is_empty() {
         request.draft.model.clone_from(&face.settings.image_model);
     }

@@ -4,11 +4,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::form;
+use crate::domain::caller::Caller;
 use crate::domain::generation::Media;
 use crate::openai::asked::{Asked, Given};
 use crate::openai::body::{self, Form, Format};
 use crate::openai::gate::Maker;
 use crate::openai::{Face, Problem, answer};
+use crate::service::Lent;
 
 pub(super) async fn create(
     State(face): State<Face>,
@@ -16,23 +18,34 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let (given, lent) = match Format::of(&headers)? {
+    let read = read(&face, &caller, request).await;
+    let key = caller.key.as_ref();
+    let (given, lent) = read.inspect_err(|problem| face.refused_unread(key, &headers, problem))?;
+    let mut asked = Asked::read(given, Media::Video, &headers);
+    asked.request.sending = face.sending(key, &headers);
+    let task = asked.make(&face, caller, lent).await?;
+    let rate = face.service.usd_rate();
+    let shown = face.video(&task);
+    Ok(answer::about(&task, rate, &shown))
+}
+
+/// The body, and the files that came with it.
+async fn read(
+    face: &Face,
+    caller: &Caller,
+    request: Request,
+) -> Result<(Given, Vec<Lent>), Problem> {
+    match Format::of(request.headers())? {
         Format::Json => {
             let members = body::json(request, &face.settings).await?;
             let is_form = false;
-            (Given { members, is_form }, Vec::new())
+            Ok((Given { members, is_form }, Vec::new()))
         }
         Format::Form(boundary) => {
             let form = Form::new(request.into_body(), &boundary, &face.settings);
             let (members, lent) = form::read(&face.service, &caller.tenant, form).await?;
             let is_form = true;
-            (Given { members, is_form }, lent)
+            Ok((Given { members, is_form }, lent))
         }
-    };
-    let mut asked = Asked::read(given, Media::Video, &headers);
-    asked.request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
-    let task = asked.make(&face, caller, lent).await?;
-    let rate = face.service.usd_rate();
-    let shown = face.video(&task);
-    Ok(answer::about(&task, rate, &shown))
+    }
 }
