@@ -167,7 +167,7 @@ impl Service {
     pub(super) fn note_refusal(
         &self,
         caller: &Caller,
-        request: Option<Sending>,
+        request: &NewRequest,
         print: [u8; 32],
         error: &CreateError,
     ) {
@@ -186,7 +186,7 @@ impl Service {
             | CreateError::PriceUnknown { .. }
             | CreateError::Store(_) => false,
         };
-        if let Some(Sending { number, .. }) = request
+        if let Some(Sending { number, .. }) = request.sending
             && is_repeated
         {
             let next = (asked(caller, print), number.saturating_add(1));

@@ -140,11 +140,9 @@ async fn a_list_has_every_kind_of_task_whole() {
         assert_eq!(video["object"], kind);
         assert_eq!(video["id"], task.id.replace("task", kind));
         assert_eq!(video["usage"]["video_resolution"], Value::Null);
-        let one = http::get(
-            app.address,
-            &format!("/v1/videos/{}", video["id"].as_str().unwrap()),
-        );
-        assert_eq!(one.await.json(), *video);
+        let path = format!("/v1/videos/{}", video["id"].as_str().unwrap());
+        let one = http::get(app.address, &path).await.json();
+        assert_eq!(one, *video);
     }
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
 }
