@@ -74,7 +74,7 @@ impl Default for Given {
 impl Given {
     /// The first of these tasks that no repeat of this number was given; the first of all where there
     /// are more than were looked at.
-    fn give(&self, tasks: Vec<Arc<Task>>, number: u32) -> Option<Arc<Task>> {
+    fn give(&self, tasks: &[Arc<Task>], number: u32) -> Option<Arc<Task>> {
         let mut given = self.0.lock();
         let is_free = |task: &&Arc<Task>| given.peek(&task.id).is_none_or(|last| *last < number);
         let free = tasks.iter().find(is_free);
@@ -156,7 +156,7 @@ impl Service {
             since: Timestamp(self.now().0.saturating_sub(millis(REMEMBERED))),
         };
         let found = self.parts().store.alike(&alike, MOST_ALIKE).await?;
-        let found = self.inner.given.give(found, number);
+        let found = self.inner.given.give(&found, number);
         if let Some(task) = &found {
             tracing::info!(task = %task.id, "a repeat was given the task that it made before");
         }
@@ -250,7 +250,7 @@ mod tests {
         let given = Given::default();
         let tasks: Vec<Arc<Task>> = [task(1), task(2)].map(Arc::new).into();
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
-        let give = |number| given.give(tasks.clone(), number).map(|task| task.id);
+        let give = |number| given.give(&tasks, number).map(|task| task.id);
         assert_eq!(
             [(); 3].map(|()| give(1)),
             [Some(ids[0]), Some(ids[1]), None]
@@ -262,6 +262,6 @@ mod tests {
         assert_eq!(give(1), None);
         // Where not all were looked at, one of them may be the repeat's own.
         let many = vec![Arc::clone(&tasks[0]); MOST_ALIKE];
-        assert_eq!(given.give(many, 1).map(|task| task.id), Some(ids[0]));
+        assert_eq!(given.give(&many, 1).map(|task| task.id), Some(ids[0]));
     }
 }
