@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use mediagen::domain::caller::KeyLimits;
 use mediagen::pb::v1::TaskStatus;
 use mediagen::sandbox::{Effect, Fault, Place};
+use mediagen::shutdown::Shutdown;
 use serde_json::json;
 
 use super::repeats::{ONE, keys, send};
@@ -136,7 +137,7 @@ async fn an_image_that_was_refused_once_is_made_once() {
 }
 
 /// A provider whose task is done at once, and whose output is at this address.
-async fn provider(output: String, creates: Arc<AtomicU32>) -> String {
+async fn provider(output: String, creates: Arc<AtomicU32>, life: &Shutdown) -> String {
     let id = "17f20503-6c24-4c16-946b-35dbbce2af2f";
     let task = json!({"id": id, "status": "SUCCEEDED", "createdAt": "2026-01-01T00:00:00.000Z",
                       "output": [output], "cost": {"credits": 25}});
@@ -147,26 +148,32 @@ async fn provider(output: String, creates: Arc<AtomicU32>) -> String {
     let router = Router::new()
         .route("/v1/text_to_video", post(create))
         .route("/v1/tasks/{id}", get(async move || Json(task)));
-    serve(router).await
+    serve(router, life).await
 }
 
-async fn serve(router: Router) -> String {
+async fn serve(router: Router, life: &Shutdown) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let stop = life.clone();
+    life.spawn(async move {
+        tokio::select! {
+            () = stop.stopping() => {}
+            served = axum::serve(listener, router).into_future() => served.unwrap(),
+        }
+    });
     format!("http://{address}")
 }
 
 #[tokio::test]
 async fn an_output_at_an_address_of_ours_is_neither_fetched_nor_served() {
     let (asked, creates) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-    let seen = Arc::clone(&asked);
+    let (seen, life) = (Arc::clone(&asked), Shutdown::new());
     let secret = get(async move || {
         seen.fetch_add(1, Ordering::Relaxed);
         "a secret of the operator's"
     });
-    let inside = serve(Router::new().route("/secret", secret)).await;
-    let base = provider(format!("{inside}/secret"), Arc::clone(&creates)).await;
+    let inside = serve(Router::new().route("/secret", secret), &life).await;
+    let base = provider(format!("{inside}/secret"), Arc::clone(&creates), &life).await;
     let variables = [
         ("RUNWAYML_BASE_URL", base),
         ("RUNWAYML_API_SECRET", "key".to_owned()),
@@ -197,6 +204,7 @@ async fn an_output_at_an_address_of_ours_is_neither_fetched_nor_served() {
         creates.load(Ordering::Relaxed),
     );
     assert_eq!(counts, (0, 1));
+    life.stop();
 }
 
 #[tokio::test]
