@@ -89,12 +89,13 @@ fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused>
 
 /// The same of what may make something, whose repeat is then a first call.
 fn refused_unread(parts: &Parts, face: &Face, refused: &Refused) -> Problem {
+    let problem = problem(refused);
     if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = refused
         && parts.method == Method::POST
     {
-        face.refused_unread(Some(key), &parts.headers);
+        face.refused_unread(Some(key), &parts.headers, &problem);
     }
-    problem(refused)
+    problem
 }
 
 /// Why a call was refused for its key.

@@ -141,6 +141,11 @@ impl Problem {
         self
     }
 
+    /// Whether a client's library repeats the call by itself.
+    pub const fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+
     /// The status.
     pub const fn status(&self) -> StatusCode {
         self.status

@@ -2,89 +2,67 @@
 //!
 //! OpenAI's libraries say with `x-stainless-retry-count` the how-many-th repeat a call is. They repeat
 //! what had no answer, and the service then gives the repeat what the first one made. They repeat in
-//! the same way what was refused for a while; where that was refused unread, only how often and to
-//! whom is known, and as many repeats of that number are taken for what they are: calls whose first one
-//! made nothing.
+//! the same way what was refused for a while; where that was refused unread, only whose call of which
+//! length and number it was is known, and as many such calls of the next number are taken for first
+//! ones.
 
-use std::num::NonZeroUsize;
-use std::time::Duration;
-
-use http::{HeaderMap, HeaderName, StatusCode};
-use lru::LruCache;
-use parking_lot::Mutex;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName};
 
 use super::{Face, Problem};
 use crate::domain::caller::KeyId;
-use crate::domain::time::Timestamp;
+use crate::service::{Owed, Sending};
 
-/// Repeats that are to come, by their key and number: how many, and since when.
-#[derive(Debug)]
-pub(super) struct Refusals(Mutex<LruCache<Expected, (u32, Timestamp)>>);
+/// First calls that will come as repeats: those before were refused unread.
+pub(super) type Refusals = Owed<Unread>;
 
-/// The key of a repeat, and the how-many-th it is.
-type Expected = (Option<KeyId>, u32);
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MOST_EXPECTED)))
-    }
+/// All that is known of a call that was not read. A library repeats it in the same length.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Unread {
+    key: Option<KeyId>,
+    length: Option<Vec<u8>>,
+    number: u32,
 }
 
-impl Refusals {
-    fn add(&self, expected: Expected, now: Timestamp) {
-        let mut known = self.0.lock();
-        let (count, last) = known.get_or_insert_mut(expected, || (0, now));
-        *count = if now.since(*last) <= REPEATED_WITHIN {
-            count.saturating_add(1)
-        } else {
-            1
-        };
-        *last = now;
-    }
-
-    fn take(&self, expected: &Expected, now: Timestamp) -> bool {
-        let mut known = self.0.lock();
-        let Some((count, last)) = known.get_mut(expected) else {
-            return false;
-        };
-        let is_expected = now.since(*last) <= REPEATED_WITHIN;
-        *count = if is_expected { *count - 1 } else { 0 };
-        if *count == 0 {
-            known.pop(expected);
+impl Unread {
+    fn new(key: Option<&KeyId>, headers: &HeaderMap, number: u32) -> Self {
+        let length = headers.get(CONTENT_LENGTH);
+        Self {
+            key: key.cloned(),
+            length: length.map(|length| length.as_bytes().to_vec()),
+            number,
         }
-        is_expected
     }
 }
 
 impl Face {
-    /// Whether a call repeats one that may have made something.
-    pub(super) fn is_repeat(&self, key: Option<&KeyId>, headers: &HeaderMap) -> bool {
-        let number = number(headers).unwrap_or(0);
-        number > 0
-            && !self
-                .refusals
-                .take(&(key.cloned(), number), self.service.now())
+    /// How the client's library counts a call, and whether it may have made something before. Ask once
+    /// of a call: what was refused before it is forgotten.
+    pub(super) fn sending(&self, key: Option<&KeyId>, headers: &HeaderMap) -> Option<Sending> {
+        let number = number(headers)?;
+        let is_owed = || {
+            let unread = Unread::new(key, headers, number);
+            self.refusals.take(&unread, self.service.now())
+        };
+        let is_first = number == 0 || is_owed();
+        Some(Sending { number, is_first })
     }
 
-    /// Notes that a create was refused for a while before it was read: its repeat is a first call.
-    pub(super) fn refused_unread(&self, key: Option<&KeyId>, headers: &HeaderMap) {
-        if let Some(number) = number(headers) {
-            let next = number.saturating_add(1);
-            self.refusals.add((key.cloned(), next), self.service.now());
-        }
-    }
-
-    /// The problem with a body that could not be read; noted where its call is to be repeated.
-    pub(super) fn noting_unread(
+    /// Notes that a call was refused before anything could be made of it: if it was a first call, its
+    /// repeat is one too.
+    pub(super) fn refused_unread(
         &self,
-        problem: Problem,
         key: Option<&KeyId>,
         headers: &HeaderMap,
-    ) -> Problem {
-        if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-            self.refused_unread(key, headers);
+        problem: &Problem,
+    ) {
+        let sending = self.sending(key, headers);
+        if let Some(sending) = sending.filter(|sending| sending.is_first)
+            && problem.is_repeatable()
+        {
+            let next = Unread::new(key, headers, sending.number.saturating_add(1));
+            self.refusals.add(next, self.service.now());
         }
-        problem
     }
 }
 
@@ -95,30 +73,10 @@ fn number(headers: &HeaderMap) -> Option<u32> {
 
 /// How OpenAI's libraries number their repeats.
 const NUMBER: HeaderName = HeaderName::from_static("x-stainless-retry-count");
-/// How long after a refusal its repeat may come: libraries wait two minutes at most.
-const REPEATED_WITHIN: Duration = Duration::from_mins(3);
-/// Keys and numbers that are remembered; of more the oldest are forgotten.
-const MOST_EXPECTED: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_is_followed_by_one_repeat_of_the_next_number() {
-        let refusals = Refusals::default();
-        let expected = |key: &str, number| (Some(KeyId::new(key)), number);
-        let (now, later) = (Timestamp(1), Timestamp(600_000));
-        refusals.add(expected("a", 1), now);
-        refusals.add(expected("a", 1), now);
-        assert!(!refusals.take(&expected("b", 1), now));
-        assert!(!refusals.take(&expected("a", 2), now));
-        let taken = [(); 3].map(|()| refusals.take(&expected("a", 1), now));
-        assert_eq!(taken, [true, true, false]);
-        refusals.add(expected("a", 1), now);
-        assert!(!refusals.take(&expected("a", 1), later));
-        assert!(refusals.0.lock().is_empty());
-    }
 
     #[test]
     fn only_a_whole_number_is_one() {

@@ -13,6 +13,7 @@ use super::deliveries::receiver_of;
 use super::frame::check_frame;
 use super::lent::Lent;
 use super::limits::Limited;
+use super::repeat::Sending;
 use crate::archive::ArchiveError;
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, Generation, InvalidField, Part, fingerprint};
@@ -41,9 +42,9 @@ pub struct NewRequest {
     pub priority: i32,
     /// Where the end of the task is told; empty: where the key's configuration says, if anywhere.
     pub webhook_url: String,
-    /// Whether a client's library says that it sent this before and got no answer: without a
-    /// `request_id` it is then given the task that it made a while ago, if it did.
-    pub is_repeat: bool,
+    /// How a client's library counts this; `None`: it does not say. What was sent before and not
+    /// refused is without a `request_id` given the task that it made a while ago, if it did.
+    pub sending: Option<Sending>,
 }
 
 /// Why no task was made.
@@ -151,7 +152,10 @@ impl Service {
         }
         let service = self.clone();
         let work = traces::kept(async move {
-            let made = service.create_part(caller, request, Part::WHOLE).await;
+            let mut request = request;
+            let made = service
+                .create_part(&caller, &mut request, Part::WHOLE)
+                .await;
             drop(lent);
             made
         });
@@ -159,11 +163,12 @@ impl Service {
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }
 
-    /// One of the tasks of a call. Not detached: do that around it.
+    /// One of the tasks of a call. Not detached: do that around it. Where the call is found to have made
+    /// nothing before, the request is a first one from there on: the other parts find nothing either.
     pub(super) async fn create_part(
         &self,
-        caller: Caller,
-        request: NewRequest,
+        caller: &Caller,
+        request: &mut NewRequest,
         part: Part,
     ) -> Result<Arc<Task>, CreateError> {
         let print = part.fingerprint(fingerprint(
@@ -178,30 +183,33 @@ impl Service {
         if let Some(key) = key {
             return match self.parts().store.find(&caller.tenant, &key).await? {
                 Some(task) => same_or_reused(task, &print),
-                None => self.make(&caller, request, (print, Some(key)), after).await,
+                None => self.make(caller, request, (print, Some(key)), after).await,
             };
         }
         // Held to the end: a repeat of this waits until it is known what this made.
-        let _turn = self.turn(&caller, print, request.is_repeat).await;
-        if let Some(task) = self.repeated(&caller, &request, print).await? {
+        let _turn = self.turn(caller, request, print).await;
+        if let Some(task) = self.repeated(caller, request, print).await? {
             return Ok(task);
         }
-        let made = self.make(&caller, request, (print, None), after).await;
-        made.inspect_err(|error| self.note_refusal(&caller, print, error))
+        if let Some(sending) = &mut request.sending {
+            sending.is_first = true;
+        }
+        let made = self.make(caller, request, (print, None), after).await;
+        made.inspect_err(|error| self.note_refusal(caller, request, print, error))
     }
 
     /// Makes a task of a request that has made none, before `more` others of the same call.
     async fn make(
         &self,
         caller: &Caller,
-        request: NewRequest,
+        request: &NewRequest,
         (fingerprint, key): ([u8; 32], Option<RequestId>),
         more: u32,
     ) -> Result<Arc<Task>, CreateError> {
         let timeout = request
             .timeout
             .unwrap_or(self.parts().settings.task_timeout);
-        let (draft, generation) = self.checked(caller, &request).await?;
+        let (draft, generation) = self.checked(caller, request).await?;
         let roster = self.roster();
         let model = asked_model(&draft.model, &generation);
         self.admit(&roster, &model, &generation)?;
@@ -223,7 +231,7 @@ impl Service {
             order: Order {
                 model,
                 generation,
-                labels: request.labels,
+                labels: request.labels.clone(),
                 timeout,
                 priority: request.priority,
                 webhook: receiver_of(&request.webhook_url, caller.key.as_ref(), &roster.callers),

@@ -57,10 +57,7 @@ impl Service {
         }
         let mut made: Vec<Arc<Task>> = Vec::new();
         for part in Part::all(tasks) {
-            let created = self
-                .create_part(caller.clone(), request.clone(), part)
-                .await;
-            match created {
+            match self.create_part(&caller, &mut request, part).await {
                 Ok(task) => made.push(task),
                 Err(error) => {
                     self.take_back(&made).await;

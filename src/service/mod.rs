@@ -20,6 +20,7 @@ mod limits;
 mod list;
 mod many;
 mod models;
+mod owed;
 mod page;
 mod repeat;
 mod resolve;
@@ -42,7 +43,9 @@ pub use limits::Limited;
 pub use list::{ListError, ListRequest, Page, WalkError, WalkPage, WalkRequest};
 pub use many::NotAll;
 pub use models::ListedModel;
+pub use owed::Owed;
 pub use page::{PageKey, TaskFilters};
+pub use repeat::Sending;
 pub use resolve::ResolveError;
 pub use upload::{UploadError, UploadPart};
 pub use wait::{WaitEnd, WaitPlace};
@@ -142,6 +145,7 @@ struct Inner {
     moderation: Mutex<Moderation>,
     turns: Arc<repeat::Turns>,
     refusals: repeat::Refusals,
+    given: repeat::Given,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -177,6 +181,7 @@ impl Service {
                 moderation: Mutex::default(),
                 turns: Arc::default(),
                 refusals: repeat::Refusals::default(),
+                given: repeat::Given::default(),
             }),
         }
     }

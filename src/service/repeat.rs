@@ -4,9 +4,10 @@
 //! What the first of them committed is looked for in the store, so that a repeat finds it after a
 //! restart too. One that comes before the first has committed waits for it.
 //!
-//! Libraries repeat what was refused for a while in the same way, and such a repeat must not be given
-//! the task of somebody who asked for the same: of equal calls each is given a task of its own. So it
-//! is remembered how many were refused, and as many repeats are taken for what they are, first calls.
+//! Of equal calls each is given a task of its own. A library sends a repeat of one number once, so that
+//! a task is given to one repeat of each number; and what was refused for a while made nothing, so
+//! that its repeat, the one of the next number, is taken for a first call. Whoever does not count his
+//! repeats never repeats: two such calls are two tasks.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -17,19 +18,32 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
+use super::owed::Owed;
 use super::{CreateError, NewRequest, Service};
-use crate::domain::caller::Caller;
-use crate::domain::id::TenantId;
+use crate::domain::caller::{Caller, KeyId};
+use crate::domain::id::{TaskId, TenantId};
 use crate::domain::task::Task;
 use crate::domain::time::{Timestamp, millis};
-use crate::store::{Alike, StoreError};
+use crate::store::{Alike, Denied, StoreError};
 
-/// Whose request, and what it asks for.
-type Asked = (TenantId, [u8; 32]);
+/// How a client's library counts what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// How often it sent the same before.
+    pub number: u32,
+    /// Whether nothing was made of that.
+    pub is_first: bool,
+}
 
-/// How many calls for the same were refused, and when the last of them was.
+/// Whose request, by which key, and what it asks for.
+type Asked = (TenantId, Option<KeyId>, [u8; 32]);
+
+/// First calls that will come as repeats of a number: those before were refused.
+pub(super) type Refusals = Owed<(Asked, u32)>;
+
+/// Tasks that were given to a repeat, and to the how-many-th.
 #[derive(Debug)]
-pub(super) struct Refusals(Mutex<LruCache<Asked, (u32, Timestamp)>>);
+pub(super) struct Given(Mutex<LruCache<TaskId, u32>>);
 
 /// The creates without a key that are under way: any number of first ones at once, but each repeat
 /// alone. As many entries as there are such creates.
@@ -51,41 +65,24 @@ enum Held {
     Repeat { _guard: OwnedRwLockWriteGuard<()> },
 }
 
-impl Default for Refusals {
+impl Default for Given {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MOST_REFUSALS)))
+        Self(Mutex::new(LruCache::new(MOST_GIVEN)))
     }
 }
 
-impl Refusals {
-    fn add(&self, asked: Asked, now: Timestamp) {
-        let mut known = self.0.lock();
-        let (count, last) = known.get_or_insert_mut(asked, || (0, now));
-        *count = if is_recent(*last, now) {
-            count.saturating_add(1)
-        } else {
-            1
-        };
-        *last = now;
+impl Given {
+    /// The first of these tasks that no repeat of this number was given; the first of all where there
+    /// are more than were looked at.
+    fn give(&self, tasks: &[Arc<Task>], number: u32) -> Option<Arc<Task>> {
+        let mut given = self.0.lock();
+        let is_free = |task: &&Arc<Task>| given.peek(&task.id).is_none_or(|last| *last < number);
+        let free = tasks.iter().find(is_free);
+        let any = || tasks.first().filter(|_| tasks.len() == MOST_ALIKE);
+        let task = free.or_else(any)?;
+        given.put(task.id, number);
+        Some(Arc::clone(task))
     }
-
-    /// Takes one of them, if there is one.
-    fn take(&self, asked: &Asked, now: Timestamp) -> bool {
-        let mut known = self.0.lock();
-        let Some((count, last)) = known.get_mut(asked) else {
-            return false;
-        };
-        let is_owed = *count > 0 && is_recent(*last, now);
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            known.pop(asked);
-        }
-        is_owed
-    }
-}
-
-fn is_recent(then: Timestamp, now: Timestamp) -> bool {
-    now.since(then) <= REPEATED_WITHIN
 }
 
 impl Turns {
@@ -127,9 +124,15 @@ impl Drop for Turn {
 
 impl Service {
     /// The turn of a create without a key. Hold it until the task is committed.
-    pub(super) async fn turn(&self, caller: &Caller, print: [u8; 32], is_repeat: bool) -> Turn {
-        let asked = (caller.tenant.clone(), print);
-        self.inner.turns.take(asked, is_repeat).await
+    pub(super) async fn turn(
+        &self,
+        caller: &Caller,
+        request: &NewRequest,
+        print: [u8; 32],
+    ) -> Turn {
+        let is_repeat = request.sending.is_some_and(|sending| !sending.is_first);
+        let turns = &self.inner.turns;
+        turns.take(asked(caller, print), is_repeat).await
     }
 
     /// What the request made when it was first sent, if it is said to be a repeat and did.
@@ -139,8 +142,11 @@ impl Service {
         request: &NewRequest,
         fingerprint: [u8; 32],
     ) -> Result<Option<Arc<Task>>, StoreError> {
-        let asked = (caller.tenant.clone(), fingerprint);
-        if !request.is_repeat || self.inner.refusals.take(&asked, self.now()) {
+        let Some(Sending { number, is_first }) = request.sending else {
+            return Ok(None);
+        };
+        let refused = (asked(caller, fingerprint), number);
+        if is_first || self.inner.refusals.take(&refused, self.now()) {
             return Ok(None);
         }
         let alike = Alike {
@@ -149,20 +155,28 @@ impl Service {
             fingerprint,
             since: Timestamp(self.now().0.saturating_sub(millis(REMEMBERED))),
         };
-        let found = self.parts().store.alike(&alike).await?;
+        let found = self.parts().store.alike(&alike, MOST_ALIKE).await?;
+        let found = self.inner.given.give(&found, number);
         if let Some(task) = &found {
             tracing::info!(task = %task.id, "a repeat was given the task that it made before");
         }
         Ok(found)
     }
 
-    /// Notes a create without a key that was refused, if a library repeats it.
-    pub(super) fn note_refusal(&self, caller: &Caller, print: [u8; 32], error: &CreateError) {
+    /// Notes a create without a key that was refused, if a library will repeat it.
+    pub(super) fn note_refusal(
+        &self,
+        caller: &Caller,
+        request: &NewRequest,
+        print: [u8; 32],
+        error: &CreateError,
+    ) {
         let is_repeated = match error {
+            // It may be hours away: libraries are told not to wait for it.
+            CreateError::Denied(limited) => !matches!(limited.denied, Denied::Budget(_)),
             CreateError::StorageFull
             | CreateError::NoUpstreamAccount
             | CreateError::Moderated { .. }
-            | CreateError::Denied(_)
             | CreateError::Draining
             | CreateError::Archive(_) => true,
             // What is wrong stays wrong, and what the store did not say may have been done.
@@ -172,30 +186,37 @@ impl Service {
             | CreateError::PriceUnknown { .. }
             | CreateError::Store(_) => false,
         };
-        if is_repeated {
-            let asked = (caller.tenant.clone(), print);
-            self.inner.refusals.add(asked, self.now());
+        if let Some(Sending { number, .. }) = request.sending
+            && is_repeated
+        {
+            let next = (asked(caller, print), number.saturating_add(1));
+            self.inner.refusals.add(next, self.now());
         }
     }
+}
+
+fn asked(caller: &Caller, print: [u8; 32]) -> Asked {
+    (caller.tenant.clone(), caller.key.clone(), print)
 }
 
 /// How long after a create its repeat is known for one: longer than the ten minutes that libraries
 /// wait for an answer before they repeat.
 const REMEMBERED: Duration = Duration::from_mins(15);
-/// How long after a refusal its repeat may come: libraries wait two minutes at most.
-const REPEATED_WITHIN: Duration = Duration::from_mins(3);
-/// Requests whose refusals are remembered; of more the oldest are forgotten, and their repeats may be
-/// given the task of an equal call.
-const MOST_REFUSALS: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+/// Equal tasks that are looked at for a repeat.
+const MOST_ALIKE: usize = 64;
+/// Tasks of which it is remembered that they were given to a repeat; of more the oldest are forgotten,
+/// and may be given to a repeat of an equal call.
+const MOST_GIVEN: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::domain::task::samples::task;
 
     fn asked(print: u8) -> Asked {
-        (TenantId::local(), [print; 32])
+        (TenantId::local(), None, [print; 32])
     }
 
     #[tokio::test]
@@ -225,19 +246,22 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_is_owed_to_one_repeat_for_a_while() {
-        let refusals = Refusals::default();
-        let (now, later) = (Timestamp(1), Timestamp(2 + millis(REPEATED_WITHIN)));
-        assert!(!refusals.take(&asked(1), now));
-        refusals.add(asked(1), now);
-        refusals.add(asked(1), now);
-        assert!(!refusals.take(&asked(2), now));
-        let taken = [(); 3].map(|()| refusals.take(&asked(1), now));
-        assert_eq!(taken, [true, true, false]);
-        refusals.add(asked(1), now);
-        assert!(!refusals.take(&asked(1), later));
-        refusals.add(asked(1), later);
-        assert!(refusals.take(&asked(1), later));
-        assert!(refusals.0.lock().is_empty());
+    fn a_task_is_given_to_one_repeat_of_each_number() {
+        let given = Given::default();
+        let tasks: Vec<Arc<Task>> = [task(1), task(2)].map(Arc::new).into();
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let give = |number| given.give(&tasks, number).map(|task| task.id);
+        assert_eq!(
+            [(); 3].map(|()| give(1)),
+            [Some(ids[0]), Some(ids[1]), None]
+        );
+        assert_eq!(
+            [(); 3].map(|()| give(2)),
+            [Some(ids[0]), Some(ids[1]), None]
+        );
+        assert_eq!(give(1), None);
+        // Where not all were looked at, one of them may be the repeat's own.
+        let many = vec![Arc::clone(&tasks[0]); MOST_ALIKE];
+        assert_eq!(given.give(&many, 1).map(|task| task.id), Some(ids[0]));
     }
 }

@@ -79,8 +79,8 @@ pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
         request_id: &RequestId,
     ) -> Result<Option<Arc<Task>>, StoreError>;
 
-    /// The newest task that was made like this one and is not deleted.
-    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError>;
+    /// Up to `limit` tasks that were made like this one and are not deleted, the newest first.
+    async fn alike(&self, alike: &Alike, limit: usize) -> Result<Vec<Arc<Task>>, StoreError>;
 
     /// Up to `limit` tasks of a lane that are due at or before `until`, in the order of (due, id),
     /// strictly after `after`. Read again from the start, it is what a loop lives on: no other

@@ -38,7 +38,7 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
         timeout: read_duration("timeout", given.timeout, found),
         priority: given.priority,
         webhook_url: given.webhook_url,
-        is_repeat: false,
+        sending: None,
     }
 }
 

@@ -59,7 +59,8 @@ impl Asked {
             webhook_url: taker
                 .text("webhook_url", &["webhook_url"])
                 .unwrap_or_default(),
-            is_repeat: is_repeat(headers),
+            // Whoever asks knows what became of the calls before.
+            sending: None,
         };
         request.draft.options = rest::options(&mut taker);
         let (words, wrong) = taker.end();
@@ -236,16 +237,6 @@ fn request_id(headers: &HeaderMap, taker: &mut Taker) -> String {
     }
 }
 
-/// Whether the client's library counts this as a repeat.
-fn is_repeat(headers: &HeaderMap) -> bool {
-    let count = headers
-        .get(RETRY_COUNT)
-        .and_then(|count| count.to_str().ok());
-    count
-        .and_then(|count| count.trim().parse::<u32>().ok())
-        .is_some_and(|count| count > 0)
-}
-
 /// A value that its field does not take.
 fn invalid(field: impl Into<String>, problem: impl Into<String>) -> InvalidField {
     InvalidField {
@@ -257,8 +248,6 @@ fn invalid(field: impl Into<String>, problem: impl Into<String>) -> InvalidField
 
 /// The header that is the request's id.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// How often OpenAI's libraries have sent a request before.
-const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 #[cfg(test)]
 mod tests;

@@ -41,9 +41,7 @@ impl Asked {
 /// For what is no JSON object.
 pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Result<Asked, Problem> {
     let headers = request.headers().clone();
-    let read = body::json(request, face).await;
-    let unread = |problem| face.noting_unread(problem, caller.key.as_ref(), &headers);
-    let (mut members, held) = read.map_err(unread)?;
+    let (mut members, held) = body::json(request, face).await?;
     let format = format(&mut members);
     let streamed = streamed(&mut members);
     let given = Given {
@@ -52,7 +50,6 @@ pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Resu
     };
     let mut create = asked::Asked::read(given, Media::Image, &headers);
     let request = &mut create.request;
-    request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
     if request.draft.model.is_empty() {
         request.draft.model.clone_from(&face.settings.image_model);
     }

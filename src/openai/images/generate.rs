@@ -19,12 +19,17 @@ pub(super) async fn generate(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let wait = patience(&headers, face.settings.image_wait);
-    let asked = ask::read(&face, &caller, request).await?;
+    let key = caller.key.as_ref();
+    let unread = |problem: &Problem| face.refused_unread(key, &headers, problem);
+    let read = ask::read(&face, &caller, request).await;
+    let mut asked = read.inspect_err(unread)?;
     // Before anything is made: nobody pays for what nobody may wait for.
-    let place = face.service.wait_place().map_err(|crowded| {
-        face.refused_unread(caller.key.as_ref(), &headers);
-        ended::crowded(&crowded)
-    })?;
+    let place = face
+        .service
+        .wait_place()
+        .map_err(|full| ended::crowded(&full));
+    let place = place.inspect_err(unread)?;
+    asked.create.request.sending = face.sending(key, &headers);
     let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
     let made = asked.create.make_many(&face, caller, asked.count).await;
     drop(asked.held);

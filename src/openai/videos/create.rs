@@ -4,11 +4,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::form;
+use crate::domain::caller::Caller;
 use crate::domain::generation::Media;
 use crate::openai::asked::{Asked, Given};
-use crate::openai::body::{self, Form, Format};
+use crate::openai::body::{self, Form, Format, Held};
 use crate::openai::gate::Maker;
 use crate::openai::{Face, Problem, answer};
+use crate::service::Lent;
 
 pub(super) async fn create(
     State(face): State<Face>,
@@ -16,30 +18,36 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let unread = |problem| face.noting_unread(problem, caller.key.as_ref(), &headers);
-    let (given, lent, _held) = match Format::of(&headers)? {
-        Format::Json => {
-            let (members, held) = body::json(request, &face).await.map_err(unread)?;
-            let is_form = false;
-            (Given { members, is_form }, Vec::new(), held)
-        }
-        Format::Form(boundary) => {
-            let form = Form::new(
-                request.into_body(),
-                &boundary,
-                &face.settings,
-                face.room.clone(),
-            );
-            let read = form::read(&face.service, &caller.tenant, form).await;
-            let (members, lent, held) = read.map_err(unread)?;
-            let is_form = true;
-            (Given { members, is_form }, lent, held)
-        }
-    };
+    let read = read(&face, &caller, request).await;
+    let key = caller.key.as_ref();
+    let read = read.inspect_err(|problem| face.refused_unread(key, &headers, problem));
+    let (given, lent, _held) = read?;
     let mut asked = Asked::read(given, Media::Video, &headers);
-    asked.request.is_repeat = face.is_repeat(caller.key.as_ref(), &headers);
+    asked.request.sending = face.sending(key, &headers);
     let task = asked.make(&face, caller, lent).await?;
     let rate = face.service.usd_rate();
     let shown = face.video(&task);
     Ok(answer::about(&task, rate, &shown))
+}
+
+/// The body, the files that came with it, and the room that it takes while it is held.
+async fn read(
+    face: &Face,
+    caller: &Caller,
+    request: Request,
+) -> Result<(Given, Vec<Lent>, Held), Problem> {
+    match Format::of(request.headers())? {
+        Format::Json => {
+            let (members, held) = body::json(request, face).await?;
+            let is_form = false;
+            Ok((Given { members, is_form }, Vec::new(), held))
+        }
+        Format::Form(boundary) => {
+            let room = face.room.clone();
+            let form = Form::new(request.into_body(), &boundary, &face.settings, room);
+            let (members, lent, held) = form::read(&face.service, &caller.tenant, form).await?;
+            let is_form = true;
+            Ok((Given { members, is_form }, lent, held))
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub async fn what_is_not_there_is_not_found(store: &dyn TaskStore) {
     assert_eq!(store.next_due(Lane::Dispatch).await.expect("a read"), None);
 }
 
-/// A request without a key finds the newest task that it made lately, and only its own.
+/// A request without a key finds the tasks that it made lately, the newest first, and only its own.
 pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
     let keyless = |n: u32| {
         let mut task = task(n);
@@ -37,16 +37,18 @@ pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
         since: old.times.created,
     };
     let found = async |alike: &Alike| {
-        let found = store.alike(alike).await.expect("a read");
-        found.map(|task| task.id)
+        let found = store.alike(alike, 2).await.expect("a read");
+        found.iter().map(|task| task.id).collect::<Vec<_>>()
     };
     // Of this one the caller has the key.
     create(store, task(3)).await;
-    assert_eq!(found(&alike).await, None);
+    assert_eq!(found(&alike).await, []);
     create(store, old.clone()).await;
-    assert_eq!(found(&alike).await, Some(old.id));
+    assert_eq!(found(&alike).await, [old.id]);
     let made = create(store, new.clone()).await;
-    assert_eq!(found(&alike).await, Some(new.id));
+    assert_eq!(found(&alike).await, [new.id, old.id]);
+    let newest = store.alike(&alike, 1).await.expect("a read");
+    assert_eq!((newest.len(), newest[0].id), (1, new.id));
     let others = [
         Alike {
             tenant: TenantId::named("b"),
@@ -70,10 +72,10 @@ pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
         },
     ];
     for other in &others {
-        assert_eq!(found(other).await, None, "{other:?}");
+        assert_eq!(found(other).await, [], "{other:?}");
     }
     lead(store, made, &[Event::CancelRequested, Event::Deleted]).await;
-    assert_eq!(found(&alike).await, Some(old.id));
+    assert_eq!(found(&alike).await, [old.id]);
 }
 
 /// Each task is due in its own lane and in no other.

@@ -177,9 +177,11 @@ impl TaskStore for SqliteStore {
             .await
     }
 
-    async fn alike(&self, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError> {
+    async fn alike(&self, alike: &Alike, limit: usize) -> Result<Vec<Arc<Task>>, StoreError> {
         let alike = alike.clone();
-        self.readers.run(move |c| read::alike(c, &alike)).await
+        self.readers
+            .run(move |c| read::alike(c, &alike, limit))
+            .await
     }
 
     async fn due(

@@ -70,17 +70,22 @@ pub(super) fn by_request(
     one(c, filter, params![tenant.as_str(), request_id.as_str()])
 }
 
-/// The newest task of a request that had no key.
-pub(super) fn alike(c: &Connection, alike: &Alike) -> Result<Option<Arc<Task>>, StoreError> {
+/// The newest tasks of a request that had no key.
+pub(super) fn alike(
+    c: &Connection,
+    alike: &Alike,
+    limit: usize,
+) -> Result<Vec<Arc<Task>>, StoreError> {
     // Ids begin with the time of creation: only what was made since is looked at, the newest first.
     // Repeats are rare, so that no index of its own is kept up with every create.
     let first = TaskId::new(alike.since.0.max(0), [0; 10]);
     let filter = "INDEXED BY tasks_tenant WHERE tenant = ?1 AND id >= ?2 AND fingerprint = ?3 \
                   AND key IS ?4 AND request_id = 'auto_' || lower(hex(id)) AND deleted = 0 \
-                  ORDER BY id DESC LIMIT 1";
+                  ORDER BY id DESC LIMIT ?5";
     let key = alike.key.as_ref().map(KeyId::as_str);
     let (tenant, print) = (alike.tenant.as_str(), alike.fingerprint);
-    one(c, filter, params![tenant, first.as_bytes(), print, key])
+    let bounds = params![tenant, first.as_bytes(), print, key, clamp(limit)];
+    sound(c, filter, bounds)
 }
 
 /// What is due in a lane.

@@ -65,12 +65,12 @@ fn key(id: &str, tenant: &str) -> Key {
     }
 }
 
-fn text(id: &str) -> String {
+pub fn text(id: &str) -> String {
     format!("sk-{id}-of-the-tests")
 }
 
 /// One key of every kind, good and bad.
-fn every_kind(config: &mut Config) {
+pub fn every_kind(config: &mut Config) {
     let scoped = |scope: Scope| Key {
         scopes: vec![scope],
         ..key(scope.as_str(), "ours")

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::waits::sent;
 use super::{ask, data, image, tasks, until_made};
-use crate::harness::{TestApp, Upstream, video};
+use crate::harness::http::{Answer, client};
+use crate::harness::{TestApp, Upstream, eventually, video};
 
 const FIRST: [(&str, &str); 1] = [("x-stainless-retry-count", "0")];
 const REPEAT: [(&str, &str); 1] = [("x-stainless-retry-count", "1")];
@@ -183,4 +184,40 @@ async fn what_cannot_all_be_made_names_what_was() {
     // It was ended where no provider had it yet, and goes on otherwise.
     let charged = app.finish(&made.id).await.status() == TaskStatus::Completed;
     assert_eq!(app.upstream.charged("lakes").len(), usize::from(charged));
+}
+
+#[tokio::test]
+async fn a_refused_call_for_several_images_is_given_no_image_of_an_equal_call() {
+    let two = |config: &mut Config| {
+        narrow(config);
+        config.callers.keys[0].limits.tasks_in_flight = Some(2);
+    };
+    let app = TestApp::tuned_on(Upstream::quick().await, two).await;
+    let key = ("x-api-key", "sk-narrow-of-the-tests");
+    let mut body = image("lakes [sandbox:seconds=1]");
+    body["n"] = json!(2);
+    let headers = [key, FIRST[0]];
+    let second = async {
+        until_made_by(&app, key, 2).await;
+        assert_eq!(ask(app.address, &body, &headers).await.status, 429);
+    };
+    let (first, ()) = tokio::join!(ask(app.address, &body, &headers), second);
+    assert_eq!(data(&first).len(), 2);
+    let repeat = ask(app.address, &body, &[key, REPEAT[0]]).await;
+    assert_eq!(data(&repeat).len(), 2, "{repeat:?}");
+    assert_eq!(app.upstream.charged("lakes").len(), 4);
+}
+
+/// Waits until a key's tenant has so many tasks.
+async fn until_made_by(app: &TestApp, (name, key): (&str, &str), count: usize) {
+    let url = format!("http://{}/v1/videos", app.address);
+    eventually("the tasks are made", || async {
+        let list = client().get(&url).header(name, key).send().await.unwrap();
+        let made = Answer::of(list).await.json()["data"]
+            .as_array()
+            .unwrap()
+            .len();
+        if made == count { Ok(()) } else { Err(made) }
+    })
+    .await;
 }
