@@ -1,15 +1,18 @@
 //! What is on its way to receivers now: bounded in all and for each, so that a slow one holds up
-//! nobody else. Those that did not answer last time get one call at a time, and all of them together
-//! no more than half of what there is: many dead ones hold up nobody either.
+//! nobody else. Those that did not answer last time get one call at a time with a rest between two, and
+//! all of them together no more than half of what there is: many dead ones hold up nobody either, and
+//! a dead one with a long list costs no more than one with a short list.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::domain::id::TaskId;
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::Delivery;
 
 /// What is on its way.
@@ -25,7 +28,16 @@ struct Now {
     tasks: HashSet<TaskId>,
     receivers: HashMap<String, usize>,
     /// Those that did not answer last time, as far as is remembered.
-    silent: LruCache<String, ()>,
+    silent: LruCache<String, Silence>,
+}
+
+/// Of a receiver that did not answer.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// Calls since its last answer.
+    calls: u32,
+    /// When it may be called again.
+    until: Timestamp,
 }
 
 /// One delivery on its way; dropping it makes room for another.
@@ -49,14 +61,26 @@ impl Busy {
         })
     }
 
-    /// Whether a receiver answered, whatever it said.
-    pub(super) fn heard(&self, receiver: &str, is_answer: bool) {
+    /// Whether a receiver answered a call that ended `now`, whatever it said.
+    pub(super) fn heard(&self, receiver: &str, is_answer: bool, now: Timestamp) {
         let silent = &mut self.now.lock().silent;
         if is_answer {
             silent.pop(receiver);
-        } else {
-            silent.put(receiver.to_owned(), ());
+            return;
         }
+        let before = silent.get(receiver).map_or(0, |silence| silence.calls);
+        let rest = FIRST_REST.saturating_mul(1 << before.min(MOST_DOUBLINGS));
+        let silence = Silence {
+            calls: before.saturating_add(1),
+            until: now.after(rest.min(LONGEST_REST)),
+        };
+        silent.put(receiver.to_owned(), silence);
+    }
+
+    /// Until when a receiver that did not answer is left alone; `None`: it answered last time.
+    pub(super) fn rests_until(&self, receiver: &str) -> Option<Timestamp> {
+        let now = self.now.lock();
+        now.silent.peek(receiver).map(|silence| silence.until)
     }
 
     /// Whether nothing more may leave.
@@ -109,6 +133,12 @@ impl Drop for OnItsWay {
     }
 }
 
+/// The rest of a receiver that did not answer one call; each further call doubles it.
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// Its longest rest: so long after it came back what is due leaves, all of it at once.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// As often as a rest is doubled at most.
+const MOST_DOUBLINGS: u32 = 8;
 /// Receivers that are remembered as silent.
 const SILENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
@@ -154,7 +184,7 @@ mod tests {
     fn the_silent_get_one_call_each_and_half_of_all_at_most() {
         let busy = Busy::new(4, 2);
         for name in ["a", "b", "c"] {
-            busy.heard(name, false);
+            busy.heard(name, false, NOW);
         }
         let one = busy.begin(&delivery(1, "a")).expect("room");
         assert!(busy.begin(&delivery(2, "a")).is_none(), "one at a time");
@@ -162,7 +192,22 @@ mod tests {
         assert!(busy.begin(&delivery(4, "c")).is_none(), "half is taken");
         let good = [5, 6].map(|n| busy.begin(&delivery(n, "d")).expect("room"));
         drop((one, other, good));
-        busy.heard("a", true);
+        busy.heard("a", true, NOW);
         assert_eq!((busy.room("a"), busy.room("c")), ((0, 2), (0, 1)));
+    }
+    #[test]
+    fn the_silent_rest_longer_each_time_until_they_answer() {
+        let busy = Busy::new(4, 2);
+        assert_eq!(busy.rests_until("a"), None);
+        let mut rests = Vec::new();
+        for _ in 0..8 {
+            busy.heard("a", false, NOW);
+            let until = busy.rests_until("a").expect("it rests");
+            rests.push(until.since(NOW).as_millis());
+        }
+        assert_eq!(rests, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(busy.rests_until("b"), None);
+        busy.heard("a", true, NOW);
+        assert_eq!(busy.rests_until("a"), None);
     }
 }

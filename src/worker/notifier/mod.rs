@@ -83,8 +83,10 @@ async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>, turn: &mut Turn) -> Option<Tim
                 turn.after = after;
                 return next;
             }
-            if receiver.first_due > desk.now() {
-                next = Some(next.map_or(receiver.first_due, |next| next.min(receiver.first_due)));
+            let rest = busy.rests_until(&receiver.name);
+            let due = rest.map_or(receiver.first_due, |rest| rest.max(receiver.first_due));
+            if due > desk.now() {
+                next = Some(next.map_or(due, |next| next.min(due)));
             } else {
                 send_due(desk, busy, &receiver.name).await;
             }
@@ -137,7 +139,8 @@ async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
         return;
     }
     let reply = attempt(desk, &delivery).await;
-    busy.heard(&delivery.receiver, matches!(reply, Reply::Answer { .. }));
+    let is_answer = matches!(reply, Reply::Answer { .. });
+    busy.heard(&delivery.receiver, is_answer, desk.now());
     let settings = &desk.settings.webhooks;
     let patience = Patience {
         first_retry: settings.first_retry,
