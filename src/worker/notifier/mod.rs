@@ -126,12 +126,23 @@ fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay
     desk.shutdown.clone().spawn(async move {
         tokio::select! {
             // What is cut here comes again.
-            () = desk.shutdown.stopping() => {}
+            () = patience_ends(&desk) => {}
             () = deliver(&desk, &busy, delivery) => {}
         }
         drop(place);
         desk.store.changes().notice();
     });
+}
+
+/// When calls on their way are waited for no longer: soon in a drain, which receivers must not hold up.
+async fn patience_ends(desk: &Desk) {
+    tokio::select! {
+        () = desk.shutdown.stopping() => {}
+        () = async {
+            desk.shutdown.draining().await;
+            tokio::time::sleep(DRAIN).await;
+        } => {}
+    }
 }
 
 /// One try, to its record.
@@ -261,6 +272,8 @@ fn tell(delivery: &Delivery) {
 const TOO_LATE: &str = "its time was over, and the receiver did not answer to others";
 /// Receivers read at once, and deliveries given up at once.
 const PAGE: usize = 256;
+/// How long a drain waits for calls that are on their way.
+const DRAIN: Duration = Duration::from_secs(5);
 /// Characters of an error that is kept.
 const MAX_ERROR: usize = 200;
 /// The least time between two passes that nothing nudges.
