@@ -93,7 +93,8 @@ impl Hooks {
             status: answer.status().as_u16(),
             retry_after: retry_after(answer.headers()),
         };
-        drain(answer).await;
+        // Cut off or not: what counts has been said.
+        let _ = tokio::time::timeout(MANNERS, drain(answer)).await;
         Ok(heard)
     }
 }
@@ -112,8 +113,8 @@ fn headers(message: &Message) -> Result<HeaderMap, EgressError> {
     Ok(headers)
 }
 
-/// Takes a little of the body, so that a receiver that writes one is not reset; what is more is cut
-/// off with the connection.
+/// Takes a little of the body for a little while, so that a receiver that writes one is not reset; what
+/// is more is cut off with the connection.
 async fn drain(mut answer: Response) {
     let mut left = MOST_OF_AN_ANSWER;
     while let Ok(Some(chunk)) = answer.chunk().await {
@@ -137,6 +138,8 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 /// Bytes of an answer's body that are read, to no other end than good manners.
 const MOST_OF_AN_ANSWER: usize = 64 << 10;
+/// How long that takes at most: a body without an end must not hold the place of another call.
+const MANNERS: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +147,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -203,5 +207,33 @@ mod tests {
             "{posted:?}"
         );
         assert_eq!(asked.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_body_never_ends_is_an_answer_soon() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("bound"));
+        let receiver = async {
+            let (mut stream, _) = listener.accept().await.expect("a call");
+            let mut asked = [0; 4096];
+            while !asked.ends_with(b"\r\n\r\n{}") {
+                let count = stream.read(&mut asked).await.expect("read");
+                asked.rotate_left(count);
+            }
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx";
+            stream.write_all(head).await.expect("written");
+            // Reads until the caller is gone, and never ends its body.
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await
+        };
+        let allowed = [Origin::parse(&origin).expect("an origin")];
+        let allowed: Allowed = allowed.into_iter().collect();
+        let hooks = hooks(&Arc::default());
+        let url = format!("{origin}/a");
+        let timeout = Duration::from_mins(1);
+        let begun = std::time::Instant::now();
+        let (posted, _) = tokio::join!(hooks.post(&url, &allowed, message(), timeout), receiver);
+        assert_eq!(posted.expect("an answer").status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }

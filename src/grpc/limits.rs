@@ -234,6 +234,7 @@ const UNREADABLE: &[&str] = &[
     "failed to decode Protobuf message",
     "Missing request message",
     "Unexpected EOF decoding",
+    "protocol error: received message with invalid compression flag",
 ];
 
 #[cfg(test)]
@@ -298,6 +299,11 @@ mod tests {
                 Code::InvalidArgument,
                 "FIELD_INVALID",
             ),
+            (
+                Status::internal(FLAG),
+                Code::InvalidArgument,
+                "FIELD_INVALID",
+            ),
             (Status::unknown("what"), Code::Internal, "INTERNAL_BUG"),
             (
                 Status::unknown(CUT_OFF),
@@ -329,6 +335,8 @@ mod tests {
 
     const CUT_OFF: &str = "error reading a body from connection";
     const BOMB: &str = "Error decompressing: size limit, of 4 bytes, exceeded";
+    const FLAG: &str = "protocol error: received message with invalid compression flag: 255 \
+                        (valid flags are 0 and 1), while sending request";
     const GARBAGE: &str = "failed to decode Protobuf message: invalid tag value: 0";
 
     #[tokio::test(start_paused = true)]

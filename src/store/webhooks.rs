@@ -32,6 +32,15 @@ pub trait WebhookStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
 
+    /// Up to `limit` of a receiver's pending deliveries that were made at or before `until`, due or not.
+    /// It looks at each that is pending to the receiver. What makes no sense is left out and logged.
+    async fn late_deliveries(
+        &self,
+        receiver: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
     /// Every delivery of a task, oldest first; none also where there is no such task.
     async fn deliveries(&self, task: TaskId) -> Result<Vec<Delivery>, StoreError>;
 

@@ -1,7 +1,7 @@
 //! Who is told of a task's end: once if it goes well, again if it does not, and nobody else.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use mediagen::pb::v1::{CreateRequest, DeleteRequest, ListRequest, Task};
@@ -293,19 +293,80 @@ async fn where_nothing_fails_each_of_many_ends_is_told_exactly_once() {
 
 #[tokio::test]
 async fn a_slow_receiver_holds_up_nobody_else() {
-    let slow = Receiver::new(|_| Says::Nothing).await;
+    let slow = Receiver::new(|n| match n {
+        0 => Says::Status(204),
+        _ => Says::Nothing,
+    })
+    .await;
     let quick = Receiver::willing().await;
     let app = app(&[slow.origin(), quick.origin()]).await;
     for _ in 0..20 {
         app.create(telling(&slow.url())).await;
     }
-    slow.calls(4).await;
+    slow.calls(5).await;
     for _ in 0..6 {
         app.create(telling(&quick.url())).await;
     }
     quick.calls(6).await;
-    assert_eq!(slow.got().len(), 4);
+    assert_eq!(slow.got().len(), 5);
     assert_eq!(slow.most_open(), 4, "no more at once than is configured");
+}
+
+#[tokio::test]
+async fn who_does_not_listen_is_left_alone_for_longer_each_time() {
+    let away = format!("http://{}", free_address());
+    let app = app(std::slice::from_ref(&away)).await;
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        tasks.push(app.create(telling(&format!("{away}/x"))).await);
+    }
+    let tries = || async {
+        let mut tries = 0;
+        for task in &tasks {
+            let record = record(app.address, &task.id).await;
+            tries += record
+                .iter()
+                .filter_map(|one| one["tries"].as_u64())
+                .sum::<u64>();
+        }
+        if tries < 5 { Err(tries) } else { Ok(tries) }
+    };
+    eventually("it is tried a few times", tries).await;
+    // Before the fifth come rests of 0.1 s and twice that each time, 1.5 s in all.
+    assert!(begun.elapsed() >= Duration::from_millis(1_500));
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_is_given_up_where_nobody_answers_and_only_there() {
+    let away = format!("http://{}", free_address());
+    let there = Receiver::new(|_| Says::Status(503)).await;
+    let allow = format!("{away},{}", there.origin());
+    let settings = [("webhooks.allow", &*allow), ("webhooks.give_up", "1m")];
+    let mut app = TestApp::with(quick(), &settings).await;
+    let mut late = Vec::new();
+    for _ in 0..20 {
+        late.push(app.create(telling(&format!("{away}/x?token=y"))).await);
+    }
+    let answered = app.create(telling(&there.url())).await;
+    for task in late.iter().chain([&answered]) {
+        app.finish(&task.id).await;
+    }
+    there.calls(1).await;
+    app.stop().await;
+    let store = app.archive("").join("../mediagen.db");
+    let store = rusqlite::Connection::open(store).unwrap();
+    let long_ago = "UPDATE deliveries SET created = created - 120000";
+    assert_eq!(store.execute(long_ago, []).unwrap(), 21);
+    drop(store);
+    app.restart(&settings).await;
+    for task in &late {
+        let one = told(app.address, &task.id, |one| one["status"] == "given_up").await;
+        assert_eq!(one["url"], format!("{away}/x"));
+    }
+    // Whoever answers is called once more.
+    told(app.address, &answered.id, |one| one["status"] == "given_up").await;
+    assert_eq!(there.got().len(), 2);
 }
 
 #[tokio::test]

@@ -101,6 +101,24 @@ pub async fn what_is_due_is_told_by_receiver(store: &dyn TaskStore) {
     assert_eq!(store.pending_deliveries().await.expect("a read"), 9);
 }
 
+/// What was made long ago is told whenever it is due, and only while it is pending.
+pub async fn what_was_made_long_ago_is_told_due_or_not(store: &dyn TaskStore) {
+    let task = ended(store, 1, "https://a.example.com/").await;
+    let made = of(store, &task).await.remove(0);
+    let later = answered(&made, 503);
+    assert!(store.settle(later.clone()).await.expect("a write"));
+    let name = "a.example.com:443";
+    let late = |until| store.late_deliveries(name, until, 10);
+    let before = Timestamp(made.created.0 - 1);
+    assert_eq!(late(before).await.expect("a read"), []);
+    let found = late(made.created).await.expect("a read");
+    assert_eq!(found, std::slice::from_ref(&later));
+    let other = store.late_deliveries("b.example.com:443", made.created, 10);
+    assert_eq!(other.await.expect("a read"), []);
+    assert!(store.settle(answered(&later, 204)).await.expect("a write"));
+    assert_eq!(late(made.created).await.expect("a read"), []);
+}
+
 /// A try counts once, and what is over is not due any more.
 pub async fn a_try_counts_once(store: &dyn TaskStore) {
     let task = ended(store, 1, "https://a.example.com/").await;

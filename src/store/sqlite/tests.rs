@@ -108,7 +108,8 @@ promises! {
         a_refused_end_makes_nothing_due(),
         what_is_due_is_told_by_receiver(),
         a_try_counts_once(),
-        a_record_outlives_what_is_pending_of_it();
+        a_record_outlives_what_is_pending_of_it(),
+        what_was_made_long_ago_is_told_due_or_not();
 }
 
 #[tokio::test]

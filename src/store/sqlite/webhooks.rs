@@ -28,7 +28,18 @@ impl WebhookStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         let receiver = receiver.to_owned();
-        let read = move |c: &Connection| due(c, &receiver, until, limit);
+        let read = move |c: &Connection| pending(c, "due <= ?2", &receiver, until, limit);
+        self.readers.run(read).await
+    }
+
+    async fn late_deliveries(
+        &self,
+        receiver: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let receiver = receiver.to_owned();
+        let read = move |c: &Connection| pending(c, "created <= ?2", &receiver, until, limit);
         self.readers.run(read).await
     }
 
@@ -125,15 +136,17 @@ fn receivers(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn due(
+/// Those of a receiver's pending deliveries of which `which` holds, by when they are due.
+fn pending(
     c: &Connection,
+    which: &str,
     receiver: &str,
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<Delivery>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM deliveries WHERE state = 'pending' AND receiver = ?1 \
-         AND due <= ?2 ORDER BY due, task_id LIMIT ?3"
+         AND {which} ORDER BY due, task_id LIMIT ?3"
     );
     let mut statement = c.prepare_cached(&sql)?;
     let mut rows = statement.query(params![receiver, until.0, clamp(limit)])?;

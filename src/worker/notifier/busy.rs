@@ -1,15 +1,19 @@
 //! What is on its way to receivers now: bounded in all and for each, so that a slow one holds up
-//! nobody else. Those that did not answer last time get one call at a time, and all of them together
-//! no more than half of what there is: many dead ones hold up nobody either.
+//! nobody else. Those that did not answer last time get one call at a time with a rest between two, and
+//! all of them together no more than half of what there is: many dead ones hold up nobody either, and
+//! a dead one with a long list costs no more than one with a short list. Of whom nothing is known yet
+//! gets one call at first, so that many of them do not take all there is before it is known.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::domain::id::TaskId;
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::Delivery;
 
 /// What is on its way.
@@ -24,8 +28,23 @@ pub(super) struct Busy {
 struct Now {
     tasks: HashSet<TaskId>,
     receivers: HashMap<String, usize>,
-    /// Those that did not answer last time, as far as is remembered.
-    silent: LruCache<String, ()>,
+    /// Whether receivers answered last time, as far as is remembered.
+    known: LruCache<String, Standing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    Answers,
+    Silent(Silence),
+}
+
+/// Of a receiver that did not answer.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// Calls since its last answer.
+    calls: u32,
+    /// When it may be called again.
+    until: Timestamp,
 }
 
 /// One delivery on its way; dropping it makes room for another.
@@ -44,19 +63,33 @@ impl Busy {
             now: Mutex::new(Now {
                 tasks: HashSet::new(),
                 receivers: HashMap::new(),
-                silent: LruCache::new(SILENT),
+                known: LruCache::new(KNOWN),
             }),
         })
     }
 
-    /// Whether a receiver answered, whatever it said.
-    pub(super) fn heard(&self, receiver: &str, is_answer: bool) {
-        let silent = &mut self.now.lock().silent;
+    /// Whether a receiver answered a call that ended `now`, whatever it said.
+    pub(super) fn heard(&self, receiver: &str, is_answer: bool, now: Timestamp) {
+        let known = &mut self.now.lock().known;
         if is_answer {
-            silent.pop(receiver);
-        } else {
-            silent.put(receiver.to_owned(), ());
+            known.put(receiver.to_owned(), Standing::Answers);
+            return;
         }
+        let before = known.get(receiver).and_then(|known| known.silence());
+        let before = before.map_or(0, |silence| silence.calls);
+        let rest = FIRST_REST.saturating_mul(1 << before.min(MOST_DOUBLINGS));
+        let silence = Silence {
+            calls: before.saturating_add(1),
+            until: now.after(rest.min(LONGEST_REST)),
+        };
+        known.put(receiver.to_owned(), Standing::Silent(silence));
+    }
+
+    /// Until when a receiver that did not answer is left alone; `None`: it need not be.
+    pub(super) fn rests_until(&self, receiver: &str) -> Option<Timestamp> {
+        let now = self.now.lock();
+        let silence = now.known.peek(receiver)?.silence()?;
+        Some(silence.until)
     }
 
     /// Whether nothing more may leave.
@@ -69,11 +102,17 @@ impl Busy {
         let now = self.now.lock();
         let own = now.receivers.get(receiver).copied().unwrap_or(0);
         let left = self.most.saturating_sub(now.tasks.len());
-        if !now.silent.contains(receiver) {
-            return (own, self.most_of_one.saturating_sub(own).min(left));
+        match now.known.peek(receiver) {
+            None => return (own, 1_usize.saturating_sub(own).min(left)),
+            Some(Standing::Answers) => {
+                return (own, self.most_of_one.saturating_sub(own).min(left));
+            }
+            Some(Standing::Silent(_)) => {}
         }
-        let silent = now.receivers.iter();
-        let silent = silent.filter(|(name, _)| now.silent.contains(*name));
+        let silent = now.receivers.iter().filter(|(name, _)| {
+            let known = now.known.peek(*name);
+            known.is_some_and(|known| known.silence().is_some())
+        });
         let lost: usize = silent.map(|(_, count)| count).sum();
         let half = (self.most / 2).max(1);
         let left = left.min(half.saturating_sub(lost));
@@ -96,6 +135,15 @@ impl Busy {
     }
 }
 
+impl Standing {
+    const fn silence(self) -> Option<Silence> {
+        match self {
+            Self::Answers => None,
+            Self::Silent(silence) => Some(silence),
+        }
+    }
+}
+
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         let mut now = self.busy.now.lock();
@@ -109,8 +157,14 @@ impl Drop for OnItsWay {
     }
 }
 
-/// Receivers that are remembered as silent.
-const SILENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+/// The rest of a receiver that did not answer one call; each further call doubles it.
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// Its longest rest: so long after it came back what is due leaves, all of it at once.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// As often as a rest is doubled at most.
+const MOST_DOUBLINGS: u32 = 8;
+/// Receivers that are remembered.
+const KNOWN: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
 mod tests {
@@ -137,6 +191,9 @@ mod tests {
     #[test]
     fn one_receiver_takes_its_share_and_no_more_and_each_delivery_leaves_once() {
         let busy = Busy::new(3, 2);
+        for name in ["a", "b", "c"] {
+            busy.heard(name, true, NOW);
+        }
         let first = busy.begin(&delivery(1, "a")).expect("room");
         assert!(busy.begin(&delivery(1, "a")).is_none(), "it is on its way");
         let second = busy.begin(&delivery(2, "a")).expect("room");
@@ -154,15 +211,42 @@ mod tests {
     fn the_silent_get_one_call_each_and_half_of_all_at_most() {
         let busy = Busy::new(4, 2);
         for name in ["a", "b", "c"] {
-            busy.heard(name, false);
+            busy.heard(name, false, NOW);
         }
+        busy.heard("d", true, NOW);
         let one = busy.begin(&delivery(1, "a")).expect("room");
         assert!(busy.begin(&delivery(2, "a")).is_none(), "one at a time");
         let other = busy.begin(&delivery(3, "b")).expect("room");
         assert!(busy.begin(&delivery(4, "c")).is_none(), "half is taken");
         let good = [5, 6].map(|n| busy.begin(&delivery(n, "d")).expect("room"));
         drop((one, other, good));
-        busy.heard("a", true);
+        busy.heard("a", true, NOW);
         assert_eq!((busy.room("a"), busy.room("c")), ((0, 2), (0, 1)));
+    }
+    #[test]
+    fn who_is_not_known_gets_one_call_at_first() {
+        let busy = Busy::new(4, 2);
+        let first = busy.begin(&delivery(1, "a")).expect("room");
+        assert_eq!((busy.room("a"), busy.room("b")), ((1, 0), (0, 1)));
+        busy.heard("a", true, NOW);
+        assert_eq!(busy.room("a"), (1, 1));
+        drop(first);
+        assert_eq!(busy.room("a"), (0, 2));
+    }
+
+    #[test]
+    fn the_silent_rest_longer_each_time_until_they_answer() {
+        let busy = Busy::new(4, 2);
+        assert_eq!(busy.rests_until("a"), None);
+        let mut rests = Vec::new();
+        for _ in 0..8 {
+            busy.heard("a", false, NOW);
+            let until = busy.rests_until("a").expect("it rests");
+            rests.push(until.since(NOW).as_millis());
+        }
+        assert_eq!(rests, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(busy.rests_until("b"), None);
+        busy.heard("a", true, NOW);
+        assert_eq!(busy.rests_until("a"), None);
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use busy::{Busy, OnItsWay};
@@ -83,8 +84,10 @@ async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>, turn: &mut Turn) -> Option<Tim
                 turn.after = after;
                 return next;
             }
-            if receiver.first_due > desk.now() {
-                next = Some(next.map_or(receiver.first_due, |next| next.min(receiver.first_due)));
+            let rest = busy.rests_until(&receiver.name);
+            let due = rest.map_or(receiver.first_due, |rest| rest.max(receiver.first_due));
+            if due > desk.now() {
+                next = Some(next.map_or(due, |next| next.min(due)));
             } else {
                 send_due(desk, busy, &receiver.name).await;
             }
@@ -123,12 +126,23 @@ fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay
     desk.shutdown.clone().spawn(async move {
         tokio::select! {
             // What is cut here comes again.
-            () = desk.shutdown.stopping() => {}
+            () = patience_ends(&desk) => {}
             () = deliver(&desk, &busy, delivery) => {}
         }
         drop(place);
         desk.store.changes().notice();
     });
+}
+
+/// When calls on their way are waited for no longer: soon in a drain, which receivers must not hold up.
+async fn patience_ends(desk: &Desk) {
+    tokio::select! {
+        () = desk.shutdown.stopping() => {}
+        () = async {
+            desk.shutdown.draining().await;
+            tokio::time::sleep(DRAIN).await;
+        } => {}
+    }
 }
 
 /// One try, to its record.
@@ -137,15 +151,40 @@ async fn deliver(desk: &Desk, busy: &Busy, delivery: Delivery) {
         return;
     }
     let reply = attempt(desk, &delivery).await;
-    busy.heard(&delivery.receiver, matches!(reply, Reply::Answer { .. }));
+    let is_answer = matches!(reply, Reply::Answer { .. });
+    busy.heard(&delivery.receiver, is_answer, desk.now());
     let settings = &desk.settings.webhooks;
     let patience = Patience {
         first_retry: settings.first_retry,
         give_up: settings.give_up.min(desk.settings.keep_records),
     };
     let next = delivery.tried(reply, patience, desk.now(), rand::random());
+    let receiver = next.receiver.clone();
     tell(&next);
     settle(desk, next).await;
+    if !is_answer {
+        give_up_late(desk, &receiver, patience).await;
+    }
+}
+
+/// Gives up what is past its time and is for a receiver that did not answer just now. Nobody is called
+/// for it once more: so what waits for a dead one has an end, however slowly it is called.
+async fn give_up_late(desk: &Desk, receiver: &str, patience: Patience) {
+    let now = desk.now();
+    let give_up = i64::try_from(patience.give_up.as_millis()).unwrap_or(i64::MAX);
+    let until = Timestamp(now.0.saturating_sub(give_up));
+    let late = desk.store.late_deliveries(receiver, until, PAGE).await;
+    let late = late.unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not read what is told no more");
+        Vec::new()
+    });
+    let over = late.into_iter().map(|delivery| {
+        let reply = Reply::Nothing(TOO_LATE.to_owned());
+        let next = delivery.tried(reply, patience, now, 0.0);
+        tell(&next);
+        settle(desk, next)
+    });
+    join_all(over).await;
 }
 
 /// Whether it is as it was read. It may have been read while a try of it was still on its way, which
@@ -229,8 +268,12 @@ fn tell(delivery: &Delivery) {
     }
 }
 
-/// Receivers read at once.
+/// What is said of a delivery that was given up without a call of its own.
+const TOO_LATE: &str = "its time was over, and the receiver did not answer to others";
+/// Receivers read at once, and deliveries given up at once.
 const PAGE: usize = 256;
+/// How long a drain waits for calls that are on their way.
+const DRAIN: Duration = Duration::from_secs(5);
 /// Characters of an error that is kept.
 const MAX_ERROR: usize = 200;
 /// The least time between two passes that nothing nudges.
