@@ -92,6 +92,14 @@ impl<'s> Entry<'s> {
                 section.warn(key, LEFT_OUT);
                 Said::LeftOut
             }
+            Target::Stranger(_) if self.own.has("litellm_params") => {
+                section.warn(key, STRANGER);
+                Said::LeftOut
+            }
+            Target::Stranger(problem) => {
+                section.wrong(key, &problem);
+                Said::Wrong
+            }
             Target::Everything => self.everything(name, book),
             Target::All(kind) => self.all_of(name, kind, book),
             Target::Model(kind, model) => {
@@ -394,4 +402,6 @@ const MODES: [&str; 5] = [
 const SECONDS: [&str; 2] = ["output_cost_per_second", "output_cost_per_video_per_second"];
 const NAME_RULE: &str =
     "is no name that callers could ask for: 1 to 128 letters of ASCII without spaces";
+const STRANGER: &str = "is no model of the catalogue, as models for chat are not; the entry is left \
+    out. One that makes videos or images is written runwayml/<model> or openai/<model>";
 const LEFT_OUT: &str = "is of a provider that mediagen does not speak to; the entry is left out";

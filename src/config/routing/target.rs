@@ -2,7 +2,7 @@
 
 use super::litellm_keys::PROVIDERS;
 use crate::config::section::{nearest, shortened};
-use crate::domain::model::{Catalog, ProviderKind};
+use crate::domain::model::{Catalog, ProviderKind, likely};
 
 /// What an entry's `model` means.
 pub enum Target {
@@ -14,6 +14,9 @@ pub enum Target {
     Everything,
     /// A model of a provider that mediagen does not speak to.
     Elsewhere,
+    /// A bare name like none of the catalogue, with what is wrong about it: LiteLLM's callers write
+    /// models for chat so.
+    Stranger(String),
 }
 
 /// Reads a model; `said` is the provider that is said beside it. A problem is a sentence.
@@ -62,10 +65,11 @@ fn of_runway(text: &str, provider: &str, catalog: &Catalog) -> Result<Target, St
             let provider = shortened(provider);
             format!("`{provider}` is no provider that is spoken to; did you mean `{near}`?")
         }
-        _ if unknown.nearest.is_empty() => {
-            format!(
+        _ if provider.is_empty() && likely(&text, catalog.ids()).is_none() => {
+            let problem = format!(
                 "`{text}` is no model of the catalogue; write runwayml/<model> or openai/<model>"
-            )
+            );
+            return Ok(Target::Stranger(problem));
         }
         _ => {
             let near = unknown.nearest.join(", ");

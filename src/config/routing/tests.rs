@@ -374,12 +374,13 @@ model_list:
   - {model_name: a, model: gen4.5, api_key: os.environ/KEY_A}
   - {model_name: chat, litellm_params: {model: azure/gpt, api_key: os.environ/NOT_THERE}}
   - {model_name: talk, litellm_params: {model: openai/gpt}, model_info: {mode: chat}}
+  - {model_name: words, litellm_params: {model: gpt-4o, api_key: os.environ/NOT_THERE}}
 router_settings: {fallbacks: [{a: [chat]}, {talk: [a]}], model_group_alias: {x: talk}}
 ";
     let config = good(text);
     assert_eq!(config.routing.routes.groups.len(), 1);
     assert!(config.routing.routes.aliases.is_empty());
-    assert_eq!(config.warnings.len(), 5, "{:#?}", config.warnings);
+    assert_eq!(config.warnings.len(), 6, "{:#?}", config.warnings);
     let nothing_left = "model_list: [{model_name: c, litellm_params: {model: azure/gpt}}]";
     assert!(problems(nothing_left).contains("there is no API key"));
 }
