@@ -38,7 +38,7 @@ pub(super) fn check_webhook(url: &str, callers: &Callers) -> Option<InvalidField
     Some(InvalidField {
         field: "webhook_url".to_owned(),
         reason: InvalidReason::FieldInvalid,
-        problem,
+        problem: format!("{problem}; or the operator names its origin in webhooks.allow"),
     })
 }
 

@@ -245,7 +245,7 @@ async fn what_has_no_content_is_told_why() {
         ("index=x", is(400, "invalid_value", "index")),
         ("index=-1", is(400, "invalid_value", "index")),
         ("index=99999999999", is(400, "invalid_value", "index")),
-        ("index=1", is(404, "index_out_of_range", "index")),
+        ("index=1", is(404, "output_index_out_of_range", "index")),
     ] {
         let refused = get(&app, &format!("{path}?{query}"), &[]).await;
         assert_eq!(problem(&refused), expected, "{query}");
@@ -415,7 +415,7 @@ async fn no_more_downloads_are_open_than_may_be_and_a_look_is_none() {
     let url = format!("http://{}{path}", app.address);
     let open = client().get(&url).send().await.unwrap();
     let second = get(&app, &path, &[("range", "bytes=0-0")]).await;
-    assert_eq!(problem(&second), is(429, "too_many_downloads", ""));
+    assert_eq!(problem(&second), is(429, "stream_limit_reached", ""));
     assert!(!second.header("retry-after").is_empty());
     let head = ask(app.address, Method::HEAD, &path, &[]).await;
     assert_eq!(head.status, 200);

@@ -90,7 +90,11 @@ async fn an_address_that_is_over_forged_or_torn_gives_nothing() {
         assert_eq!(problem(&refused), not_found, "{bad}");
     }
     let beyond = get(&app, &signed(&app, &task, 1, 600), &[]).await;
-    let index = (404, "index_out_of_range".to_owned(), "index".to_owned());
+    let index = (
+        404,
+        "output_index_out_of_range".to_owned(),
+        "index".to_owned(),
+    );
     assert_eq!(problem(&beyond), index);
     assert_eq!(beyond.header("x-litellm-call-id"), "");
     // The secret outlives the process.
