@@ -45,7 +45,7 @@ pub(super) type Refusals = Owed<(Asked, u32)>;
 #[derive(Debug)]
 pub(super) struct Given(Mutex<LruCache<TaskId, u32>>);
 
-/// The creates without a key that are under way: any number of first ones at once, but each repeat
+/// The counted creates without a key that are under way: any number of first ones at once, but each repeat
 /// alone. As many entries as there are such creates.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
@@ -123,16 +123,17 @@ impl Drop for Turn {
 }
 
 impl Service {
-    /// The turn of a create without a key. Hold it until the task is committed.
+    /// The turn of a create without a key, to be held until the task is committed. Who does not count
+    /// what he sends needs none: nothing repeats it.
     pub(super) async fn turn(
         &self,
         caller: &Caller,
         request: &NewRequest,
         print: [u8; 32],
-    ) -> Turn {
-        let is_repeat = request.sending.is_some_and(|sending| !sending.is_first);
+    ) -> Option<Turn> {
+        let is_repeat = !request.sending?.is_first;
         let turns = &self.inner.turns;
-        turns.take(asked(caller, print), is_repeat).await
+        Some(turns.take(asked(caller, print), is_repeat).await)
     }
 
     /// What the request made when it was first sent, if it is said to be a repeat and did.
