@@ -13,13 +13,13 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value as Json, json};
 
 use super::failure::{Exit, Failure};
-use super::serve::config_file;
+use super::server_files::ServerFiles;
 use super::show;
 use crate::auth::NewKey;
 use crate::clock::Clock;
 use crate::config::callers::file::{self, KeysFileError};
 use crate::config::quantity::parse_duration;
-use crate::config::{self, Environment, Key, Setting};
+use crate::config::{self, Environment, Key};
 use crate::domain::caller::AllowedModels;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Allowed;
@@ -53,15 +53,8 @@ struct FileArgs {
         hide_env_values = true
     )]
     file: Option<PathBuf>,
-    /// The YAML file of the server's settings [env: MEDIAGEN_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The server's data folder [default: the platform's] [env: MEDIAGEN_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The server is one with --sandbox: its usual data folder is another
-    #[arg(long)]
-    sandbox: bool,
+    #[command(flatten)]
+    server: ServerFiles,
     /// Writes JSON to standard output, and errors as JSON to standard error
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -160,34 +153,27 @@ impl FileArgs {
         {
             return Ok(file.clone());
         }
-        let config = config_file(self.config.as_ref(), env);
-        Ok(config::keys_file(config.as_deref(), env, &self.settings())?)
+        let config = self.server.config(env);
+        Ok(config::keys_file(
+            config.as_deref(),
+            env,
+            &self.server.settings(),
+        )?)
     }
 
     /// Where the configuration that is known has a key of this name.
     fn configured(&self, id: &str, env: &Environment) -> Option<String> {
-        let config = config_file(self.config.as_ref(), env);
-        let names = config::key_names(config.as_deref(), env, &self.settings());
+        let config = self.server.config(env);
+        let names = config::key_names(config.as_deref(), env, &self.server.settings());
         let place = names.into_iter().find(|(name, _)| name == id);
         place.map(|(_, place)| place)
     }
 
     /// What webhooks may call beside public addresses; `None`: the configuration cannot be read.
     fn webhook_origins(&self, env: &Environment) -> Option<Allowed> {
-        let config = config_file(self.config.as_ref(), env);
-        let basics = config::webhook_basics(config.as_deref(), env, &self.settings());
+        let config = self.server.config(env);
+        let basics = config::webhook_basics(config.as_deref(), env, &self.server.settings());
         basics.ok().map(|(_, allowed)| allowed)
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        let mut settings = Vec::new();
-        if let Some(folder) = &self.data_dir {
-            settings.push(Setting::new("--data-dir", "data_dir", folder));
-        }
-        if self.sandbox {
-            settings.push(Setting::new("--sandbox", "sandbox", "true"));
-        }
-        settings
     }
 }
 

@@ -30,6 +30,7 @@ mod progress;
 mod request;
 mod sandbox;
 mod serve;
+mod server_files;
 mod show;
 mod signals;
 mod tasks;

@@ -1,15 +1,13 @@
 //! `mediagen webhooks`: what the ends of tasks are signed with, from the data folder of a server.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
-use super::serve::config_file;
+use super::server_files::ServerFiles;
 use super::show;
 use crate::app;
-use crate::config::{self, Config, Environment, Setting};
+use crate::config::{self, Config, Environment};
 use crate::domain::caller::KeyId;
 use crate::domain::webhook::{Secret, SigningKey};
 
@@ -31,15 +29,8 @@ struct SecretArgs {
     /// The key's name, as `keys list` shows it [default: of callers without a key]
     #[arg(long, value_name = "ID")]
     key: Option<String>,
-    /// The YAML file of the server's settings [env: MEDIAGEN_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The server's data folder [default: the platform's] [env: MEDIAGEN_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The server is one with --sandbox: its usual data folder is another
-    #[arg(long)]
-    sandbox: bool,
+    #[command(flatten)]
+    server: ServerFiles,
     /// Writes JSON to standard output, and errors as JSON to standard error
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -65,8 +56,8 @@ pub fn run(args: &WebhooksArgs, env: &Environment) -> Result<(), Failure> {
 
 impl SecretArgs {
     fn secrets(&self, env: &Environment) -> Result<Vec<Secret>, Failure> {
-        let file = config_file(self.config.as_ref(), env);
-        let settings = self.settings();
+        let file = self.server.config(env);
+        let settings = self.server.settings();
         let (folder, _) = config::webhook_basics(file.as_deref(), env, &settings)?;
         let Some(signing) = app::signing_key(&folder)? else {
             let text = format!(
@@ -84,16 +75,6 @@ impl SecretArgs {
              its own there"
         );
         Ok(vec![signing.secret(key.as_ref())])
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        let folder = self.data_dir.as_ref();
-        let folder = folder.map(|folder| Setting::new("--data-dir", "data_dir", folder));
-        let sandbox = Setting::new("--sandbox", "sandbox", "true");
-        folder
-            .into_iter()
-            .chain(self.sandbox.then_some(sandbox))
-            .collect()
     }
 }
 
