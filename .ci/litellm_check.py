@@ -20,6 +20,8 @@ os.environ["RUNWAYML_API_KEY"] = "key_" + "0" * 128
 import litellm
 from importlib.metadata import version
 
+from facts import expect, told
+
 litellm.suppress_debug_info = True
 
 ALIAS = "openai/gen4-turbo"
@@ -189,18 +191,6 @@ def runway(base: str, place: pathlib.Path) -> None:
     content = litellm.video_content(video_id=created.id, **server)
     (place / "runway.mp4").write_bytes(content)
     told(f"{model} against the sandbox: {len(content)} bytes for {cost} dollars")
-
-
-def expect(error, call):
-    try:
-        got = call()
-    except error as raised:
-        return raised
-    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
-
-
-def told(what: str) -> None:
-    print(f"ok: {what}", flush=True)
 
 
 if __name__ == "__main__":

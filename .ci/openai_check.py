@@ -20,6 +20,8 @@ import warnings
 
 import openai
 
+from facts import expect, told
+
 PROMPT = "A serene lake at dawn [sandbox:seconds=1]"
 UNKNOWN = "video_01900000000070008000000000000000"
 
@@ -463,18 +465,6 @@ def expect_status(wanted: tuple, url: str) -> None:
         assert b'"error"' in error.read()
     else:
         raise AssertionError(f"wanted {wanted} of {url}")
-
-
-def expect(error, call):
-    try:
-        got = call()
-    except error as raised:
-        return raised
-    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
-
-
-def told(what: str) -> None:
-    print(f"ok: {what}", flush=True)
 
 
 if __name__ == "__main__":

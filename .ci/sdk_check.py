@@ -10,6 +10,8 @@ import urllib.request
 
 import runwayml
 
+from facts import expect, told
+
 
 def main(base_url: str, folder: str) -> None:
     client = runwayml.RunwayML(api_key="key_" + "0" * 128, base_url=base_url, max_retries=0)
@@ -133,18 +135,6 @@ def refusals(client: runwayml.RunwayML, base_url: str) -> None:
     expect(runwayml.AuthenticationError, lambda: stranger.organization.retrieve())
     assert client.organization.retrieve().credit_balance > 0
     told("a malformed key is refused, a well-shaped one sees its credits")
-
-
-def expect(error, call):
-    try:
-        got = call()
-    except error as raised:
-        return raised
-    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
-
-
-def told(what: str) -> None:
-    print(f"ok: {what}", flush=True)
 
 
 if __name__ == "__main__":

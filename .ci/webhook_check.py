@@ -14,6 +14,8 @@ import warnings
 
 import openai
 
+from facts import expect, told
+
 EVENTS: queue.Queue = queue.Queue()
 
 
@@ -69,18 +71,6 @@ def main(url: str, port: str, secret: str) -> None:
 def next_event() -> tuple:
     is_first, body, headers = EVENTS.get(timeout=60)
     return is_first, body, {name.lower(): value for name, value in headers.items()}
-
-
-def expect(error, call):
-    try:
-        got = call()
-    except error as raised:
-        return raised
-    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
-
-
-def told(what: str) -> None:
-    print(f"ok: {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,13 @@
+"""What every check here does with a fact: wants it, and tells it."""
+
+
+def expect(error, call):
+    try:
+        got = call()
+    except error as raised:
+        return raised
+    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
+
+
+def told(what: str) -> None:
+    print(f"ok: {what}", flush=True)
