@@ -52,6 +52,7 @@ fn named(parts: &Parts) -> Option<String> {
 }
 
 /// Whether a text is a host with or without a port, and nothing else that an address could hold.
+/// A name that ends like an IPv4 address and is none (`a.9`) is not one that a client could reach.
 fn is_plain(text: &str) -> bool {
     let Ok(authority) = text.parse::<Authority>() else {
         return false;
@@ -61,7 +62,9 @@ fn is_plain(text: &str) -> bool {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let is_name = (1..=MOST_HOST).contains(&host.len()) && host.bytes().all(is_fit);
+    let is_name = (1..=MOST_HOST).contains(&host.len())
+        && host.bytes().all(is_fit)
+        && url::Host::parse(host).is_ok();
     let is_host = inner.map_or(is_name, |inner| inner.parse::<Ipv6Addr>().is_ok());
     let port = text.strip_prefix(host);
     let is_port = |port: &str| match port.strip_prefix(':') {
@@ -159,6 +162,10 @@ mod tests {
             "a,b",
             "a'b",
             "[::1]x",
+            "a.9",
+            "1.2.3.256",
+            "4294967296",
+            "xn--a.b",
         ] {
             assert_eq!(base("/", host.as_bytes()), "https://127.0.0.1:80", "{host}");
         }
@@ -175,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_host_breaks_out_of_an_address(host in "[ -~]{1,40}") {
+        fn no_host_breaks_out_of_an_address(host in "[ -~]{1,40}|[0-9a-fx.:-]{1,12}") {
             let address = format!("{}/v1/files/x", base("/", host.as_bytes()));
             let parsed = url::Url::parse(&address).unwrap();
             prop_assert_eq!(parsed.path(), "/v1/files/x");
