@@ -1,0 +1,170 @@
+//! The bare limit: tonic and SQLite, and nothing between them.
+//!
+//! The same messages, the same crates, the same settings of HTTP/2; no limits, no checks, no state.
+
+mod store;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use futures_util::Stream;
+use mediagen::pb::v1::media_generation_server::{MediaGeneration, MediaGenerationServer};
+use mediagen::pb::v1::{
+    CancelRequest, CancelResponse, CostReportRequest, CostReportResponse, CreateRequest,
+    CreateResponse, DeleteRequest, DeleteResponse, DownloadContentRequest, DownloadContentResponse,
+    EstimateCostRequest, EstimateCostResponse, ListModelsRequest, ListModelsResponse, ListRequest,
+    ListResponse, ResolveUnknownRequest, ResolveUnknownResponse, StatusRequest, StatusResponse,
+    Task, UploadInputRequest, UploadInputResponse, WatchTaskRequest, WatchTaskResponse,
+};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use store::Store;
+
+/// How it is started.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Where its database is made.
+    #[arg(long)]
+    data: PathBuf,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Pushed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Serves until it is killed.
+pub async fn serve(options: &Options) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let bare = Bare {
+        store: Arc::new(Store::open(&options.data.join("bare.db"))?),
+    };
+    let incoming = TcpListenerStream::new(listener);
+    let incoming = futures_util::StreamExt::map(incoming, |stream| {
+        stream.inspect(|stream| drop(stream.set_nodelay(true)))
+    });
+    tonic::transport::Server::builder()
+        .initial_connection_window_size(16 << 20)
+        .add_service(MediaGenerationServer::new(bare))
+        .serve_with_incoming(incoming)
+        .await?;
+    Ok(())
+}
+
+struct Bare {
+    store: Arc<Store>,
+}
+
+/// A task as long as those of the service.
+fn task(request: &CreateRequest, id: String) -> Task {
+    Task {
+        id,
+        request_id: request.request_id.clone(),
+        model: request.model.clone(),
+        prompt: request.prompt.clone(),
+        seconds: request.seconds,
+        size: request.size.clone(),
+        status: 1,
+        revision: 1,
+        ..Task::default()
+    }
+}
+
+#[tonic::async_trait]
+impl MediaGeneration for Bare {
+    type WatchTaskStream = Pushed<WatchTaskResponse>;
+    type DownloadContentStream = Pushed<DownloadContentResponse>;
+
+    /// One row, on disk when it is answered.
+    async fn create(&self, request: Request<CreateRequest>) -> Answer<CreateResponse> {
+        let request = request.into_inner();
+        let id = fresh_id();
+        let made = task(&request, format!("task_{}", id.simple()));
+        self.store
+            .insert(id, prost::Message::encode_to_vec(&made))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(CreateResponse { task: Some(made) }))
+    }
+
+    /// The same task, whichever is asked for.
+    async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {
+        let request = request.into_inner();
+        let asked = CreateRequest {
+            request_id: format!("auto_{}", request.task_id),
+            model: "gen4.5".to_owned(),
+            prompt: "A serene lake at dawn".to_owned(),
+            seconds: Some(5),
+            size: "1280x720".to_owned(),
+            ..CreateRequest::default()
+        };
+        let made = task(&asked, request.task_id);
+        Ok(Response::new(StatusResponse { task: Some(made) }))
+    }
+
+    async fn watch_task(&self, _: Request<WatchTaskRequest>) -> Answer<Self::WatchTaskStream> {
+        Err(nothing())
+    }
+
+    async fn download_content(
+        &self,
+        _: Request<DownloadContentRequest>,
+    ) -> Answer<Self::DownloadContentStream> {
+        Err(nothing())
+    }
+
+    async fn cancel(&self, _: Request<CancelRequest>) -> Answer<CancelResponse> {
+        Err(nothing())
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Answer<ListResponse> {
+        Err(nothing())
+    }
+
+    async fn delete(&self, _: Request<DeleteRequest>) -> Answer<DeleteResponse> {
+        Err(nothing())
+    }
+
+    async fn resolve_unknown(
+        &self,
+        _: Request<ResolveUnknownRequest>,
+    ) -> Answer<ResolveUnknownResponse> {
+        Err(nothing())
+    }
+
+    async fn upload_input(
+        &self,
+        _: Request<Streaming<UploadInputRequest>>,
+    ) -> Answer<UploadInputResponse> {
+        Err(nothing())
+    }
+
+    async fn cost_report(&self, _: Request<CostReportRequest>) -> Answer<CostReportResponse> {
+        Err(nothing())
+    }
+
+    async fn estimate_cost(&self, _: Request<EstimateCostRequest>) -> Answer<EstimateCostResponse> {
+        Err(nothing())
+    }
+
+    async fn list_models(&self, _: Request<ListModelsRequest>) -> Answer<ListModelsResponse> {
+        Err(nothing())
+    }
+}
+
+/// Random but for its beginning, which rises: as the ids of the service do in its index.
+fn fresh_id() -> Uuid {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    Uuid::from_u128((millis << 80) | (rand::random::<u128>() >> 48))
+}
+
+fn nothing() -> Status {
+    Status::unimplemented("nothing is compared with it")
+}

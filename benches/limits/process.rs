@@ -1,0 +1,176 @@
+//! The other processes of a measurement. Each is killed and reaped when dropped.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use crate::bench::Bench;
+use crate::machine::{self, Usage};
+
+/// A process that serves.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Process {
+    async fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
+        let stderr = OpenOptions::new().create(true).append(true).open(&log)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr);
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let first_line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next());
+        let said = tokio::time::timeout(START, first_line).await;
+        let told = || -> anyhow::Result<SocketAddr> {
+            let line = said??.context("it ended")??;
+            let address = line.strip_prefix("listening on ").context("it said else")?;
+            Ok(address.parse()?)
+        };
+        match told() {
+            Ok(address) => Ok(Self {
+                child,
+                address,
+                log,
+            }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let last = std::fs::read_to_string(&log).unwrap_or_default();
+                Err(error.context(format!("{command:?} does not serve: {last}")))
+            }
+        }
+    }
+
+    /// This program in another role, as the command line has it.
+    pub async fn role(bench: &Bench, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.env_clear().args(arguments);
+        let log = format!("{}.log", arguments.first().unwrap_or(&"role"));
+        Self::start(command, bench.folder().join(log)).await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn usage(&self) -> anyhow::Result<Usage> {
+        machine::usage(self.child.id())
+            .with_context(|| format!("{} is gone: {}", self.address, self.log()))
+    }
+
+    /// Its last words.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a server of ours is started with. Everything that is not said is the default.
+pub struct Server {
+    /// Its data: on the disk that the build is on.
+    pub data: TempDir,
+    upstream: Option<SocketAddr>,
+    most: Option<usize>,
+    settings: Vec<(String, String)>,
+}
+
+impl Server {
+    pub fn new(bench: &Bench) -> anyhow::Result<Self> {
+        let data = TempDir::new_in(bench.folder())?;
+        Ok(Self {
+            data,
+            upstream: None,
+            most: None,
+            settings: Vec::new(),
+        })
+    }
+
+    /// The provider that its one account is at.
+    pub fn upstream(mut self, upstream: &Process) -> Self {
+        self.upstream = Some(upstream.address);
+        self
+    }
+
+    /// How many tasks may be at the provider at once; by default as many as it says.
+    pub fn at_most(mut self, most: usize) -> Self {
+        self.most = Some(most);
+        self
+    }
+
+    /// A setting by its name in the configuration: `poll.interval`.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let name = format!("MEDIAGEN_{}", name.to_uppercase().replace('.', "_"));
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// Starts it; with the same data as often as one likes.
+    pub async fn start(&self, bench: &Bench) -> anyhow::Result<Process> {
+        let config = self.data.path().join("config.yaml");
+        std::fs::write(&config, self.config())?;
+        let mut command = Command::new(bench.program());
+        command
+            .env_clear()
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data.path())
+            .arg("--config")
+            .arg(config);
+        let log = self.data.path().join("server.log");
+        Process::start(command, log).await
+    }
+
+    fn config(&self) -> String {
+        let base = self.upstream.map_or_else(
+            || "http://127.0.0.1:9".to_owned(),
+            |address| format!("http://{address}"),
+        );
+        let mut config = format!(
+            "accounts:\n  main: {{provider: runwayml, api_key: key_of_the_bench, base_url: \"{base}\"}}\n"
+        );
+        if let Some(most) = self.most {
+            config += &format!(
+                "model_list:\n  - {{model_name: gen4.5, model: runwayml/gen4.5, account: main, \
+                 max_in_flight: {most}}}\n"
+            );
+        }
+        config
+    }
+
+    /// Where its database is.
+    pub fn store(&self) -> PathBuf {
+        self.data.path().join("mediagen.db")
+    }
+
+    pub fn path(&self) -> &Path {
+        self.data.path()
+    }
+}
+
+/// Starting takes a moment on a machine that is busy.
+const START: Duration = Duration::from_secs(60);
