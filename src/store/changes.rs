@@ -41,6 +41,7 @@ pub struct Changes {
 struct LaneNudge {
     entered: Mutex<Entered>,
     wake: Notify,
+    called: Notify,
 }
 
 /// The ids that entered a lane.
@@ -158,7 +159,15 @@ impl Changes {
 
     /// Makes the lane's next pass come now.
     pub fn nudge(&self, lane: Lane) {
-        self.lanes[usize::from(lane.code())].wake.notify_one();
+        let nudge = &self.lanes[usize::from(lane.code())];
+        nudge.called.notify_one();
+        nudge.wake.notify_one();
+    }
+
+    /// Resolves when a pass of the lane was asked for by [`Changes::nudge`] since the last wait: that
+    /// something entered the lane does not count.
+    pub async fn called(&self, lane: Lane) {
+        self.lanes[usize::from(lane.code())].called.notified().await;
     }
 
     /// Makes the next look at what is to be told come now.

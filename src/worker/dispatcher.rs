@@ -33,13 +33,15 @@ use crate::telemetry::metrics;
 /// Offers what is due to a deployment until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
     let mut idle = SHORTEST_IDLE;
+    let lane = Lane::Dispatch;
     loop {
         idle = if pass(&desk).await {
             SHORTEST_IDLE
         } else {
+            // Where everything is full, each task that is created would be one more look in vain.
+            desk.breathe(lane, STUCK_REST).await;
             (idle * 2).min(LONGEST_IDLE)
         };
-        let lane = Lane::Dispatch;
         if !desk.next_pass_after(lane, idle, LONGEST_REST).await {
             return;
         }
@@ -431,6 +433,8 @@ fn not_sent(message: &str) -> Rejection {
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Turns in one pass before the next one begins.
 const MOST_OFFERS: usize = 1024;
+/// After a pass that moved nothing new tasks wait so long for theirs; room that is made ends it.
+const STUCK_REST: Duration = Duration::from_millis(25);
 /// The least time until a pass that nothing nudges, after one that moved something.
 const SHORTEST_IDLE: Duration = Duration::from_millis(100);
 /// The same after several that moved nothing.

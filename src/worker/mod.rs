@@ -229,6 +229,14 @@ impl Desk {
         self.rest(lane, wait.min(at_most)).await
     }
 
+    /// Waits so long, whatever enters the lane, unless its next pass is called for or the drain begins.
+    async fn breathe(&self, lane: Lane, wait: Duration) {
+        tokio::select! {
+            () = self.shutdown.draining() => {}
+            _ = timeout(wait, self.store.changes().called(lane)) => {}
+        }
+    }
+
     /// Waits for a nudge in the lane, or so long. False when the drain has begun.
     async fn rest(&self, lane: Lane, wait: Duration) -> bool {
         tokio::select! {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
 use super::lock::FileLock;
@@ -465,6 +465,21 @@ fn a_queue_is_read_by_its_index_alone() {
     let first = plan(super::waiting::FIRST);
     let index = "SEARCH tasks USING COVERING INDEX tasks_waiting_due (tenant=? AND model=?)";
     assert_eq!(first, [index]);
+}
+
+/// A loop's question costs no plan of its own each time that it is asked.
+#[test]
+fn values_do_not_have_a_statement_prepared_again() {
+    let home = Home::new();
+    drop(super::schema::open(&home.path()).expect("a store"));
+    let reader = super::schema::open_reader(&home.path()).expect("a reader");
+    let sql = "SELECT id FROM tasks WHERE lane = ?1 AND due <= ?2 ORDER BY due, id";
+    let mut statement = reader.prepare(sql).expect("a statement");
+    for lane in [0, 2, 0, 3] {
+        let rows = statement.query_map([lane, 9], |row| row.get::<_, Vec<u8>>(0));
+        assert_eq!(rows.expect("an answer").count(), 0);
+    }
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }
 
 /// Copies all that an earlier version of the schema had room for into a file of that version.
