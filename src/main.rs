@@ -27,11 +27,16 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let env = Environment::read();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let command = cli.ready(&env)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = command.worker_threads() {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Other, format!("the runtime cannot start: {error}")))?;
-    let result = runtime.block_on(cli.run(&env));
+    let result = runtime.block_on(command.run(&env));
     // Blocking work that still runs (a render, a file copy) must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result

@@ -106,14 +106,43 @@ enum Command {
     Config(config::ConfigArgs),
 }
 
-impl Cli {
+/// A command whose configuration is known, if it serves.
+pub struct Ready<'a> {
+    cli: &'a Cli,
+    server: Option<serve::Loaded>,
+}
+
+impl Ready<'_> {
+    /// How many threads it is to run on; `None`: one a core.
+    pub fn worker_threads(&self) -> Option<usize> {
+        self.server.as_ref()?.worker_threads()
+    }
+
     /// Runs the command.
-    pub async fn run(&self, env: &Environment) -> Result<(), Failure> {
+    pub async fn run(self, env: &Environment) -> Result<(), Failure> {
+        match self.server {
+            Some(server) => serve::run(server).await,
+            None => self.cli.run(env).await,
+        }
+    }
+}
+
+impl Cli {
+    /// Reads what must be known before anything runs.
+    pub fn ready(&self, env: &Environment) -> Result<Ready<'_>, Failure> {
+        let server = match &self.command {
+            Command::Serve(args) => Some(serve::Loaded::read(args, env)?),
+            _ => None,
+        };
+        Ok(Ready { cli: self, server })
+    }
+
+    async fn run(&self, env: &Environment) -> Result<(), Failure> {
         let filter = env
             .setting("log.filter")
             .map_or("warn", |(_, filter)| filter);
         match &self.command {
-            Command::Serve(args) => return serve::run(args, env).await,
+            Command::Serve(args) => return serve::run(serve::Loaded::read(args, env)?).await,
             Command::Sandbox(args) => return sandbox::run(args, filter).await,
             Command::Generate(args) => return generate::run(args, env).await,
             _ => serve::start_logs(&Log {

@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::show;
 use super::signals::{Hangups, Signals};
 use crate::app::{self, Running};
-use crate::config::{Environment, Log, LogFormat, Setting};
+use crate::config::{Config, Environment, Log, LogFormat, Setting};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Format};
 
@@ -101,12 +101,34 @@ impl ServeArgs {
     }
 }
 
+/// A configuration to serve with, and where it is read again.
+pub struct Loaded {
+    source: app::Source,
+    config: Config,
+}
+
+impl Loaded {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(args: &ServeArgs, env: &Environment) -> Result<Self, Failure> {
+        let file = config_file(args.config.as_ref(), env);
+        let source = app::Source::new(file, env.clone(), args.settings());
+        let config = source.load()?;
+        Ok(Self { source, config })
+    }
+
+    /// How many threads the server asks for.
+    pub fn worker_threads(&self) -> Option<usize> {
+        self.config.server.worker_threads
+    }
+}
+
 /// Serves until a signal, then drains.
-pub async fn run(args: &ServeArgs, env: &Environment) -> Result<(), Failure> {
-    let file = config_file(args.config.as_ref(), env);
+pub async fn run(loaded: Loaded) -> Result<(), Failure> {
+    let Loaded { source, config } = loaded;
     let mut hangups = Hangups::take().context("signals cannot be taken over")?;
-    let source = app::Source::new(file, env.clone(), args.settings());
-    let config = source.load()?;
     start_logs(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

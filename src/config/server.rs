@@ -14,6 +14,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Certificates; `None` is plain text.
     pub tls: Option<Tls>,
+    /// Threads that run the server's work; `None`: as many as there are cores.
+    pub worker_threads: Option<usize>,
     /// Largest Create message in bytes.
     pub max_create_bytes: usize,
     /// Largest message of every other call in bytes.
@@ -71,6 +73,7 @@ impl Server {
                 .required("listen", parse_listen)
                 .unwrap_or(([127, 0, 0, 1], 0).into()),
             tls: section.within("tls", Tls::read),
+            worker_threads: section.parsed("worker_threads", parse_threads),
             max_create_bytes: section.bytes("max_create_bytes", 64 * KIB..=64 * MIB),
             max_message_bytes: section.bytes("max_message_bytes", 16 * KIB..=16 * MIB),
             drain_timeout: section.duration("drain_timeout", SECOND..=HOUR),
@@ -148,6 +151,16 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let most = MOST_THREADS;
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no number of threads; it takes 1 to {most}, or null"))
+}
+
+const MOST_THREADS: usize = 1024;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const MILLION: usize = 1_000_000;

@@ -57,6 +57,24 @@ fn the_defaults_and_a_key_are_a_whole_configuration() {
 }
 
 #[test]
+fn threads_are_counted_within_bounds() {
+    let threads = |text: &str| {
+        let file = format!("server: {{worker_threads: {text}}}");
+        load_file(&file, &with_key()).map(|config| config.server.worker_threads)
+    };
+    assert_eq!(threads("null").ok(), Some(None));
+    assert_eq!(threads("1").ok(), Some(Some(1)));
+    for wrong in ["0", "1025", "two", "-1", "\"\""] {
+        let said = threads(wrong).expect_err(wrong).to_string();
+        let expected = "server.worker_threads";
+        assert!(
+            said.contains(expected) && said.contains("1 to 1024"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn the_price_of_a_credit_is_read_exactly() {
     let rate = |text: &str| {
         let config = load_file(&format!("runway: {{usd_per_credit: {text}}}"), &with_key());
