@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh ADDRESS OUT_DIR: builds the client in CLIENTS_BUILD (a temporary folder, unless set) and runs it
-# against the server at ADDRESS, which then leaves OUT_DIR/output.mp4.
+# against the server at ADDRESS, which leaves OUT_DIR/output.mp4.
 set -euo pipefail
 readonly address=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
