@@ -22,6 +22,8 @@ export function connect(address: string, serviceConfig: string, apiKey?: string)
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 1,
+    // Left alone, it would try a server that was away for some time again after two minutes only.
+    'grpc.max_reconnect_backoff_ms': 5_000,
     // With HTTP/2's 64 KiB a download would wait for the network's round trips.
     'grpc-node.flow_control_window': 8 << 20,
     interceptors: apiKey ? [bearer(apiKey)] : [],

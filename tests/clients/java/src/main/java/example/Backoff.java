@@ -9,7 +9,12 @@ final class Backoff {
   /** Broken streams in a row before it gives up: a bit over a minute in all. */
   private static final int MAX_FAILURES = 12;
 
+  private final Media media;
   private int failures;
+
+  Backoff(Media media) {
+    this.media = media;
+  }
 
   /** Something came. */
   void reset() {
@@ -28,5 +33,6 @@ final class Backoff {
       Thread.currentThread().interrupt();
       throw Status.CANCELLED.withCause(interrupted).asRuntimeException();
     }
+    media.reconnect();
   }
 }

@@ -92,11 +92,11 @@ public final class Client {
   private Task watched(Task task) {
     List<Task> seen = new ArrayList<>();
     // Leaves the stream after one event, as a program does that is restarted, …
-    try (ResumableWatch watch = new ResumableWatch(media.streaming(), task.getId(), 0)) {
+    try (ResumableWatch watch = new ResumableWatch(media, task.getId(), 0)) {
       seen.add(watch.next());
     }
     // … and goes on where it left.
-    try (ResumableWatch watch = new ResumableWatch(media.streaming(), task.getId(), seen.get(0).getRevision())) {
+    try (ResumableWatch watch = new ResumableWatch(media, task.getId(), seen.get(0).getRevision())) {
       watch.forEachRemaining(seen::add);
     }
     return checked(seen, TaskStatus.TASK_STATUS_COMPLETED);
@@ -129,7 +129,7 @@ public final class Client {
     Output output = task.getOutputs(0);
     IllegalStateException midway = new IllegalStateException("stopped midway");
     try {
-      new VerifiedDownload(media.streaming(), task.getId(), output).to(file, bytes -> {
+      new VerifiedDownload(media, task.getId(), output).to(file, bytes -> {
         if (bytes >= output.getSizeBytes() / 2) {
           throw midway;
         }
@@ -141,7 +141,7 @@ public final class Client {
     long kept = Files.size(file.resolveSibling("output.mp4.part"));
     check(kept >= output.getSizeBytes() / 2 && kept < output.getSizeBytes(), kept + " bytes");
     AtomicLong least = new AtomicLong(Long.MAX_VALUE);
-    new VerifiedDownload(media.streaming(), task.getId(), output)
+    new VerifiedDownload(media, task.getId(), output)
         .to(file, bytes -> least.accumulateAndGet(bytes, Math::min));
     check(least.get() > kept && least.get() <= output.getSizeBytes(), "what was there was fetched again");
     equal(Files.size(file), output.getSizeBytes());
@@ -159,7 +159,7 @@ public final class Client {
     CancelRequest request = CancelRequest.newBuilder().setTaskId(id).build();
     told("Cancel: %s", media.unary().cancel(request).getOutcome());
     List<Task> seen = new ArrayList<>();
-    try (ResumableWatch watch = new ResumableWatch(media.streaming(), id, 0)) {
+    try (ResumableWatch watch = new ResumableWatch(media, id, 0)) {
       watch.forEachRemaining(seen::add);
     }
     Task last = checked(seen, TaskStatus.TASK_STATUS_CANCELLED);

@@ -92,7 +92,7 @@ public final class Faults extends MediaGenerationGrpc.MediaGenerationImplBase im
 
   private void watch(Media media) {
     List<Long> seen = new ArrayList<>();
-    try (ResumableWatch watch = new ResumableWatch(media.streaming(), ID, 0)) {
+    try (ResumableWatch watch = new ResumableWatch(media, ID, 0)) {
       watch.forEachRemaining(task -> seen.add(task.getRevision()));
     }
     wanted(List.of(1L, 2L), seen);
@@ -104,7 +104,7 @@ public final class Faults extends MediaGenerationGrpc.MediaGenerationImplBase im
     Path folder = Files.createTempDirectory("mediagen-");
     Path file = folder.resolve("output.mp4");
     try {
-      new VerifiedDownload(media.streaming(), ID, output()).to(file, bytes -> {});
+      new VerifiedDownload(media, ID, output()).to(file, bytes -> {});
       wanted(List.of(0L, 100_000L), offsets);
       wanted(content, ByteString.copyFrom(Files.readAllBytes(file)));
     } finally {

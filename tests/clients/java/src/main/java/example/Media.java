@@ -76,6 +76,11 @@ final class Media implements AutoCloseable {
     return stub;
   }
 
+  /** Connects at once where the connection is lost; by itself the channel would wait for up to two minutes. */
+  void reconnect() {
+    channel.resetConnectBackoff();
+  }
+
   static boolean isTerminal(Task task) {
     return switch (task.getStatus()) {
       case TASK_STATUS_COMPLETED, TASK_STATUS_FAILED, TASK_STATUS_CANCELLED -> true;

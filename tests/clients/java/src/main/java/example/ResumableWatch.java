@@ -4,7 +4,6 @@ import io.grpc.Context;
 import io.grpc.StatusRuntimeException;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import mediagen.v1.MediaGenerationGrpc.MediaGenerationBlockingStub;
 import mediagen.v1.MediaGenerationOuterClass.Task;
 import mediagen.v1.MediaGenerationOuterClass.WatchTaskRequest;
 import mediagen.v1.MediaGenerationOuterClass.WatchTaskResponse;
@@ -14,9 +13,9 @@ import mediagen.v1.MediaGenerationOuterClass.WatchTaskResponse;
  * its age, is resumed after the last revision seen. Closing it cancels the stream.
  */
 final class ResumableWatch implements Iterator<Task>, AutoCloseable {
-  private final MediaGenerationBlockingStub stub;
+  private final Media media;
   private final String taskId;
-  private final Backoff backoff = new Backoff();
+  private final Backoff backoff;
   private Context.CancellableContext call;
   private Iterator<WatchTaskResponse> events;
   private long revision;
@@ -24,12 +23,10 @@ final class ResumableWatch implements Iterator<Task>, AutoCloseable {
   private Task next;
   private boolean ended;
 
-  /**
-   * @param stub without a deadline
-   * @param afterRevision the last revision seen of the task; 0: begins with the current task
-   */
-  ResumableWatch(MediaGenerationBlockingStub stub, String taskId, long afterRevision) {
-    this.stub = stub;
+  /** @param afterRevision the last revision seen of the task; 0: begins with the current task */
+  ResumableWatch(Media media, String taskId, long afterRevision) {
+    this.media = media;
+    this.backoff = new Backoff(media);
     this.taskId = taskId;
     this.revision = afterRevision;
   }
@@ -63,7 +60,7 @@ final class ResumableWatch implements Iterator<Task>, AutoCloseable {
       WatchTaskRequest request = WatchTaskRequest.newBuilder().setTaskId(taskId).setAfterRevision(revision).build();
       // A blocking stub's stream is cancelled by the context that it was opened in.
       call = Context.current().withCancellation();
-      call.run(() -> events = stub.watchTask(request));
+      call.run(() -> events = media.streaming().watchTask(request));
     }
     if (!events.hasNext()) {
       ended = true;

@@ -16,7 +16,6 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.function.LongConsumer;
-import mediagen.v1.MediaGenerationGrpc.MediaGenerationBlockingStub;
 import mediagen.v1.MediaGenerationOuterClass.DownloadContentRequest;
 import mediagen.v1.MediaGenerationOuterClass.DownloadContentResponse;
 import mediagen.v1.MediaGenerationOuterClass.DownloadContentResponse.Metadata;
@@ -30,16 +29,16 @@ import mediagen.v1.MediaGenerationOuterClass.Output;
  * disk cannot take.
  */
 final class VerifiedDownload {
-  private final MediaGenerationBlockingStub stub;
+  private final Media media;
   private final String taskId;
   private final Output output;
   private final MessageDigest digest = sha256();
-  private final Backoff backoff = new Backoff();
+  private final Backoff backoff;
   private long offset;
 
-  /** @param stub without a deadline */
-  VerifiedDownload(MediaGenerationBlockingStub stub, String taskId, Output output) {
-    this.stub = stub;
+  VerifiedDownload(Media media, String taskId, Output output) {
+    this.media = media;
+    this.backoff = new Backoff(media);
     this.taskId = taskId;
     this.output = output;
   }
@@ -80,7 +79,7 @@ final class VerifiedDownload {
     try (Context.CancellableContext call = Context.current().withCancellation()) {
       Context previous = call.attach();
       try {
-        copy(stub.downloadContent(request), sink, onProgress);
+        copy(media.streaming().downloadContent(request), sink, onProgress);
       } finally {
         call.detach(previous);
       }
