@@ -63,7 +63,9 @@ func (f *faulty) List(context.Context, *mediagenv1.ListRequest) (*mediagenv1.Lis
 	return &mediagenv1.ListResponse{}, f.fails("List")
 }
 
-func (f *faulty) EstimateCost(context.Context, *mediagenv1.EstimateCostRequest) (*mediagenv1.EstimateCostResponse, error) {
+func (f *faulty) EstimateCost(
+	context.Context, *mediagenv1.EstimateCostRequest,
+) (*mediagenv1.EstimateCostResponse, error) {
 	return &mediagenv1.EstimateCostResponse{}, f.fails("EstimateCost")
 }
 
@@ -76,7 +78,9 @@ func (f *faulty) Cancel(context.Context, *mediagenv1.CancelRequest) (*mediagenv1
 }
 
 // WatchTask tells one revision a stream, until the third is the last.
-func (f *faulty) WatchTask(request *mediagenv1.WatchTaskRequest, stream grpc.ServerStreamingServer[mediagenv1.WatchTaskResponse]) error {
+func (f *faulty) WatchTask(
+	request *mediagenv1.WatchTaskRequest, stream grpc.ServerStreamingServer[mediagenv1.WatchTaskResponse],
+) error {
 	f.fails("WatchTask")
 	if request.GetAfterRevision() < 3 {
 		task := &mediagenv1.Task{Revision: request.GetAfterRevision() + 1}
@@ -90,7 +94,9 @@ func (f *faulty) WatchTask(request *mediagenv1.WatchTaskRequest, stream grpc.Ser
 }
 
 // DownloadContent sends a quarter of the content a stream.
-func (f *faulty) DownloadContent(request *mediagenv1.DownloadContentRequest, stream grpc.ServerStreamingServer[mediagenv1.DownloadContentResponse]) error {
+func (f *faulty) DownloadContent(
+	request *mediagenv1.DownloadContentRequest, stream grpc.ServerStreamingServer[mediagenv1.DownloadContentResponse],
+) error {
 	f.fails("DownloadContent")
 	offset := request.GetOffset()
 	end := min(offset+int64(len(content)/4), int64(len(content)))

@@ -65,7 +65,10 @@ func (c caller) follow(ctx context.Context, taskID string) (*mediagenv1.Task, er
 		if before.GetCompleteTime() != nil {
 			return nil, fmt.Errorf("the terminal task was followed by %v", task)
 		}
-		risen := cmp.Or(cmp.Compare(task.GetRevision(), before.GetRevision()), cmp.Compare(task.GetProgress(), before.GetProgress()))
+		risen := cmp.Or(
+			cmp.Compare(task.GetRevision(), before.GetRevision()),
+			cmp.Compare(task.GetProgress(), before.GetProgress()),
+		)
 		// Of the statuses here, the later have the higher numbers.
 		if risen <= 0 || task.GetStatus() < before.GetStatus() {
 			return nil, fmt.Errorf("%v was followed by %v", before, task)
@@ -74,7 +77,7 @@ func (c caller) follow(ctx context.Context, taskID string) (*mediagenv1.Task, er
 	}
 	last := seen[len(seen)-1]
 	if last.GetStatus() != mediagenv1.TaskStatus_TASK_STATUS_COMPLETED {
-		return nil, fmt.Errorf("the watch ended with %v", last)
+		return nil, fmt.Errorf("%s: %s: %s", short(last), last.GetError().GetReason(), last.GetError().GetMessage())
 	}
 	var changes []string
 	for _, task := range seen {

@@ -60,7 +60,8 @@ def follow(stub: MediaGenerationStub, task_id: str) -> pb.Task:
         assert after.status >= before.status, after
     ended = [task for task in seen if task.complete_time.seconds]
     assert ended == seen[-1:], f"{len(ended)} terminal tasks"
-    assert seen[-1].status == pb.TASK_STATUS_COMPLETED, seen[-1]
+    failure = seen[-1].error
+    assert seen[-1].status == pb.TASK_STATUS_COMPLETED, f"{failure.reason}: {failure.message}"
     statuses = dict.fromkeys(f"{task.revision} {status(task)}" for task in seen)
     told(f"WatchTask, resumed after revision {seen[0].revision}: {', '.join(statuses)}")
     return seen[-1]

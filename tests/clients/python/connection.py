@@ -8,6 +8,8 @@ CHANNEL_OPTIONS = [
     # A connection that silently died is noticed within 40 s, also while no call is open.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # The answer to any ping is waited for a minute, unless this says so too.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # Watches send nothing: by default pings would stop after two.
     ("grpc.http2.max_pings_without_data", 0),

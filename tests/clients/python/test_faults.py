@@ -121,26 +121,26 @@ class Faults(unittest.TestCase):
 
     def test_a_watch_goes_on_behind_the_last_revision(self) -> None:
         stub = self.stub(UNAVAILABLE, SERVICE_CONFIG)
-        self.assertEqual([task.revision for task in watch(stub, "task")], [1, 2, 3])
+        self.assertEqual([task.revision for task in watch(stub, "task", timeout=10)], [1, 2, 3])
         self.assertEqual(self.faulty.calls, {"WatchTask": 3})
 
     def test_a_download_goes_on_behind_the_last_byte(self) -> None:
         stub = self.stub(UNAVAILABLE, SERVICE_CONFIG)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "output.mp4")
-            self.assertEqual(download(stub, pb.Task(outputs=[OUTPUT]), path), 0)
+            self.assertEqual(download(stub, pb.Task(outputs=[OUTPUT]), path, timeout=10), 0)
             self.assertEqual(path.read_bytes(), CONTENT)
         self.assertEqual(self.faulty.calls, {"DownloadContent": 4})
 
     def test_streams_end_with_every_other_error(self) -> None:
         stub = self.stub(INTERNAL, SERVICE_CONFIG)
         with self.assertRaises(grpc.RpcError) as raised:
-            list(watch(stub, "task"))
+            list(watch(stub, "task", timeout=10))
         self.assertIs(raised.exception.code(), INTERNAL)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "output.mp4")
             with self.assertRaises(grpc.RpcError) as raised:
-                download(stub, pb.Task(outputs=[OUTPUT]), path)
+                download(stub, pb.Task(outputs=[OUTPUT]), path, timeout=10)
             self.assertFalse(path.exists())
         self.assertEqual(self.faulty.calls, {"WatchTask": 1, "DownloadContent": 1})
 
@@ -151,7 +151,7 @@ class Faults(unittest.TestCase):
             part = Path(folder, f"output.mp4.{OUTPUT.sha256[:16]}.part")
             part.write_bytes(b"other")
             with self.assertRaises(OSError):
-                download(stub, pb.Task(outputs=[OUTPUT]), path)
+                download(stub, pb.Task(outputs=[OUTPUT]), path, timeout=10)
             self.assertEqual(list(Path(folder).iterdir()), [])
 
 
