@@ -62,6 +62,8 @@ mod routing;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod service_config;
+#[cfg(test)]
 mod startup;
 #[cfg(test)]
 mod submit;
