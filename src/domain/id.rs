@@ -94,7 +94,7 @@ impl fmt::Debug for TaskId {
 
 /// Why a text is no task id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a task id is `task_` followed by 32 lower-case hex digits")]
+#[error("a task id is `task_` followed by 32 lower-case hex digits, as Create gave it")]
 pub struct InvalidTaskId;
 
 impl FromStr for TaskId {

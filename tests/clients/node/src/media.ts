@@ -10,7 +10,7 @@ import { BadRequest, type BadRequest_FieldViolation, ErrorInfo } from '../gen/go
 import { Status } from '../gen/google/rpc/status.js';
 import { MediaGenerationClient, type Output, type Task, TaskStatus } from '../gen/mediagen/v1/media_generation.js';
 
-const UNARY_DEADLINE_MS = 10_000;
+const UNARY_DEADLINE_MS = 20_000;
 /** Broken streams in a row before a watch or a download gives up: a bit over a minute in all. */
 const MAX_FAILURES = 12;
 

@@ -11,22 +11,22 @@ import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
-import mediagen.v1.MediaGenerationOuterClass.CancelOutcome;
-import mediagen.v1.MediaGenerationOuterClass.CancelRequest;
-import mediagen.v1.MediaGenerationOuterClass.CancelResponse;
-import mediagen.v1.MediaGenerationOuterClass.CreateRequest;
-import mediagen.v1.MediaGenerationOuterClass.EstimateCostRequest;
-import mediagen.v1.MediaGenerationOuterClass.EstimateCostResponse;
-import mediagen.v1.MediaGenerationOuterClass.ListModelsRequest;
-import mediagen.v1.MediaGenerationOuterClass.ListModelsResponse;
-import mediagen.v1.MediaGenerationOuterClass.ListRequest;
-import mediagen.v1.MediaGenerationOuterClass.ListResponse;
-import mediagen.v1.MediaGenerationOuterClass.Output;
-import mediagen.v1.MediaGenerationOuterClass.StatusRequest;
-import mediagen.v1.MediaGenerationOuterClass.Task;
-import mediagen.v1.MediaGenerationOuterClass.TaskFilters;
-import mediagen.v1.MediaGenerationOuterClass.TaskStatus;
-import mediagen.v1.MediaGenerationOuterClass.WatchTaskRequest;
+import mediagen.v1.CancelOutcome;
+import mediagen.v1.CancelRequest;
+import mediagen.v1.CancelResponse;
+import mediagen.v1.CreateRequest;
+import mediagen.v1.EstimateCostRequest;
+import mediagen.v1.EstimateCostResponse;
+import mediagen.v1.ListModelsRequest;
+import mediagen.v1.ListModelsResponse;
+import mediagen.v1.ListRequest;
+import mediagen.v1.ListResponse;
+import mediagen.v1.Output;
+import mediagen.v1.StatusRequest;
+import mediagen.v1.Task;
+import mediagen.v1.TaskFilters;
+import mediagen.v1.TaskStatus;
+import mediagen.v1.WatchTaskRequest;
 
 /** A walk through mediagen's contract with grpc-java, each fact told as it is seen. */
 public final class Client {

@@ -22,11 +22,11 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import mediagen.v1.MediaGenerationGrpc;
 import mediagen.v1.MediaGenerationGrpc.MediaGenerationBlockingStub;
-import mediagen.v1.MediaGenerationOuterClass.Task;
+import mediagen.v1.Task;
 
 /** The connection, deadlines, and what an error says beyond its code. */
 final class Media implements AutoCloseable {
-  private static final long UNARY_DEADLINE_SECONDS = 10;
+  private static final long UNARY_DEADLINE_SECONDS = 20;
 
   private final ManagedChannel channel;
   private final MediaGenerationBlockingStub stub;

@@ -4,9 +4,9 @@ import io.grpc.Context;
 import io.grpc.StatusRuntimeException;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import mediagen.v1.MediaGenerationOuterClass.Task;
-import mediagen.v1.MediaGenerationOuterClass.WatchTaskRequest;
-import mediagen.v1.MediaGenerationOuterClass.WatchTaskResponse;
+import mediagen.v1.Task;
+import mediagen.v1.WatchTaskRequest;
+import mediagen.v1.WatchTaskResponse;
 
 /**
  * A task's changes, up to and with its terminal one. A stream that breaks, or that the server ends for

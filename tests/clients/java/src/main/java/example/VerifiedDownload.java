@@ -16,10 +16,10 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.function.LongConsumer;
-import mediagen.v1.MediaGenerationOuterClass.DownloadContentRequest;
-import mediagen.v1.MediaGenerationOuterClass.DownloadContentResponse;
-import mediagen.v1.MediaGenerationOuterClass.DownloadContentResponse.Metadata;
-import mediagen.v1.MediaGenerationOuterClass.Output;
+import mediagen.v1.DownloadContentRequest;
+import mediagen.v1.DownloadContentResponse;
+import mediagen.v1.DownloadContentResponse.Metadata;
+import mediagen.v1.Output;
 
 /**
  * Downloads an output by way of a .part file, which takes the place of the file once its SHA-256 is
