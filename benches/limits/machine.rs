@@ -77,7 +77,7 @@ pub struct Usage {
     pub cpu: Duration,
     /// Bytes of memory that it holds.
     pub resident: u64,
-    /// The most that it ever held.
+    /// The most that it ever held, or since [`forget_peak`].
     pub peak: u64,
 }
 
@@ -89,6 +89,12 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
         resident: kib(&status, "VmRSS:")? << 10,
         peak: kib(&status, "VmHWM:")? << 10,
     })
+}
+
+/// Begins the peak of a process's memory anew, at what it holds.
+pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    // The number for it: see proc_pid_clear_refs(5).
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
 /// The numbers of `/proc/PID/stat` after the process's name and state, padded to their places.

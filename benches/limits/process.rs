@@ -68,6 +68,11 @@ impl Process {
             .with_context(|| format!("{} is gone: {}", self.address, self.log()))
     }
 
+    /// Begins the peak of its memory anew.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        machine::forget_peak(self.child.id())
+    }
+
     /// Its last words.
     fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();

@@ -2,6 +2,7 @@
 //!
 //! The same messages, the same crates, the same settings of HTTP/2; no limits, no checks, no state.
 
+mod bytes;
 mod store;
 
 use std::net::SocketAddr;
@@ -114,9 +115,10 @@ impl MediaGeneration for Bare {
 
     async fn download_content(
         &self,
-        _: Request<DownloadContentRequest>,
+        request: Request<DownloadContentRequest>,
     ) -> Answer<Self::DownloadContentStream> {
-        Err(nothing())
+        let parts = bytes::send(request.get_ref())?;
+        Ok(Response::new(Box::pin(parts)))
     }
 
     async fn cancel(&self, _: Request<CancelRequest>) -> Answer<CancelResponse> {
