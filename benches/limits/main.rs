@@ -21,6 +21,7 @@ mod args;
 mod bare;
 mod bench;
 mod call;
+mod fill;
 mod h2load;
 mod machine;
 mod p1;
@@ -40,6 +41,7 @@ mod scrape;
 mod soak;
 mod table;
 mod upstream;
+mod watchers;
 
 use clap::Parser as _;
 

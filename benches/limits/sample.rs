@@ -88,6 +88,12 @@ impl fmt::Display for Figure {
     }
 }
 
+/// What falls to each of so many.
+#[expect(clippy::cast_precision_loss, reason = "samples are far below 2^52")]
+pub fn per(all: u64, count: usize) -> f64 {
+    all as f64 / count as f64
+}
+
 /// The value below which this share of a sorted sample lies.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     if sorted.is_empty() {
