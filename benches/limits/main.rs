@@ -23,6 +23,7 @@ mod bench;
 mod call;
 mod fill;
 mod h2load;
+mod latency;
 mod machine;
 mod p1;
 mod p10;
