@@ -68,12 +68,30 @@ impl Bench {
     pub async fn rounds<T>(
         &self,
         processes: &[&Process],
+        round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Vec<T>> {
+        self.many(self.rounds, processes, round).await
+    }
+
+    /// The same of a single round, for what takes as long as many.
+    pub async fn once<T>(
+        &self,
+        processes: &[&Process],
+        round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Vec<T>> {
+        self.many(1, processes, round).await
+    }
+
+    async fn many<T>(
+        &self,
+        wanted: usize,
+        processes: &[&Process],
         mut round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
     ) -> anyhow::Result<Vec<T>> {
         let mut good = Vec::new();
         let mut last = None;
-        for number in 0..self.rounds * MOST_TRIES {
-            if good.len() == self.rounds {
+        for number in 0..wanted * MOST_TRIES {
+            if good.len() == wanted {
                 break;
             }
             match self.undisturbed(processes, round(number)).await {
@@ -86,7 +104,7 @@ impl Bench {
             }
         }
         match last {
-            Some(error) if good.len() < self.rounds => Err(error).context("too few good rounds"),
+            Some(error) if good.len() < wanted => Err(error).context("too few good rounds"),
             _ => Ok(good),
         }
     }

@@ -22,7 +22,9 @@ mod bare;
 mod bench;
 mod call;
 mod curl;
+mod fill;
 mod h2load;
+mod latency;
 mod machine;
 mod output;
 mod p1;
@@ -42,6 +44,7 @@ mod scrape;
 mod soak;
 mod table;
 mod upstream;
+mod watchers;
 
 use clap::Parser as _;
 

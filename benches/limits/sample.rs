@@ -88,6 +88,17 @@ impl fmt::Display for Figure {
     }
 }
 
+/// What falls to each of so many.
+pub fn per(all: u64, count: usize) -> f64 {
+    real(all) / real(count as u64)
+}
+
+/// A count as a number of a sample.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub fn real(count: u64) -> f64 {
+    count as f64
+}
+
 /// The value below which this share of a sorted sample lies.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     if sorted.is_empty() {

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod store;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use store::Store;
+use watch::Topics;
 
 /// How it is started.
 #[derive(Debug, Args)]
@@ -45,6 +47,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     let bare = Bare {
         store: Arc::new(Store::open(&options.data.join("bare.db"))?),
+        topics: Topics::default(),
     };
     let incoming = TcpListenerStream::new(listener);
     let incoming = futures_util::StreamExt::map(incoming, |stream| {
@@ -60,6 +63,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
 
 struct Bare {
     store: Arc<Store>,
+    topics: Topics,
 }
 
 /// A task as long as those of the service.
@@ -109,8 +113,12 @@ impl MediaGeneration for Bare {
         Ok(Response::new(StatusResponse { task: Some(made) }))
     }
 
-    async fn watch_task(&self, _: Request<WatchTaskRequest>) -> Answer<Self::WatchTaskStream> {
-        Err(nothing())
+    async fn watch_task(
+        &self,
+        request: Request<WatchTaskRequest>,
+    ) -> Answer<Self::WatchTaskStream> {
+        let id = request.into_inner().task_id;
+        Ok(Response::new(self.topics.watch(id)))
     }
 
     async fn download_content(
@@ -121,8 +129,13 @@ impl MediaGeneration for Bare {
         Ok(Response::new(Box::pin(parts)))
     }
 
-    async fn cancel(&self, _: Request<CancelRequest>) -> Answer<CancelResponse> {
-        Err(nothing())
+    /// The end of a watch, without a commit.
+    async fn cancel(&self, request: Request<CancelRequest>) -> Answer<CancelResponse> {
+        let task = self.topics.cancel(&request.into_inner().task_id);
+        Ok(Response::new(CancelResponse {
+            task: Some(task),
+            outcome: 1,
+        }))
     }
 
     async fn list(&self, _: Request<ListRequest>) -> Answer<ListResponse> {

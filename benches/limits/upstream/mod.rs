@@ -1,7 +1,8 @@
 //! The provider: Runway's wire, as fast as it can be answered, and a record of what was asked when.
 //!
 //! A prompt says what becomes of its task: `[bench:seconds=20,bytes=65536]` runs for 20 s and gives
-//! an MP4 of 64 KiB. Beside Runway's calls there is `GET /bench/tasks`: what happened to each task.
+//! an MP4 of 64 KiB. Beside Runway's calls there are `GET /bench/tasks`, what happened to each task,
+//! and `GET /bench/counts`, to all of them.
 
 mod body;
 mod order;
@@ -9,6 +10,7 @@ mod record;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -23,7 +25,9 @@ use tokio::net::TcpListener;
 
 use order::Order;
 use record::{Book, Phase};
-pub use record::{Record, now};
+pub use record::{Counts, Record, now};
+
+use crate::process::Process;
 
 /// How it is started.
 #[derive(Debug, Args)]
@@ -55,6 +59,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
         .route("/output/{id}", get(output))
         .route("/file", get(file))
         .route("/bench/tasks", get(told))
+        .route("/bench/counts", get(counted))
         .with_state(provider);
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         drop(stream.set_nodelay(true));
@@ -134,6 +139,32 @@ fn video(bytes: u64, of: Option<(Arc<Mutex<Book>>, String)>) -> Response {
 async fn told(State(provider): State<Provider>) -> Json<Vec<Record>> {
     Json(provider.book.lock().records())
 }
+
+async fn counted(State(provider): State<Provider>) -> Json<Counts> {
+    Json(provider.book.lock().counts())
+}
+
+/// Asks a provider in its own process what happened there so far.
+pub async fn counts(upstream: &Process) -> anyhow::Result<Counts> {
+    let url = format!("http://{}/bench/counts", upstream.address);
+    Ok(reqwest::get(url).await?.error_for_status()?.json().await?)
+}
+
+/// Resolves when a provider has so many tasks and was asked for each.
+pub async fn all_asked(upstream: &Process, tasks: usize) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let counts = counts(upstream).await?;
+        if counts.tasks >= tasks && counts.asked >= counts.tasks {
+            return Ok(());
+        }
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "only {counts:?} of {tasks}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The longest that a great many tasks are on their way.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn not_found() -> Response {
     (

@@ -28,6 +28,17 @@ pub struct Record {
     bytes: u64,
 }
 
+/// What happened to all tasks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Counts {
+    /// Tasks that were made here.
+    pub tasks: usize,
+    /// Of them, those that somebody asked for.
+    pub asked: usize,
+    /// How often somebody did.
+    pub polls: u64,
+}
+
 /// Where a task stands.
 #[derive(Clone, Copy, Debug)]
 pub enum Phase {
@@ -40,6 +51,7 @@ pub enum Phase {
 #[derive(Debug, Default)]
 pub struct Book {
     tasks: HashMap<String, Record>,
+    counts: Counts,
 }
 
 impl Book {
@@ -59,6 +71,7 @@ impl Book {
             bytes: order.bytes,
         };
         self.tasks.insert(id.clone(), record);
+        self.counts.tasks += 1;
         id
     }
 
@@ -67,6 +80,8 @@ impl Book {
         let now = now();
         let task = self.tasks.get_mut(id)?;
         task.polls += 1;
+        self.counts.polls += 1;
+        self.counts.asked += usize::from(task.polls == 1);
         let created = i64::try_from(task.created).ok()?;
         let created = Timestamp::from_microsecond(created).ok()?;
         if now < task.done {
@@ -100,6 +115,10 @@ impl Book {
         if let Some(task) = self.tasks.get_mut(id) {
             task.copy_ended = now();
         }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     pub fn records(&self) -> Vec<Record> {

@@ -1,9 +1,0 @@
-//! Bounds under load, and ten minutes of it.
-
-use crate::bench::Bench;
-use crate::table::Row;
-
-#[expect(clippy::unused_async, reason = "not written yet")]
-pub async fn run(_: &Bench) -> anyhow::Result<Vec<Row>> {
-    anyhow::bail!("not written yet")
-}
