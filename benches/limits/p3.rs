@@ -15,7 +15,7 @@ use mediagen::pb::v1::{CancelOutcome, CancelRequest};
 
 use crate::bench::Bench;
 use crate::call::{self, Client};
-use crate::fill::fill;
+use crate::crowd;
 use crate::process::{Process, Server};
 use crate::sample::{self, Figure, Times, Unit};
 use crate::table::{Goal, Row};
@@ -62,7 +62,7 @@ async fn ours(bench: &Bench, upstream: &Process, of: Of) -> anyhow::Result<Seen>
         .with("queue.max_length", "1000000");
     let process = server.start(bench).await?;
     // It has the provider's one place, so that all others queue.
-    fill(process.address, 1, LONG).await?;
+    crowd::create(process.address, 1, LONG).await?;
     watched(bench, &process, of).await
 }
 
@@ -76,7 +76,7 @@ async fn watched(bench: &Bench, server: &Process, of: Of) -> anyhow::Result<Seen
     let watches = bench.or_smoke(WATCHES, 200);
     let connections = bench.or_smoke(CONNECTIONS, 4);
     let tasks = if of == Of::OneTask { 1 } else { watches };
-    let ids = fill(server.address, tasks, LONG).await?;
+    let ids = crowd::create(server.address, tasks, LONG).await?;
     let before = server.usage()?.resident;
     let clients = watchers::connections(server.address, connections, &ids[0]).await?;
     let connected = server.usage()?.resident;
@@ -107,7 +107,7 @@ async fn again(
     watches: usize,
     mut told: Vec<f64>,
 ) -> anyhow::Result<(Vec<f64>, f64)> {
-    for id in fill(server.address, 2, LONG).await? {
+    for id in crowd::create(server.address, 2, LONG).await? {
         let mut watchers = Watchers::open(clients, &vec![id.clone(); watches]).await?;
         tokio::time::sleep(SETTLE).await;
         told.extend(cancel_one(&clients[0], &id, &mut watchers).await?);

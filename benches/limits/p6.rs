@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::call;
-use crate::fill::fill;
+use crate::crowd;
 use crate::latency::Latency;
 use crate::process::{Process, Server};
 use crate::sample::{self, Figure, Unit};
@@ -61,7 +61,7 @@ async fn idle(bench: &Bench, upstream: &Process) -> anyhow::Result<[f64; 2]> {
 
 /// A thousand creates and statuses; gives one of the tasks.
 async fn warm(bench: &Bench, server: &Process) -> anyhow::Result<String> {
-    let ids = fill(server.address, bench.or_smoke(WARM, FEW_TASKS), LONG).await?;
+    let ids = crowd::create(server.address, bench.or_smoke(WARM, FEW_TASKS), LONG).await?;
     let client = call::connect(server.address).await?;
     for id in &ids {
         call::status(&client, id).await?;
@@ -77,7 +77,7 @@ async fn queued(bench: &Bench, upstream: &Process) -> anyhow::Result<f64> {
     let process = server.start(bench).await?;
     warm(bench, &process).await?;
     let before = process.usage()?.resident;
-    fill(process.address, tasks, LONG).await?;
+    crowd::create(process.address, tasks, LONG).await?;
     tokio::time::sleep(bench.or_smoke(REST, BREATH)).await;
     let grown = process.usage()?.resident.saturating_sub(before);
     Ok(sample::per(grown, tasks))
@@ -95,7 +95,7 @@ async fn in_flight(bench: &Bench, upstream: &Process) -> anyhow::Result<Vec<Row>
     let known = warm(bench, &process).await?;
     let before = process.usage()?.resident;
     let begun = Instant::now();
-    fill(process.address, tasks, LONG).await?;
+    crowd::create(process.address, tasks, LONG).await?;
     let created = begun.elapsed();
     let all = tasks + bench.or_smoke(WARM, FEW_TASKS);
     upstream::all_asked(upstream, all).await?;

@@ -9,7 +9,7 @@ use super::journey;
 use super::stalled::Stalled;
 use crate::bench::Bench;
 use crate::call::{self, Client};
-use crate::fill::fill;
+use crate::crowd;
 use crate::latency::Latency;
 use crate::process::{Process, Server};
 use crate::sample::{self, Figure, Unit};
@@ -40,7 +40,7 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     };
     scene.look("nothing else").await?;
 
-    let ids = fill(server.address, sizes.watches, LONG).await?;
+    let ids = crowd::create(server.address, sizes.watches, LONG).await?;
     upstream::all_asked(&upstream, sizes.watches + 1).await?;
     let clients = watchers::connections(server.address, sizes.connections, &film).await?;
     let watchers = Watchers::open(&clients, &ids).await?;
@@ -52,7 +52,7 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         .look(&format!("+ {} stalled downloads", sizes.stalled))
         .await?;
 
-    fill(server.address, sizes.tasks - sizes.watches, LONG).await?;
+    crowd::create(server.address, sizes.tasks - sizes.watches, LONG).await?;
     upstream::all_asked(&upstream, sizes.tasks).await?;
     scene
         .look(&format!("+ {} tasks in flight", sizes.tasks))

@@ -7,7 +7,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::call;
 
 /// Creates tasks, 64 at a time over 4 connections, and gives their ids.
-pub async fn fill(address: SocketAddr, count: usize, prompt: &str) -> anyhow::Result<Vec<String>> {
+pub async fn create(
+    address: SocketAddr,
+    count: usize,
+    prompt: &str,
+) -> anyhow::Result<Vec<String>> {
     let mut clients = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         clients.push(call::connect(address).await?);
