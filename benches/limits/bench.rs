@@ -68,12 +68,31 @@ impl Bench {
     pub async fn rounds<T>(
         &self,
         processes: &[&Process],
+        round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Vec<T>> {
+        self.some_rounds(self.rounds, processes, round).await
+    }
+
+    /// The same for what measures thousands of things at once: one round is enough.
+    pub async fn one_round<T>(
+        &self,
+        processes: &[&Process],
+        round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let measured = self.some_rounds(1, processes, round).await?;
+        measured.into_iter().next().context("no round")
+    }
+
+    async fn some_rounds<T>(
+        &self,
+        wanted: usize,
+        processes: &[&Process],
         mut round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
     ) -> anyhow::Result<Vec<T>> {
         let mut good = Vec::new();
         let mut last = None;
-        for number in 0..self.rounds * MOST_TRIES {
-            if good.len() == self.rounds {
+        for number in 0..wanted * MOST_TRIES {
+            if good.len() == wanted {
                 break;
             }
             match self.undisturbed(processes, round(number)).await {
@@ -86,7 +105,7 @@ impl Bench {
             }
         }
         match last {
-            Some(error) if good.len() < self.rounds => Err(error).context("too few good rounds"),
+            Some(error) if good.len() < wanted => Err(error).context("too few good rounds"),
             _ => Ok(good),
         }
     }
