@@ -21,6 +21,7 @@ mod args;
 mod bare;
 mod bench;
 mod call;
+mod fill;
 mod h2load;
 mod machine;
 mod p1;

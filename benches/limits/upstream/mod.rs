@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use order::Order;
-pub use record::Record;
 use record::{Book, Phase};
+pub use record::{Record, now};
 
 /// How it is started.
 #[derive(Debug, Args)]
