@@ -70,19 +70,20 @@ impl Bench {
         processes: &[&Process],
         round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
     ) -> anyhow::Result<Vec<T>> {
-        self.many(self.rounds, processes, round).await
+        self.some_rounds(self.rounds, processes, round).await
     }
 
-    /// The same of a single round, for what takes as long as many.
-    pub async fn once<T>(
+    /// The same for what measures thousands of things at once: one round is enough.
+    pub async fn one_round<T>(
         &self,
         processes: &[&Process],
         round: impl AsyncFnMut(usize) -> anyhow::Result<T>,
-    ) -> anyhow::Result<Vec<T>> {
-        self.many(1, processes, round).await
+    ) -> anyhow::Result<T> {
+        let measured = self.some_rounds(1, processes, round).await?;
+        measured.into_iter().next().context("no round")
     }
 
-    async fn many<T>(
+    async fn some_rounds<T>(
         &self,
         wanted: usize,
         processes: &[&Process],

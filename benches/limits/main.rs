@@ -23,6 +23,7 @@ mod bench;
 mod call;
 mod crowd;
 mod curl;
+mod fill;
 mod h2load;
 mod latency;
 mod machine;

@@ -23,16 +23,14 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let processes = [&upstream];
     let idle = bench.rounds(&processes, async |_| idle(bench, &upstream).await);
     let idle = idle.await?;
-    let queued = bench.once(&processes, async |_| queued(bench, &upstream).await);
+    let queued = bench.one_round(&processes, async |_| queued(bench, &upstream).await);
     let queued = queued.await?;
-    let mut full = Vec::new();
-    let once = bench.once(&processes, async |_| {
+    let full = bench.one_round(&processes, async |_| {
         // A provider without the tasks of the rounds before.
         let upstream = Process::role(bench, &["upstream"]).await?;
-        full = in_flight(bench, &upstream).await?;
-        Ok(())
+        in_flight(bench, &upstream).await
     });
-    once.await?;
+    let full = full.await?;
     let idle = |arm: usize| Figure::new(Unit::Bytes, idle.iter().map(|round| round[arm]));
     let tasks = bench.or_smoke(TASKS, FEW_TASKS);
     let mut rows = vec![
@@ -41,7 +39,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Row::new(
             "P6",
             format!("{tasks} tasks queued: memory of each"),
-            Figure::new(Unit::Bytes, queued),
+            Figure::new(Unit::Bytes, [queued]),
         ),
     ];
     rows.extend(full);

@@ -20,6 +20,8 @@ pub struct Record {
     pub told: u64,
     /// How often it was asked for.
     pub polls: u64,
+    /// When it was asked for last.
+    pub asked: u64,
     /// When the first copy of its output began.
     pub copy_begun: u64,
     /// When the last byte of a copy was handed over.
@@ -66,6 +68,7 @@ impl Book {
             done: created + micros(order.runs),
             told: 0,
             polls: 0,
+            asked: 0,
             copy_begun: 0,
             copy_ended: 0,
             bytes: order.bytes,
@@ -82,6 +85,7 @@ impl Book {
         task.polls += 1;
         self.counts.polls += 1;
         self.counts.asked += usize::from(task.polls == 1);
+        task.asked = now;
         let created = i64::try_from(task.created).ok()?;
         let created = Timestamp::from_microsecond(created).ok()?;
         if now < task.done {

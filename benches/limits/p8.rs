@@ -1,9 +1,0 @@
-//! P8: the start over a million tasks.
-
-use crate::bench::Bench;
-use crate::table::Row;
-
-#[expect(clippy::unused_async, reason = "not written yet")]
-pub async fn run(_: &Bench) -> anyhow::Result<Vec<Row>> {
-    anyhow::bail!("not written yet")
-}
