@@ -1,7 +1,7 @@
 //! P9: an output on its way from the upstream into the archive, beside a plain copy by curl.
 //!
-//! The service's time runs from the first byte that the upstream handed over to the COMPLETED that
-//! a watch shows: the body, its SHA-256, its checksums, fsync, reading it back, and the commit. curl
+//! The service's time runs from the moment that the upstream is asked for the output to the COMPLETED
+//! that a watch shows: the body, its SHA-256, its checksums, fsync, reading it back, and the commit. curl
 //! writes the same body to the same disk and does not wait for the disk; how long the disk then takes
 //! is told beside. Memory is that of a fresh server that copies as many outputs at once as it may.
 

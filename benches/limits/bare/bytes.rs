@@ -16,7 +16,7 @@ pub fn send(
 ) -> Result<impl Stream<Item = Result<DownloadContentResponse, Status>> + Send + use<>, Status> {
     let length = u64::try_from(request.limit).unwrap_or(0);
     let source = match &*request.task_id {
-        "" => Source::Memory(Bytes::from_static(&[0x5a; BLOCK])),
+        "" => Source::Memory(Bytes::from_static(&MEDIA)),
         path => Source::File(File::open(path)?),
     };
     let metadata = Part::Metadata(Metadata {
@@ -66,5 +66,6 @@ fn message(part: Part) -> DownloadContentResponse {
     DownloadContentResponse { part: Some(part) }
 }
 
+static MEDIA: [u8; BLOCK] = [0x5a; BLOCK];
 /// Bytes of a message, as `download.chunk` of the service has them.
 const BLOCK: usize = 64 * 1024;
