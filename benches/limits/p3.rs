@@ -63,25 +63,25 @@ async fn ours(bench: &Bench, upstream: &Process, of: Of) -> anyhow::Result<Seen>
     let process = server.start(bench).await?;
     // It has the provider's one place, so that all others queue.
     crowd::create(process.address, 1, LONG).await?;
-    watched(bench, &process, of).await
+    measure(bench, &process, of).await
 }
 
 async fn bare(bench: &Bench, of: Of) -> anyhow::Result<Seen> {
     let folder = bench.folder().display().to_string();
     let process = Process::role(bench, &["bare", "--data", &folder]).await?;
-    watched(bench, &process, of).await
+    measure(bench, &process, of).await
 }
 
-async fn watched(bench: &Bench, server: &Process, of: Of) -> anyhow::Result<Seen> {
-    let watches = bench.or_smoke(WATCHES, 200);
+async fn measure(bench: &Bench, server: &Process, of: Of) -> anyhow::Result<Seen> {
+    let count = bench.or_smoke(WATCHERS, 200);
     let connections = bench.or_smoke(CONNECTIONS, 4);
-    let tasks = if of == Of::OneTask { 1 } else { watches };
+    let tasks = if of == Of::OneTask { 1 } else { count };
     let ids = crowd::create(server.address, tasks, LONG).await?;
     let before = server.usage()?.resident;
     let clients = watchers::connections(server.address, connections, &ids[0]).await?;
     let connected = server.usage()?.resident;
-    let watched: Vec<_> = ids.iter().cycle().take(watches).cloned().collect();
-    let mut watchers = Watchers::open(&clients, &watched).await?;
+    let each: Vec<_> = ids.iter().cycle().take(count).cloned().collect();
+    let mut watchers = Watchers::open(&clients, &each).await?;
     tokio::time::sleep(SETTLE).await;
     let open = server.usage()?.resident;
     let (told, last) = match of {
@@ -89,12 +89,12 @@ async fn watched(bench: &Bench, server: &Process, of: Of) -> anyhow::Result<Seen
         Of::OneTask => {
             let first = cancel_one(&clients[0], &ids[0], &mut watchers).await?;
             drop(watchers);
-            again(server, &clients, watches, first).await?
+            again(server, &clients, count, first).await?
         }
     };
     Ok(Seen {
         connection: sample::per(connected.saturating_sub(before), connections),
-        watch: sample::per(open.saturating_sub(before), watches),
+        watch: sample::per(open.saturating_sub(before), count),
         told: Times::of_millis(told),
         last,
     })
@@ -104,11 +104,11 @@ async fn watched(bench: &Bench, server: &Process, of: Of) -> anyhow::Result<Seen
 async fn again(
     server: &Process,
     clients: &[Client],
-    watches: usize,
+    count: usize,
     mut told: Vec<f64>,
 ) -> anyhow::Result<(Vec<f64>, f64)> {
     for id in crowd::create(server.address, 2, LONG).await? {
-        let mut watchers = Watchers::open(clients, &vec![id.clone(); watches]).await?;
+        let mut watchers = Watchers::open(clients, &vec![id.clone(); count]).await?;
         tokio::time::sleep(SETTLE).await;
         told.extend(cancel_one(&clients[0], &id, &mut watchers).await?);
     }
@@ -161,15 +161,15 @@ async fn cancel(client: &Client, id: &str) -> anyhow::Result<()> {
 
 impl Of {
     fn rows(self, bench: &Bench, rounds: &[[Seen; 2]]) -> Vec<Row> {
-        let watches = bench.or_smoke(WATCHES, 200);
+        let count = bench.or_smoke(WATCHERS, 200);
         let (of, most) = match self {
             Self::OneTask => ("1 task".to_owned(), 150.0),
-            Self::AsManyTasks => (format!("{watches} tasks"), 300.0),
+            Self::AsManyTasks => (format!("{count} tasks"), 300.0),
         };
         let row = |what: &str, unit, of_seen: fn(&Seen) -> f64| {
             let figure =
                 |arm: usize| Figure::new(unit, rounds.iter().map(|arms| of_seen(&arms[arm])));
-            let what = format!("{watches} watchers of {of}: {what}");
+            let what = format!("{count} watchers of {of}: {what}");
             Row::new("P3", what, figure(0)).beside(figure(1))
         };
         let mut rows =
@@ -196,7 +196,7 @@ impl Of {
 const LONG: &str = "[bench:seconds=36000] A serene lake at dawn";
 /// Bytes that a watch may cost.
 const MOST: f64 = 10_240.0;
-const WATCHES: usize = 10_000;
+const WATCHERS: usize = 10_000;
 const CONNECTIONS: usize = 100;
 /// Cancels at once.
 const IN_FLIGHT: usize = 64;

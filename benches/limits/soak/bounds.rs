@@ -22,6 +22,7 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let server = Server::new(bench)?
         .upstream(&upstream)
         .with("queue.max_length", "1000000")
+        .with("poll.interval", bench.or_smoke("5s", "1s"))
         // They stay until the last row.
         .with("download.reader_timeout", "1h");
     let server = server.start(bench).await?;

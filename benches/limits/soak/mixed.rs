@@ -1,7 +1,7 @@
 //! Ten minutes of mixed load at half of what the machine can.
 //!
-//! What that is, is found before: the same load at a low rate, and the share of the cores that all
-//! processes took of it.
+//! What that is, is found before: the same load at a low rate, and what server, upstream and this
+//! process took of the cores for it.
 
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,13 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         clients.push(call::connect(server.address).await?);
     }
     let known = call::create(&clients[0], call::request(journey::SHORT)).await?;
-    let rate = half(bench, &clients).await?;
+    let rate = if bench.smoke {
+        TRIED
+    } else {
+        half(&clients, &[&server, &upstream]).await?
+    };
     bench.say(&format!("{rate:.0} callers a second"));
-    let lasts = Duration::from_secs(bench.or_smoke(600, 5));
+    let lasts = Duration::from_secs(bench.or_smoke(600, 2));
     let (callers, memory, latency) = tokio::join!(
         callers(&clients, rate, lasts),
         memory(&server, lasts),
@@ -66,19 +70,22 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Callers a second with which half of the cores would be busy.
-async fn half(bench: &Bench, clients: &[Client]) -> anyhow::Result<f64> {
-    let lasts = Duration::from_secs(bench.or_smoke(20, 1));
-    let (begun, busy) = (Instant::now(), machine::busy()?);
-    let tried = callers(clients, TRIED, lasts).await?;
+async fn half(clients: &[Client], processes: &[&Process]) -> anyhow::Result<f64> {
+    let took = || -> anyhow::Result<Duration> {
+        let each = processes.iter().map(|process| Ok(process.usage()?.cpu));
+        Ok(each.sum::<anyhow::Result<Duration>>()? + machine::own()?)
+    };
+    let (begun, before) = (Instant::now(), took()?);
+    let tried = callers(clients, TRIED, TRIAL).await?;
     if let Some(error) = tried.errors.into_iter().next() {
         return Err(error).context("at a low rate");
     }
-    let busy = machine::busy()?.saturating_sub(busy).as_secs_f64();
+    let busy = took()?.saturating_sub(before).as_secs_f64();
     // The last of them come to their end after the time is over.
-    let rate = TRIED * lasts.as_secs_f64() / begun.elapsed().as_secs_f64();
+    let rate = TRIED * TRIAL.as_secs_f64() / begun.elapsed().as_secs_f64();
     let share = busy / begun.elapsed().as_secs_f64();
     let cores = sample::real(std::thread::available_parallelism()?.get() as u64);
-    Ok((rate * cores / 2.0 / share).clamp(TRIED, bench.or_smoke(MOST, TRIED)))
+    Ok((rate * cores / 2.0 / share).clamp(TRIED, MOST))
 }
 
 /// What became of callers.
@@ -186,6 +193,7 @@ impl Memory {
 const CONNECTIONS: usize = 8;
 /// Callers a second of the trial.
 const TRIED: f64 = 20.0;
+const TRIAL: Duration = Duration::from_secs(20);
 /// Callers a second at most.
 const MOST: f64 = 1_000.0;
 /// Callers at once, after which the rate was too much.
