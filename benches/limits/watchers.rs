@@ -139,4 +139,4 @@ impl Told {
 }
 
 /// The longest between two watchers that are told.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);

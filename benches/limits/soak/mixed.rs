@@ -1,7 +1,7 @@
 //! Ten minutes of mixed load at half of what the machine can.
 //!
-//! What that is, is found before: the same load at a low rate, and the share of the cores that all
-//! processes took of it.
+//! What that is, is found before: the same load at a low rate, and what server, upstream and this
+//! process took of the cores for it.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let rate = if bench.smoke {
         TRIED
     } else {
-        half(&clients).await?
+        half(&clients, &[&server, &upstream]).await?
     };
     bench.say(&format!("{rate:.0} callers a second"));
     let lasts = Duration::from_secs(bench.or_smoke(600, 2));
@@ -70,13 +70,17 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Callers a second with which half of the cores would be busy.
-async fn half(clients: &[Client]) -> anyhow::Result<f64> {
-    let (begun, busy) = (Instant::now(), machine::busy()?);
+async fn half(clients: &[Client], processes: &[&Process]) -> anyhow::Result<f64> {
+    let took = || -> anyhow::Result<Duration> {
+        let each = processes.iter().map(|process| Ok(process.usage()?.cpu));
+        Ok(each.sum::<anyhow::Result<Duration>>()? + machine::own()?)
+    };
+    let (begun, before) = (Instant::now(), took()?);
     let tried = callers(clients, TRIED, TRIAL).await?;
     if let Some(error) = tried.errors.into_iter().next() {
         return Err(error).context("at a low rate");
     }
-    let busy = machine::busy()?.saturating_sub(busy).as_secs_f64();
+    let busy = took()?.saturating_sub(before).as_secs_f64();
     // The last of them come to their end after the time is over.
     let rate = TRIED * TRIAL.as_secs_f64() / begun.elapsed().as_secs_f64();
     let share = busy / begun.elapsed().as_secs_f64();
