@@ -196,6 +196,36 @@ pub async fn a_list_is_filtered(store: &dyn TaskStore) {
     assert_eq!(keys(store, &query).await, ["k2"]);
 }
 
+/// A list of a time goes on after any task, in either order, and takes any time.
+pub async fn a_list_of_a_time_goes_on_after_a_task(store: &dyn TaskStore) {
+    let mut ids = Vec::new();
+    for n in 1..=5 {
+        ids.push(create(store, task_of("a", &format!("k{n}"), n)).await.id);
+    }
+    let mut query = all_of("a");
+    query.filter.created_from = Some(Timestamp(NOW.0 + 2));
+    query.filter.created_before = Some(Timestamp(NOW.0 + 5));
+    for (after, newest, oldest) in [
+        (0, vec![], vec!["k2", "k3", "k4"]),
+        (2, vec!["k2"], vec!["k4"]),
+        (4, vec!["k4", "k3", "k2"], vec![]),
+    ] {
+        query.after = Some(ids[after]);
+        query.sorted = Sorted::NewestFirst;
+        assert_eq!(keys(store, &query).await, newest);
+        query.sorted = Sorted::OldestFirst;
+        assert_eq!(keys(store, &query).await, oldest);
+    }
+    let mut query = all_of("a");
+    query.filter.created_from = Some(Timestamp(i64::MIN));
+    query.filter.created_before = Some(Timestamp(i64::MAX));
+    assert_eq!(keys(store, &query).await.len(), 5);
+    query.filter.created_from = Some(Timestamp(i64::MAX));
+    assert_eq!(keys(store, &query).await, [""; 0]);
+    (query.filter.created_from, query.filter.created_before) = (None, Some(Timestamp(i64::MIN)));
+    assert_eq!(keys(store, &query).await, [""; 0]);
+}
+
 /// A walk through the pages sees each task once, and what is made meanwhile does not disturb it.
 pub async fn a_list_is_paged_while_it_grows(store: &dyn TaskStore) {
     for n in 1..=20 {

@@ -78,7 +78,7 @@ pub(super) fn alike(
 ) -> Result<Vec<Arc<Task>>, StoreError> {
     // Ids begin with the time of creation: only what was made since is looked at, the newest first.
     // Repeats are rare, so that no index of its own is kept up with every create.
-    let first = TaskId::new(alike.since.0.max(0), [0; 10]);
+    let first = first_id(alike.since.0);
     let filter = "INDEXED BY tasks_tenant WHERE tenant = ?1 AND id >= ?2 AND fingerprint = ?3 \
                   AND key IS ?4 AND request_id = 'auto_' || lower(hex(id)) AND deleted = 0 \
                   ORDER BY id DESC LIMIT ?5";
@@ -112,19 +112,38 @@ pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, 
 
 /// A page of a tenant's tasks that are not deleted.
 pub(super) fn list(c: &Connection, query: &ListQuery) -> Result<Vec<Arc<Task>>, StoreError> {
+    let clauses = page(query);
+    many(c, &clauses.sql, params_from_iter(clauses.values))
+}
+
+/// What finds a page.
+pub(super) fn page(query: &ListQuery) -> Clauses {
     // By any other index all that pass would be sorted for one page.
     let mut clauses = Clauses::new("INDEXED BY tasks_tenant");
     clauses.choose(&query.filter);
     clauses.push(" AND deleted = 0");
-    let (beyond, order) = match query.sorted {
-        Sorted::NewestFirst => (" AND id < ?", " ORDER BY id DESC LIMIT ?"),
-        Sorted::OldestFirst => (" AND id > ?", " ORDER BY id LIMIT ?"),
+    // Ids begin with the time of creation: a page of long ago is found without a look at all since.
+    let (newest, oldest, order) = match query.sorted {
+        Sorted::NewestFirst => (query.after, None, " ORDER BY id DESC LIMIT ?"),
+        Sorted::OldestFirst => (None, query.after, " ORDER BY id LIMIT ?"),
     };
-    if let Some(after) = query.after {
-        clauses.also(beyond, after.as_bytes().to_vec());
+    // One bound on each side: of two the index would use any.
+    let before = query.filter.created_before.map(|time| first_id(time.0));
+    if let Some(id) = before.into_iter().chain(newest).min() {
+        clauses.also(" AND id < ?", id.as_bytes().to_vec());
+    }
+    let from = query.filter.created_from;
+    let from = from.map(|time| first_id(time.0.saturating_sub(NAMED_BEFORE)));
+    if let Some(id) = from.into_iter().chain(oldest).max() {
+        clauses.also(" AND id > ?", id.as_bytes().to_vec());
     }
     clauses.also(order, clamp(query.limit));
-    many(c, &clauses.sql, params_from_iter(clauses.values))
+    clauses
+}
+
+/// No task named at or after a moment has a lower id.
+fn first_id(millis: i64) -> TaskId {
+    TaskId::new(millis.clamp(0, LAST_NAMED), [0; 10])
 }
 
 /// Whether a provider's task is known already.
@@ -164,7 +183,7 @@ pub(super) fn endings(
     limit: usize,
 ) -> Result<Vec<Ending>, StoreError> {
     // Ids begin with the time of creation: the primary key bounds what is looked at.
-    let first = TaskId::new(since.0.saturating_sub(LONGEST_LIFE).max(0), [0; 10]);
+    let first = first_id(since.0.saturating_sub(LONGEST_LIFE));
     let sql = "SELECT tenant, completed, status = 'FAILED' FROM tasks \
                WHERE id >= ?1 AND completed > ?2 AND (status = 'COMPLETED' OR \
                    failure_reason IN ('MODERATED_INPUT', 'MODERATED_OUTPUT')) \
@@ -235,6 +254,10 @@ pub(super) fn clamp(limit: usize) -> i64 {
 
 /// Milliseconds before an ending of interest in which its task was made: longer lives are rare.
 const LONGEST_LIFE: i64 = 86_400_000;
+/// Milliseconds that may lie between the making of a task's id and what it says of its creation.
+const NAMED_BEFORE: i64 = 60_000;
+/// The last moment that an id can carry.
+const LAST_NAMED: i64 = (1 << 48) - 1;
 /// The columns that [`decode::task`] reads, by position.
 const SELECT: &str = "SELECT id, tenant, request_id, fingerprint, version, revision, state, \
      attempt, not_before, deadline, before_submit, failure_reason, failure_message, \

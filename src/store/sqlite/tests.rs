@@ -9,8 +9,9 @@ use tempfile::TempDir;
 
 use super::lock::FileLock;
 use super::{OpenError, SqliteStore};
+use crate::domain::id::TaskId;
 use crate::domain::task::samples::{
-    accepted, ambiguous, archived, booked, claimed, failure, rejected, seen_of, situations,
+    NOW, accepted, ambiguous, archived, booked, claimed, failure, rejected, seen_of, situations,
     succeeded_of, task,
 };
 use crate::domain::task::{Event, Lane, Task, UnknownPolicy, UpstreamStatus, Verdict};
@@ -18,7 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::store::conformance::{
     admission, costs, counts, create, every_task_of, lead, reading, uploads, webhooks, writing,
 };
-use crate::store::{CostQuery, CostTotals, StoreError, TaskStore};
+use crate::store::{CostQuery, CostTotals, ListQuery, Sorted, StoreError, TaskFilter, TaskStore};
 
 /// A store in a folder of its own.
 struct Home {
@@ -92,6 +93,7 @@ promises! {
         every_task_is_due_in_its_lane_only(),
         what_is_due_comes_in_order_and_in_pages(),
         a_list_is_filtered(),
+        a_list_of_a_time_goes_on_after_a_task(),
         a_list_is_paged_while_it_grows(),
         run_times_are_those_of_completed_tasks();
     costs:
@@ -440,17 +442,45 @@ async fn live_tasks_of_the_third_version_go_on() {
     assert_eq!(spend, Ok(0));
 }
 
+/// How a statement is carried out.
+fn plan_of(connection: &Connection, sql: &str) -> Vec<String> {
+    let explained = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut statement = connection.prepare(&explained).expect("a statement");
+    let rows = statement.raw_query().mapped(|row| row.get(3));
+    rows.collect::<Result<_, _>>().expect("a plan")
+}
+
+/// A page of long ago is found without a look at what was created since, or before.
+#[test]
+fn a_page_of_a_time_is_read_by_its_bounds() {
+    let home = Home::new();
+    let connection = super::schema::open(&home.path()).expect("a store");
+    let id = TaskId::new(NOW.0, [1; 10]);
+    for after in [None, Some(id)] {
+        for sorted in [Sorted::NewestFirst, Sorted::OldestFirst] {
+            let page = super::read::page(&ListQuery {
+                filter: TaskFilter {
+                    created_from: Some(Timestamp(NOW.0 - 1)),
+                    created_before: Some(Timestamp(NOW.0 + 1)),
+                    ..every_task_of("a")
+                },
+                after,
+                sorted,
+                limit: 50,
+            });
+            let steps = plan_of(&connection, &format!("SELECT * FROM tasks {}", page.sql));
+            let search = "SEARCH tasks USING INDEX tasks_tenant (tenant=? AND id>? AND id<?)";
+            assert_eq!(steps, [search], "and nothing is sorted");
+        }
+    }
+}
+
 /// One tenant's queue is found without a look at any other's.
 #[test]
 fn a_queue_is_read_by_its_index_alone() {
     let home = Home::new();
     let connection = super::schema::open(&home.path()).expect("a store");
-    let plan = |sql: &str| -> Vec<String> {
-        let explained = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut statement = connection.prepare(&explained).expect("a statement");
-        let rows = statement.raw_query().mapped(|row| row.get(3));
-        rows.collect::<Result<_, _>>().expect("a plan")
-    };
+    let plan = |sql: &str| plan_of(&connection, sql);
     for (sql, bounds) in [
         (
             super::waiting::BESIDE,
