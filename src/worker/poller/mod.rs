@@ -5,6 +5,7 @@
 //! its turn and dropped.
 
 mod question;
+mod ready;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use question::{Done, Question};
+use ready::Ready;
 
 use super::Desk;
 use crate::domain::follow::Follow;
@@ -34,7 +36,7 @@ pub(super) async fn run(desk: Arc<Desk>) {
         answers,
         followed: HashMap::new(),
         due: BinaryHeap::new(),
-        ready: std::collections::VecDeque::new(),
+        ready: Ready::default(),
         rescanned: Timestamp::MIN,
         roster: None,
     };
@@ -61,7 +63,7 @@ struct Poller {
     followed: HashMap<TaskId, Entry>,
     due: BinaryHeap<Reverse<(Timestamp, TaskId, u32)>>,
     /// Due, but its account had no room.
-    ready: std::collections::VecDeque<TaskId>,
+    ready: Ready,
     rescanned: Timestamp,
     /// The roster of the last pass.
     roster: Option<Arc<Roster>>,
@@ -196,22 +198,14 @@ impl Poller {
                 break;
             }
             self.due.pop();
-            let current = self
-                .followed
-                .get(&id)
-                .is_some_and(|e| e.turn == turn && e.follow.is_some());
-            if current {
-                self.ready.push_back(id);
+            let current = self.followed.get(&id).filter(|entry| entry.turn == turn);
+            if let Some(follow) = current.and_then(|entry| entry.follow.as_ref()) {
+                self.ready.push(&follow.account, id);
             }
         }
-        for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else {
-                break;
-            };
-            if !self.ask(id) {
-                self.ready.push_back(id);
-            }
-        }
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.drain(|id| self.ask(id));
+        self.ready = ready;
     }
 
     /// Asks about one task; false when its account has no room now.
