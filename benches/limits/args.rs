@@ -21,6 +21,10 @@ pub struct Args {
     /// Another build of the server, to compare with.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_mediagen"))]
     pub program: PathBuf,
+    /// The `litellm` of an installation of `litellm[proxy]`, for P10. Unless given, one is installed
+    /// beside the build by pip.
+    #[arg(long)]
+    pub litellm: Option<PathBuf>,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,

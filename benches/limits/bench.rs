@@ -15,6 +15,8 @@ use crate::process::Process;
 pub struct Bench {
     pub machine: Machine,
     pub smoke: bool,
+    /// The `litellm` to compare with, where one was given.
+    pub litellm: Option<PathBuf>,
     rounds: usize,
     program: PathBuf,
     folder: TempDir,
@@ -34,6 +36,7 @@ impl Bench {
         Ok(Self {
             machine: Machine::read()?,
             smoke: args.smoke,
+            litellm: args.litellm.clone(),
             rounds: if args.smoke { 1 } else { args.rounds },
             program: args.program.clone(),
             folder,
@@ -51,6 +54,7 @@ impl Bench {
     }
 
     /// Something for who waits.
+    #[expect(clippy::unused_self, reason = "who says it is the run")]
     pub fn say(&self, what: &str) {
         eprintln!("… {what}");
     }

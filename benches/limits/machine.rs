@@ -97,6 +97,42 @@ pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
+/// What a process and all that descend from it have taken. The peak is the sum of peaks, which need not
+/// have been at one time.
+pub fn family(pid: u32) -> anyhow::Result<Usage> {
+    let mut sum = usage(pid)?;
+    let parents = parents()?;
+    let mut of = vec![pid];
+    while let Some(parent) = of.pop() {
+        for (child, _) in parents.iter().filter(|(_, of)| *of == parent) {
+            of.push(*child);
+            // One that has just ended holds nothing.
+            if let Ok(more) = usage(*child) {
+                sum.cpu += more.cpu;
+                sum.resident += more.resident;
+                sum.peak += more.peak;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// Every process with its parent.
+fn parents() -> anyhow::Result<Vec<(u32, u32)>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // It may have ended meanwhile.
+        if let Ok(fields) = stat(&name.to_string_lossy()) {
+            parents.push((pid, u32::try_from(fields[1])?));
+        }
+    }
+    Ok(parents)
+}
+
 /// The numbers of `/proc/PID/stat` after the process's name and state, padded to their places.
 fn stat(pid: &str) -> anyhow::Result<Vec<u64>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;

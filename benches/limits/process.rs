@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -51,6 +51,37 @@ impl Process {
         }
     }
 
+    /// A program of others, which serves as soon as it answers a GET of `path` with 200.
+    pub async fn foreign(
+        mut command: Command,
+        address: SocketAddr,
+        path: &str,
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let stdout = OpenOptions::new().create(true).append(true).open(&log)?;
+        let stderr = stdout.try_clone()?;
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let child = command.spawn();
+        let child = child.with_context(|| format!("{command:?} does not start"))?;
+        let mut process = Self {
+            child,
+            address,
+            log,
+        };
+        let deadline = Instant::now() + FOREIGN_START;
+        loop {
+            let answer = reqwest::get(format!("http://{address}{path}")).await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(process);
+            }
+            let is_late = Instant::now() > deadline;
+            if is_late || process.child.try_wait()?.is_some() {
+                anyhow::bail!("{command:?} does not serve: {}", process.log());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// This program in another role, as the command line has it.
     pub async fn role(bench: &Bench, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
@@ -71,6 +102,12 @@ impl Process {
     /// Begins the peak of its memory anew.
     pub fn forget_peak(&self) -> anyhow::Result<()> {
         machine::forget_peak(self.child.id())
+    }
+
+    /// What it takes with all processes that it started.
+    pub fn family(&self) -> anyhow::Result<Usage> {
+        machine::family(self.child.id())
+            .with_context(|| format!("{} is gone: {}", self.address, self.log()))
     }
 
     /// Its last words.
@@ -101,6 +138,7 @@ pub struct Server {
     pub data: TempDir,
     upstream: Option<SocketAddr>,
     most: Option<usize>,
+    config: Option<String>,
     settings: Vec<(String, String)>,
 }
 
@@ -111,6 +149,7 @@ impl Server {
             data,
             upstream: None,
             most: None,
+            config: None,
             settings: Vec::new(),
         })
     }
@@ -124,6 +163,12 @@ impl Server {
     /// How many tasks may be at the provider at once; by default as many as it says.
     pub fn at_most(mut self, most: usize) -> Self {
         self.most = Some(most);
+        self
+    }
+
+    /// A whole configuration file in the place of what the two above say.
+    pub fn configured(mut self, config: String) -> Self {
+        self.config = Some(config);
         self
     }
 
@@ -151,6 +196,9 @@ impl Server {
     }
 
     fn config(&self) -> String {
+        if let Some(config) = &self.config {
+            return config.clone();
+        }
         let base = self.upstream.map_or_else(
             || "http://127.0.0.1:9".to_owned(),
             |address| format!("http://{address}"),
@@ -159,10 +207,11 @@ impl Server {
             "accounts:\n  main: {{provider: runwayml, api_key: key_of_the_bench, base_url: \"{base}\"}}\n"
         );
         if let Some(most) = self.most {
-            config += &format!(
+            let deployment = format!(
                 "model_list:\n  - {{model_name: gen4.5, model: runwayml/gen4.5, account: main, \
                  max_in_flight: {most}}}\n"
             );
+            config.push_str(&deployment);
         }
         config
     }
@@ -178,4 +227,8 @@ impl Server {
 }
 
 /// Starting takes a moment on a machine that is busy.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
+/// What is written in Python takes longer.
+const FOREIGN_START: Duration = Duration::from_mins(2);
+/// How often it is asked whether it serves.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);

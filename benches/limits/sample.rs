@@ -20,6 +20,7 @@ impl Unit {
     pub fn say(self, value: f64) -> String {
         match self {
             Self::PerSecond => format!("{}/s", short(value)),
+            Self::Millis if value < 0.1 => format!("{value:.3} ms"),
             Self::Millis if value < 10.0 => format!("{value:.2} ms"),
             Self::Millis => format!("{value:.0} ms"),
             Self::Seconds => format!("{value:.2} s"),
@@ -27,7 +28,9 @@ impl Unit {
             Self::Bytes if value < 1_048_576.0 => format!("{:.2} KiB", value / 1024.0),
             Self::Bytes => format!("{:.1} MiB", value / 1_048_576.0),
             Self::Count => short(value),
-            Self::Share => format!("{value:.2}"),
+            Self::Share if value < 0.1 => format!("{value:.4}"),
+            Self::Share if value < 100.0 => format!("{value:.2}"),
+            Self::Share => format!("{value:.0}"),
         }
     }
 }
