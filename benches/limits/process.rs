@@ -90,10 +90,6 @@ impl Process {
         Self::start(command, bench.folder().join(log)).await
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn usage(&self) -> anyhow::Result<Usage> {
         machine::usage(self.child.id())
             .with_context(|| format!("{} is gone: {}", self.address, self.log()))
