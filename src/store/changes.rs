@@ -237,6 +237,8 @@ const MAX_ENTERED: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::domain::task::samples::{claimed, task, walk};
 
@@ -262,6 +264,20 @@ mod tests {
         }
         let latest = slow.latest().task.expect("a commit");
         assert_eq!(latest.version, 2);
+    }
+
+    #[tokio::test]
+    async fn what_enters_a_lane_calls_for_no_pass_and_a_nudge_does() {
+        let feed = Changes::new();
+        let lane = Lane::Dispatch;
+        feed.committed(&Arc::new(task(1)));
+        feed.nudged(lane).await;
+        let mut called = std::pin::pin!(feed.called(lane));
+        assert!(called.as_mut().now_or_never().is_none());
+        feed.nudge(lane);
+        called.await;
+        // Who waits for either hears of it too.
+        feed.nudged(lane).await;
     }
 
     #[test]

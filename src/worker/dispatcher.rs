@@ -35,12 +35,14 @@ pub(super) async fn run(desk: Arc<Desk>) {
     let mut idle = SHORTEST_IDLE;
     let lane = Lane::Dispatch;
     loop {
-        idle = if pass(&desk).await {
-            SHORTEST_IDLE
-        } else {
-            // Where everything is full, each task that is created would be one more look in vain.
-            desk.breathe(lane, STUCK_REST).await;
-            (idle * 2).min(LONGEST_IDLE)
+        idle = match pass(&desk).await {
+            Passed::Moved => SHORTEST_IDLE,
+            Passed::Idle => (idle * 2).min(LONGEST_IDLE),
+            Passed::Stuck => {
+                // Each task that joins those that wait for room would be one more look in vain.
+                desk.breathe(lane, STUCK_REST).await;
+                (idle * 2).min(LONGEST_IDLE)
+            }
         };
         if !desk.next_pass_after(lane, idle, LONGEST_REST).await {
             return;
@@ -48,15 +50,25 @@ pub(super) async fn run(desk: Arc<Desk>) {
     }
 }
 
-/// Whether anything moved.
-async fn pass(desk: &Arc<Desk>) -> bool {
-    let mut has_moved = false;
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    /// Something moved.
+    Moved,
+    /// Nothing did, for want of room.
+    Stuck,
+    /// There was nothing to move.
+    Idle,
+}
+
+async fn pass(desk: &Arc<Desk>) -> Passed {
+    let mut passed = Passed::Idle;
     let roster = desk.roster.now();
     if !roster.accounts.have_room() {
-        return has_moved;
+        return Passed::Stuck;
     }
     let Ok(waiting) = desk.store.waiting().await else {
-        return has_moved;
+        return passed;
     };
     let census = desk.store.census();
     let mut line = Line::new(waiting, desk.now(), |tenant| {
@@ -69,19 +81,23 @@ async fn pass(desk: &Arc<Desk>) -> bool {
     });
     for _ in 0..MOST_OFFERS {
         let Some(turn) = line.next(desk).await else {
-            return has_moved;
+            return passed;
         };
         if desk.shutdown.is_draining() {
-            return has_moved;
+            return passed;
         }
         let moved = offer(desk, &turn.task).await;
         line.moved(&turn, moved);
-        has_moved |= matches!(moved, Moved::Sent | Moved::Settled);
+        passed = match moved {
+            Moved::Sent | Moved::Settled => Passed::Moved,
+            Moved::Stuck | Moved::Inputs if passed == Passed::Idle => Passed::Stuck,
+            Moved::Stuck | Moved::Inputs => passed,
+        };
         if moved == Moved::Stuck && !roster.accounts.have_room() {
-            return has_moved;
+            return passed;
         }
     }
-    has_moved
+    passed
 }
 
 /// What a submission holds until its create is answered.
@@ -433,7 +449,8 @@ fn not_sent(message: &str) -> Rejection {
 const ARCHIVE_REST: Duration = Duration::from_secs(10);
 /// Turns in one pass before the next one begins.
 const MOST_OFFERS: usize = 1024;
-/// After a pass that moved nothing new tasks wait so long for theirs; room that is made ends it.
+/// After a pass in which all waited for room, new tasks wait so long for theirs; room that is made ends
+/// it.
 const STUCK_REST: Duration = Duration::from_millis(25);
 /// The least time until a pass that nothing nudges, after one that moved something.
 const SHORTEST_IDLE: Duration = Duration::from_millis(100);
