@@ -1,9 +1,9 @@
 //! P6: memory of an idle server, and of each task in flight.
 //!
 //! *In flight* is at the provider: submitted, seen there to run, and asked for again every
-//! `poll.interval`, as it is by default. 100,000 tasks are created, and measured when the provider was asked for each of them;
-//! that is done once, whatever rounds are wanted, for it takes as long as they do. Growth is over a
-//! server that has made a thousand tasks already.
+//! `poll.interval`, as it is by default. 100,000 tasks are created, and measured when the provider
+//! was asked for each of them; that is done once, whatever rounds are wanted, for it takes as long as
+//! they do. Growth is over a server that has made a thousand tasks already.
 
 use std::time::{Duration, Instant};
 
