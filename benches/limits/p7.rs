@@ -23,7 +23,7 @@ use crate::upstream::Record;
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let upstream = Process::role(bench, &["upstream"]).await?;
-    let floor = bench.or_smoke(Duration::from_secs(5), Duration::from_millis(500));
+    let floor = bench.or_smoke(Duration::from_secs(5), Duration::from_millis(300));
     let server = Server::new(bench)?
         .with("poll.interval", &format!("{}ms", floor.as_millis()))
         .upstream(&upstream);

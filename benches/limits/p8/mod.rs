@@ -42,7 +42,7 @@ async fn filled(bench: &Bench, upstream: &Process, copies: u32) -> anyhow::Resul
         .with("poll.interval", floor(bench))
         .upstream(upstream);
     let mut running = server.start(bench).await?;
-    finish_one(&running, bench.or_smoke(6, 1)).await?;
+    finish_one(&running, bench.or_smoke(6.0, 0.5)).await?;
     running.kill()?;
     let store = server.store();
     tokio::task::spawn_blocking(move || fill::multiply(&store, copies, DAYS)).await??;
@@ -50,7 +50,7 @@ async fn filled(bench: &Bench, upstream: &Process, copies: u32) -> anyhow::Resul
 }
 
 /// Makes a task with labels that runs for so long, and waits until it is finished.
-async fn finish_one(server: &Process, seconds: u32) -> anyhow::Result<()> {
+async fn finish_one(server: &Process, seconds: f64) -> anyhow::Result<()> {
     let client = call::connect(server.address).await?;
     let prompt = format!("[bench:seconds={seconds}] A serene lake at dawn, mist over it");
     let mut request = call::request(&prompt);
@@ -70,7 +70,7 @@ async fn finish_one(server: &Process, seconds: u32) -> anyhow::Result<()> {
 
 /// The least time between two polls of a task.
 fn floor(bench: &Bench) -> &'static str {
-    bench.or_smoke("5s", "500ms")
+    bench.or_smoke("5s", "250ms")
 }
 
 /// How far back the tasks are created: content is kept for 30 days.

@@ -50,7 +50,7 @@ pub async fn measure(
     // Some are on their way to the provider now.
     server.kill()?;
     let mut server = filled.server.start(bench).await?;
-    let live = settled(upstream, &store).await?;
+    let live = settled(bench, upstream, &store).await?;
     bench.say(&format!("P8: {} live tasks", live.len()));
     let finished = fill::some_ids(&store, filled.copies, 1)?.remove(0);
     server.kill()?;
@@ -87,9 +87,13 @@ pub async fn measure(
 
 /// Waits until no task waits to be submitted and each live one was polled; gives the provider's ids of
 /// those.
-async fn settled(upstream: &Process, store: &Path) -> anyhow::Result<HashSet<String>> {
+async fn settled(
+    bench: &Bench,
+    upstream: &Process,
+    store: &Path,
+) -> anyhow::Result<HashSet<String>> {
     for _ in 0..PATIENCE {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(bench.or_smoke(SETTLES, SETTLES / 10)).await;
         let (waiting, live) = blocking(store, |store| at_provider(&store)).await?;
         let records = records(upstream).await?;
         let polled = records.iter().filter(|one| one.polls > 0);
@@ -141,7 +145,7 @@ async fn polls_since(
     live: &HashSet<String>,
     since: u64,
 ) -> anyhow::Result<(f64, f64)> {
-    let floor = bench.or_smoke(Duration::from_secs(5), Duration::from_millis(500));
+    let floor = bench.or_smoke(Duration::from_secs(5), Duration::from_millis(250));
     let mut first: HashMap<String, u64> = HashMap::new();
     tokio::time::sleep(floor).await;
     for _ in 0..PATIENCE {
@@ -246,5 +250,7 @@ fn rows(rounds: &[Start], finished: u32, live: usize, twice: usize) -> Vec<Row> 
     ]
 }
 
+/// Between two looks at whether the tasks are submitted.
+const SETTLES: Duration = Duration::from_secs(1);
 /// Looks at what is waited for.
 const PATIENCE: u32 = 120;
