@@ -24,8 +24,7 @@ pub fn multiply(store: &Path, copies: u32, days: u32) -> anyhow::Result<()> {
     for table in hanging(&connection)? {
         copy(&connection, &table)?;
     }
-    // As a server of some age has it.
-    connection.execute_batch("PRAGMA optimize; PRAGMA journal_mode = WAL;")?;
+    connection.execute_batch("PRAGMA journal_mode = WAL;")?;
     Ok(())
 }
 

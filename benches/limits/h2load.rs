@@ -1,8 +1,8 @@
 //! Unary load by `h2load` (nghttp2), whose own cost is a fraction of a gRPC library's.
 //!
 //! It knows HTTP/2 and not gRPC: a call that fails is a 200 with a trailer to it. So the server's own
-//! count of calls by code is read before and after: anything but OK is an error, and so is an OK that
-//! the tool did not see. Over HTTP/1.1 the status says it all.
+//! count of calls by code is read before and after: anything but OK is an error, and so are fewer of
+//! them than the tool had answers. Over HTTP/1.1 the status says it all.
 
 use std::path::PathBuf;
 use std::process::Stdio;

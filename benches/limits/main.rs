@@ -62,7 +62,22 @@ fn main() -> anyhow::Result<()> {
     let runtime = runtime.enable_all().build()?;
     match &args.role {
         Some(role) => runtime.block_on(role.run()),
-        None => runtime.block_on(measure(&args)),
+        None => runtime.block_on(async {
+            // Whatever ends it, what it started ends with it, and its files go.
+            tokio::select! {
+                done = measure(&args) => done,
+                signal = signalled() => Err(anyhow::anyhow!("ended by {}", signal?)),
+            }
+        }),
+    }
+}
+
+async fn signalled() -> std::io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done.map(|()| "SIGINT"),
+        _ = term.recv() => Ok("SIGTERM"),
     }
 }
 

@@ -48,16 +48,23 @@ async fn measure(
     request.request_id.clear();
     let body = call::frame(&request)?;
     let processes = [&server, upstream, bare];
-    let rounds = bench.rounds(&processes, async |_| {
-        Ok(Round {
-            bare: [
-                load(bench, &body, 1).run(bench, bare).await?,
-                load(bench, &body, 64).run(bench, bare).await?,
-            ],
-            ours: [
-                load(bench, &body, 1).counted(bench, &server).await?,
-                load(bench, &body, 64).counted(bench, &server).await?,
-            ],
+    let rounds = bench.rounds(&processes, async |number| {
+        let limit = async || -> anyhow::Result<[Loaded; 2]> {
+            let alone = load(bench, &body, 1).run(bench, bare).await?;
+            Ok([alone, load(bench, &body, 64).run(bench, bare).await?])
+        };
+        let service = async || -> anyhow::Result<[Loaded; 2]> {
+            let alone = load(bench, &body, 1).counted(bench, &server).await?;
+            Ok([alone, load(bench, &body, 64).counted(bench, &server).await?])
+        };
+        Ok(if number % 2 == 0 {
+            let bare = limit().await?;
+            let ours = service().await?;
+            Round { ours, bare }
+        } else {
+            let ours = service().await?;
+            let bare = limit().await?;
+            Round { ours, bare }
         })
     });
     let rounds = rounds.await?;

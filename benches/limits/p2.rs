@@ -26,9 +26,14 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         seconds: bench.or_smoke(4, 1),
     };
     let processes = [&server, &upstream, &bare];
-    let rounds = bench.rounds(&processes, async |_| {
-        let bare = load.run(bench, &bare).await?;
-        Ok([bare, load.counted(bench, &server).await?])
+    let rounds = bench.rounds(&processes, async |number| {
+        Ok(if number % 2 == 0 {
+            let limit = load.run(bench, &bare).await?;
+            [limit, load.counted(bench, &server).await?]
+        } else {
+            let ours = load.counted(bench, &server).await?;
+            [load.run(bench, &bare).await?, ours]
+        })
     });
     let rounds = rounds.await?;
     let figure = |unit, arm: usize, of: fn(&Loaded) -> f64| {

@@ -1,6 +1,7 @@
 //! The bare limit: tonic and SQLite, and nothing between them.
 //!
-//! The same messages, the same crates, the same settings of HTTP/2; no limits, no checks, no state.
+//! The same messages, the same crates, the same settings of HTTP/2 and of SQLite; no limits, no
+//! checks, no state.
 
 mod bytes;
 mod store;
@@ -46,7 +47,9 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     println!("listening on {}", listener.local_addr()?);
     let bare = Bare {
-        store: Arc::new(Store::open(&options.data.join("bare.db"))?),
+        store: Arc::new(Store::open(
+            &options.data.join(format!("bare-{}.db", std::process::id())),
+        )?),
         topics: Topics::default(),
     };
     let incoming = TcpListenerStream::new(listener);

@@ -19,12 +19,15 @@ impl Store {
         let connection = Connection::open(path)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA wal_autocheckpoint = 4000; \
              CREATE TABLE IF NOT EXISTS tasks (id BLOB PRIMARY KEY, task BLOB NOT NULL);",
         )?;
         let (queue, rows) = mpsc::channel(4096);
         thread::spawn(move || {
             if let Err(error) = write(&connection, rows) {
+                // What it answers from here on would be no limit of anything.
                 eprintln!("bare: {error}");
+                std::process::exit(1);
             }
         });
         Ok(Self { queue })

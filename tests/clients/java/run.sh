@@ -2,6 +2,7 @@
 # run.sh ADDRESS OUT_DIR: builds the client in CLIENTS_BUILD (a temporary folder, unless set) and runs it
 # against the server at ADDRESS, which leaves OUT_DIR/output.mp4.
 set -euo pipefail
+(($# == 2)) || { echo "usage: run.sh ADDRESS OUT_DIR" >&2; exit 2; }
 readonly address=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../../.." && pwd)

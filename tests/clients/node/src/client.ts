@@ -189,4 +189,8 @@ function told(fact: string): void {
 }
 
 const [address, folder, serviceConfig] = process.argv.slice(2);
+if (!address || !folder || !serviceConfig) {
+  console.error('usage: client.js ADDRESS OUT_DIR SERVICE_CONFIG');
+  process.exit(2);
+}
 await main(address, folder, serviceConfig);

@@ -42,6 +42,10 @@ public final class Client {
 
   /** Arguments: host:port, a folder for output.mp4, the service config. MEDIAGEN_API_KEY: the key, if one is needed. */
   public static void main(String[] args) throws Exception {
+    if (args.length != 3) {
+      System.err.println("usage: java -jar mediagen-client.jar ADDRESS OUT_DIR SERVICE_CONFIG");
+      System.exit(2);
+    }
     try (Media media = new Media(args[0], Path.of(args[2]), System.getenv("MEDIAGEN_API_KEY"))) {
       Client client = new Client(media);
       client.prices();

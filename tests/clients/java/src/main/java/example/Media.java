@@ -49,7 +49,7 @@ final class Media implements AutoCloseable {
         .keepAliveWithoutCalls(true)
         // A fixed window: downloads are fast from the first byte on.
         .flowControlWindow(8 << 20);
-    if (apiKey != null) {
+    if (apiKey != null && !apiKey.isEmpty()) {
       Metadata headers = new Metadata();
       headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + apiKey);
       builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
