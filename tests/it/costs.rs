@@ -161,15 +161,23 @@ async fn mixed(app: &mut TestApp) -> Vec<Task> {
     listed(app, TaskFilters::default()).await
 }
 
-/// Makes tasks a day older, behind the server's back.
+/// Makes tasks a day older, behind the server's back; an id says the time of creation too.
 async fn age(app: &mut TestApp, ids: &[String]) {
     app.stop().await;
     let data = app.archive("").join("..").canonicalize().unwrap();
     let store = rusqlite::Connection::open(data.join("mediagen.db")).unwrap();
+    store.pragma_update(None, "foreign_keys", false).unwrap();
     for id in ids {
         let key = id.strip_prefix("task_").unwrap();
-        let sql = "UPDATE tasks SET created = created - 86400000 WHERE lower(hex(id)) = ?1";
-        assert_eq!(store.execute(sql, [key]).unwrap(), 1, "{id}");
+        let created = i64::from_str_radix(&key[..12], 16).unwrap() - 86_400_000;
+        let older = format!("{created:012x}{}", &key[12..]);
+        for table in ["attempts", "history", "outputs", "labels", "deliveries"] {
+            let sql = format!("UPDATE {table} SET task_id = unhex(?1) WHERE task_id = unhex(?2)");
+            store.execute(&sql, [&older, key]).unwrap();
+        }
+        let sql =
+            "UPDATE tasks SET created = created - 86400000, id = unhex(?1) WHERE id = unhex(?2)";
+        assert_eq!(store.execute(sql, [&older, key]).unwrap(), 1, "{id}");
     }
     drop(store);
     app.restart(&[]).await;
