@@ -1,4 +1,5 @@
-//! A thousand tasks at once: all complete, and meanwhile the server answers.
+//! A thousand tasks at once: all complete, and meanwhile the server answers. How fast is for the
+//! benchmarks to say.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,9 +82,6 @@ async fn a_thousand_tasks_in_flight_at_once_all_complete() {
         begun.elapsed(),
         app.upstream.sandbox.counts().polls
     );
-    assert!(statuses.p99 < Duration::from_millis(250), "{statuses}");
-    assert!(alone.p50 < Duration::from_millis(250), "{alone}");
-    assert!(creates.p99 < Duration::from_secs(2), "{creates}");
 }
 
 /// Creates a few more, one after the other, and gives how long each answer took.
