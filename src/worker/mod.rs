@@ -19,6 +19,7 @@ mod rescuer;
 mod route;
 mod scout;
 mod settings;
+mod submission;
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
