@@ -200,18 +200,19 @@ impl Poller {
             self.due.pop();
             let current = self.followed.get(&id).filter(|entry| entry.turn == turn);
             if let Some(follow) = current.and_then(|entry| entry.follow.as_ref()) {
-                self.ready.push(&follow.account, id);
+                self.ready.push(&follow.account, id, turn);
             }
         }
         let mut ready = std::mem::take(&mut self.ready);
-        ready.drain(|id| self.ask(id));
+        ready.drain(|id, turn| self.ask(id, turn));
         self.ready = ready;
     }
 
-    /// Asks about one task; false when its account has no room now.
-    fn ask(&mut self, id: TaskId) -> bool {
+    /// Asks about one task, if it is still its turn; false when its account has no room now.
+    fn ask(&mut self, id: TaskId, turn: u32) -> bool {
         let now = self.desk.now();
-        let Some(entry) = self.followed.get_mut(&id) else {
+        let current = self.followed.get_mut(&id);
+        let Some(entry) = current.filter(|entry| entry.turn == turn) else {
             return true;
         };
         let Some(follow) = entry.follow.take() else {

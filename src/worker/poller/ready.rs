@@ -4,29 +4,29 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::domain::id::TaskId;
 
-/// A queue for each account: ten thousand tasks at one that is full are not looked at one by one
+/// A queue of tasks, each with its turn, for each account: ten thousand tasks at one that is full are not looked at one by one
 /// whenever an answer comes.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    queues: HashMap<String, VecDeque<TaskId>>,
+    queues: HashMap<String, VecDeque<(TaskId, u32)>>,
 }
 
 impl Ready {
     /// Adds a task to those that wait for an account.
-    pub(super) fn push(&mut self, account: &str, id: TaskId) {
+    pub(super) fn push(&mut self, account: &str, id: TaskId, turn: u32) {
         if let Some(queue) = self.queues.get_mut(account) {
-            queue.push_back(id);
+            queue.push_back((id, turn));
         } else {
-            self.queues.insert(account.to_owned(), [id].into());
+            self.queues.insert(account.to_owned(), [(id, turn)].into());
         }
     }
 
     /// Asks about tasks, of each account in the order in which they came, until `ask` says that there
     /// is no room for one: it stays the first of its account.
-    pub(super) fn drain(&mut self, mut ask: impl FnMut(TaskId) -> bool) {
+    pub(super) fn drain(&mut self, mut ask: impl FnMut(TaskId, u32) -> bool) {
         self.queues.retain(|_, queue| {
-            while let Some(id) = queue.front() {
-                if !ask(*id) {
+            while let Some((id, turn)) = queue.front() {
+                if !ask(*id, *turn) {
                     return true;
                 }
                 queue.pop_front();
@@ -53,12 +53,12 @@ mod tests {
     fn an_account_without_room_is_asked_once_and_holds_up_no_other() {
         let mut ready = Ready::default();
         for n in 0..100 {
-            ready.push("full", id(n));
+            ready.push("full", id(n), 1);
         }
-        ready.push("free", id(200));
-        ready.push("free", id(201));
+        ready.push("free", id(200), 1);
+        ready.push("free", id(201), 1);
         let mut asked = Vec::new();
-        ready.drain(|task| {
+        ready.drain(|task, _| {
             asked.push(task);
             task >= id(200)
         });
@@ -70,17 +70,17 @@ mod tests {
     #[test]
     fn who_waited_goes_first_when_there_is_room() {
         let mut ready = Ready::default();
-        ready.push("a", id(2));
-        ready.push("a", id(1));
-        ready.drain(|_| false);
-        ready.push("a", id(3));
+        ready.push("a", id(2), 1);
+        ready.push("a", id(1), 1);
+        ready.drain(|_, _| false);
+        ready.push("a", id(3), 1);
         let mut asked = Vec::new();
-        ready.drain(|task| {
+        ready.drain(|task, _| {
             asked.push(task);
             asked.len() < 3
         });
         assert_eq!(asked, [id(2), id(1), id(3)]);
-        ready.drain(|task| task == id(3));
+        ready.drain(|task, _| task == id(3));
         assert!(ready.is_empty());
     }
 }
