@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 
@@ -9,8 +10,8 @@ use crate::role::Role;
 /// Measures the service beside the limits of this machine.
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// What is measured; by default everything that takes under a quarter of an hour.
-    #[arg(value_enum)]
+    /// What is measured: p1 to p10, soak, quick (p1 to p7, and p9) or scale (p8 and p10); by default
+    /// quick, which takes under a quarter of an hour.
     wanted: Vec<Wanted>,
     /// Rounds of each comparison.
     #[arg(long, default_value_t = 5)]
@@ -32,28 +33,8 @@ pub struct Args {
     pub role: Option<Role>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Wanted {
-    P1,
-    P2,
-    P3,
-    P4,
-    P5,
-    P6,
-    P7,
-    P8,
-    P9,
-    P10,
-    /// P1 to P7, and P9.
-    Quick,
-    /// P8 and P10.
-    Scale,
-    /// Bounds, and ten minutes under load.
-    Soak,
-}
-
 /// What belongs together in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Set {
     P1,
     P2,
@@ -79,23 +60,19 @@ const QUICK: [Set; 8] = [
     Set::P9,
 ];
 
-impl Wanted {
-    fn sets(self) -> Vec<Set> {
-        match self {
-            Self::P1 => vec![Set::P1],
-            Self::P2 => vec![Set::P2],
-            Self::P3 => vec![Set::P3],
-            Self::P4 => vec![Set::P4],
-            Self::P5 => vec![Set::P5],
-            Self::P6 => vec![Set::P6],
-            Self::P7 => vec![Set::P7],
-            Self::P8 => vec![Set::P8],
-            Self::P9 => vec![Set::P9],
-            Self::P10 => vec![Set::P10],
-            Self::Quick => QUICK.to_vec(),
-            Self::Scale => vec![Set::P8, Set::P10],
-            Self::Soak => vec![Set::Soak],
-        }
+/// One set, or several under one name.
+#[derive(Clone, Debug)]
+struct Wanted(Vec<Set>);
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text {
+            "quick" => QUICK.to_vec(),
+            "scale" => vec![Set::P8, Set::P10],
+            one => vec![Set::from_str(one, true)?],
+        }))
     }
 }
 
@@ -105,10 +82,8 @@ impl Args {
         if self.wanted.is_empty() {
             return QUICK.to_vec();
         }
-        self.wanted
-            .iter()
-            .flat_map(|wanted| wanted.sets())
-            .collect()
+        let wanted = self.wanted.iter();
+        wanted.flat_map(|Wanted(sets)| sets).copied().collect()
     }
 
     /// Threads of this process. A client has one: the other core is the server's.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
 use mediagen::pb::v1::{CreateRequest, StatusRequest, Task};
 use prost::Message;
@@ -40,19 +39,6 @@ pub fn request(prompt: &str) -> CreateRequest {
 pub async fn create(client: &Client, request: CreateRequest) -> anyhow::Result<Task> {
     let answer = client.clone().create(request).await?;
     answer.into_inner().task.context("an answer without a task")
-}
-
-/// Makes a task of each prompt, so many at a time.
-pub async fn create_all(
-    client: &Client,
-    prompts: impl IntoIterator<Item = String>,
-    at_once: usize,
-) -> anyhow::Result<Vec<Task>> {
-    stream::iter(prompts)
-        .map(|prompt| create(client, request(&prompt)))
-        .buffer_unordered(at_once)
-        .try_collect()
-        .await
 }
 
 pub async fn status(client: &Client, id: &str) -> anyhow::Result<Task> {

@@ -16,6 +16,7 @@ use mediagen::pb::v1::{ListRequest, Task, TaskFilters, TaskStatus};
 
 use crate::bench::Bench;
 use crate::call::{self, Client};
+use crate::crowd;
 use crate::process::{Process, Server};
 use crate::sample::{Figure, Times, Unit};
 use crate::table::{Goal, Row};
@@ -71,7 +72,7 @@ impl Crowd<'_> {
     async fn follow(&self) -> anyhow::Result<Vec<Followed>> {
         let client = call::connect(self.server.address).await?;
         let prompts = (0..self.size).map(|_| self.prompt());
-        let created = call::create_all(&client, prompts, 64).await?;
+        let created = crowd::create_each(std::slice::from_ref(&client), prompts).await?;
         tokio::time::sleep(self.floor.mul_f64(LONGEST)).await;
         let unfinished = wait_for_all(&client).await?;
         anyhow::ensure!(unfinished == 0, "{unfinished} tasks do not end");
@@ -172,7 +173,7 @@ impl Crowd<'_> {
                 polls,
             )
             .beside(Figure::new(Unit::Count, [fixed]))
-            .goal(Goal::ShareAtMost(1.0)),
+            .goal(Goal::ShareBelow(1.0)),
         ]
     }
 }

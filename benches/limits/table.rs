@@ -12,6 +12,7 @@ pub enum Goal {
     /// Of the bare limit of the same round.
     ShareAtLeast(f64),
     ShareAtMost(f64),
+    ShareBelow(f64),
 }
 
 /// One line.
@@ -58,6 +59,7 @@ impl Row {
             Goal::AtMost(most) => figure <= most,
             Goal::ShareAtLeast(least) => share >= least,
             Goal::ShareAtMost(most) => share <= most,
+            Goal::ShareBelow(bound) => share < bound,
         })
     }
 
@@ -68,6 +70,7 @@ impl Row {
             Some(Goal::AtLeast(least)) => format!("≥ {}", unit.say(least)),
             Some(Goal::AtMost(most)) => format!("≤ {}", unit.say(most)),
             Some(Goal::ShareAtLeast(least)) => format!("≥ {least} × the limit"),
+            Some(Goal::ShareBelow(bound)) => format!("< {bound} × the limit"),
             Some(Goal::ShareAtMost(most)) => format!("≤ {most:.3} × the limit"),
         };
         let met = match self.is_met() {

@@ -5,8 +5,8 @@
 //! killed server left, and reading its live tasks with their attempts.
 //!
 //! What has just started cannot know when a process before it asked the provider, and keeps the floor
-//! from then on. So polling has resumed when every live task was asked for, and how late that is
-//! counts from the end of that floor.
+//! from then on: no live task is asked for before it is over. Polling has resumed when each was; how
+//! long that takes beyond the floor has a row of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use super::Filled;
 use crate::bench::Bench;
 use crate::call;
+use crate::crowd;
 use crate::fill;
 use crate::process::Process;
 use crate::sample::{Figure, Unit};
@@ -30,9 +31,20 @@ struct Start {
     status: f64,
     first_poll: f64,
     last_poll: f64,
+    beyond_floor: f64,
     resident: f64,
     /// The same when all live tasks are polled.
     resident_later: f64,
+}
+
+/// What the provider was asked to make.
+struct Submits {
+    /// Tasks that were created.
+    wanted: usize,
+    /// Of them, those that the provider had when the server was killed.
+    at_kill: usize,
+    /// Creates beyond one for a task, in the end.
+    twice: usize,
 }
 
 pub async fn measure(
@@ -42,13 +54,14 @@ pub async fn measure(
 ) -> anyhow::Result<Vec<Row>> {
     let wanted = bench.or_smoke(10_000, 50);
     let store = filled.server.store();
-    let before = records(upstream).await?.len();
     let mut server = filled.server.start(bench).await?;
     let client = call::connect(server.address).await?;
-    let prompts = (0..wanted).map(|_| "[bench:seconds=86400] A serene lake at dawn".to_owned());
-    call::create_all(&client, prompts, 64).await?;
+    // Each is told from the others at the provider too.
+    let prompts = (0..wanted).map(|n| format!("[bench:seconds=86400] {LAKE}{n}"));
+    crowd::create_each(&[client], prompts).await?;
     // Some are on their way to the provider now.
     server.kill()?;
+    let at_kill = lakes(&records(upstream).await?).len();
     let mut server = filled.server.start(bench).await?;
     let live = settled(bench, upstream, &store).await?;
     bench.say(&format!("P8: {} live tasks", live.len()));
@@ -75,14 +88,20 @@ pub async fn measure(
             status,
             first_poll: polls.0,
             last_poll: polls.1,
+            beyond_floor: polls.1 - floor(bench).as_secs_f64(),
             resident,
             resident_later,
         })
     });
     let rounds = rounds.await?;
-    let asked = records(upstream).await?;
-    let twice = blocking(&store, move |store| submitted_twice(&store, &asked, before)).await?;
-    Ok(rows(&rounds, filled.copies, live.len(), twice))
+    let lakes = lakes(&records(upstream).await?);
+    let twice = lakes.values().map(|creates| creates - 1).sum();
+    let submits = Submits {
+        wanted,
+        at_kill,
+        twice,
+    };
+    Ok(rows(&rounds, filled.copies, live.len(), &submits))
 }
 
 /// Waits until no task waits to be submitted and each live one was polled; gives the provider's ids of
@@ -137,15 +156,19 @@ fn read_live(store: &Path) -> anyhow::Result<(f64, usize)> {
     Ok((begun.elapsed().as_secs_f64(), count))
 }
 
-/// How many seconds after a moment, and after the floor that then holds, the first and the last of
-/// the live tasks were asked for.
+/// The floor that the server polls by.
+fn floor(bench: &Bench) -> Duration {
+    bench.or_smoke(Duration::from_secs(5), Duration::from_millis(250))
+}
+
+/// How many seconds after a moment the first and the last of the live tasks were asked for.
 async fn polls_since(
     bench: &Bench,
     upstream: &Process,
     live: &HashSet<String>,
     since: u64,
 ) -> anyhow::Result<(f64, f64)> {
-    let floor = bench.or_smoke(Duration::from_secs(5), Duration::from_millis(250));
+    let floor = floor(bench);
     let mut first: HashMap<String, u64> = HashMap::new();
     tokio::time::sleep(floor).await;
     for _ in 0..PATIENCE {
@@ -164,28 +187,20 @@ async fn polls_since(
     let (least, most) = (first.values().min(), first.values().max());
     let late = |asked: Option<&u64>| {
         let after = Duration::from_micros(asked.context("no live task")? - since);
-        Ok::<_, anyhow::Error>(after.as_secs_f64() - floor.as_secs_f64())
+        Ok::<_, anyhow::Error>(after.as_secs_f64())
     };
     Ok((late(least)?, late(most)?))
 }
 
-/// Creates beyond one for each task. A create without an answer is known to the provider alone, and
-/// its attempt has no id: at most so many may be unknown here.
-fn submitted_twice(store: &Path, asked: &[Record], before: usize) -> anyhow::Result<usize> {
-    let connection = fill::open(store)?;
-    let mut made = connection.prepare(
-        "SELECT number, upstream_id FROM attempts WHERE task_id > \
-         (SELECT id FROM tasks WHERE lane = 7 ORDER BY id DESC LIMIT 1)",
-    )?;
-    let made = made.query_map([], |row| {
-        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<String>>(1)?))
-    })?;
-    let made = made.collect::<Result<Vec<_>, _>>()?;
-    let again = made.iter().filter(|(number, _)| *number > 1).count();
-    let known = made.iter().filter_map(|(_, id)| id.as_ref()).count();
-    let unanswered = made.len() - known;
-    let created = asked.len() - before;
-    Ok(again + created.saturating_sub(known + unanswered))
+/// How often the provider was asked for each of the tasks.
+fn lakes(records: &[Record]) -> HashMap<String, usize> {
+    let mut creates = HashMap::new();
+    for record in records {
+        if let Some((_, number)) = record.prompt.split_once(LAKE) {
+            *creates.entry(number.to_owned()).or_default() += 1;
+        }
+    }
+    creates
 }
 
 async fn records(upstream: &Process) -> anyhow::Result<Vec<Record>> {
@@ -207,7 +222,7 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-fn rows(rounds: &[Start], finished: u32, live: usize, twice: usize) -> Vec<Row> {
+fn rows(rounds: &[Start], finished: u32, live: usize, submits: &Submits) -> Vec<Row> {
     let figure = |unit, of: fn(&Start) -> f64| Figure::new(unit, rounds.iter().map(of));
     let row = |what: String, figure| Row::new("P8", what, figure);
     let seconds = Unit::Seconds;
@@ -226,17 +241,28 @@ fn rows(rounds: &[Start], finished: u32, live: usize, twice: usize) -> Vec<Row> 
         .beside(figure(seconds, |one| one.bare))
         .goal(Goal::AtMost(1.0)),
         row(
-            "polls resume, after the floor: the first".to_owned(),
+            "start: the first live task is polled".to_owned(),
             figure(seconds, |one| one.first_poll),
         ),
         row(
-            "polls resume, after the floor: the last".to_owned(),
+            "start: the last live task is polled".to_owned(),
             figure(seconds, |one| one.last_poll),
         )
         .goal(Goal::AtMost(2.0)),
         row(
-            "creates beyond one a task, over all kills".to_owned(),
-            Figure::new(Unit::Count, [bytes(twice as u64)]),
+            "the same, beyond the poll floor that is kept".to_owned(),
+            figure(seconds, |one| one.beyond_floor),
+        ),
+        row(
+            format!(
+                "of {} tasks created, those that the provider had at the kill",
+                submits.wanted
+            ),
+            Figure::new(Unit::Count, [bytes(submits.at_kill as u64)]),
+        ),
+        row(
+            "creates beyond one a task after it".to_owned(),
+            Figure::new(Unit::Count, [bytes(submits.twice as u64)]),
         )
         .goal(Goal::AtMost(0.0)),
         row(
@@ -250,6 +276,8 @@ fn rows(rounds: &[Start], finished: u32, live: usize, twice: usize) -> Vec<Row> 
     ]
 }
 
+/// What the prompts of the tasks say, before their numbers.
+const LAKE: &str = "A serene lake at dawn, number ";
 /// Between two looks at whether the tasks are submitted.
 const SETTLES: Duration = Duration::from_secs(1);
 /// Looks at what is waited for.

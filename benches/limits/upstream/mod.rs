@@ -23,7 +23,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use order::Order;
 use record::{Book, Phase};
 pub use record::{Counts, Record, now};
 
@@ -79,7 +78,7 @@ async fn organization() -> Json<Value> {
 
 async fn create(State(provider): State<Provider>, Json(body): Json<Value>) -> Json<Value> {
     let prompt = body["promptText"].as_str().unwrap_or_default();
-    let id = provider.book.lock().take(Order::of(prompt));
+    let id = provider.book.lock().take(prompt);
     Json(json!({"id": id}))
 }
 

@@ -13,6 +13,7 @@ use super::order::Order;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Record {
     pub id: String,
+    pub prompt: String,
     pub created: u64,
     /// When it was done here.
     pub done: u64,
@@ -58,12 +59,14 @@ pub struct Book {
 
 impl Book {
     /// A new task.
-    pub fn take(&mut self, order: Order) -> String {
+    pub fn take(&mut self, prompt: &str) -> String {
+        let order = Order::of(prompt);
         let created = now();
         let id = Builder::from_random_bytes(rand::random()).into_uuid();
         let id = id.to_string();
         let record = Record {
             id: id.clone(),
+            prompt: prompt.to_owned(),
             created,
             done: created + micros(order.runs),
             told: 0,
