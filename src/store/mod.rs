@@ -94,6 +94,15 @@ pub trait TaskStore: UploadStore + WebhookStore + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Arc<Task>>, StoreError>;
 
+    /// Up to `limit` of the tasks of a lane, by when they are due and by id, in that order, strictly after
+    /// `after`. It reads no task: a loop that knows most of them looks for the others with it.
+    async fn in_lane(
+        &self,
+        lane: Lane,
+        after: Option<(Timestamp, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError>;
+
     /// Every queue that holds something, in the order of (tenant, model), with when its first task is
     /// due. It costs one search in an index for each queue, however many tasks wait.
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;

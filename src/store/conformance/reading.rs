@@ -196,6 +196,33 @@ pub async fn a_list_is_filtered(store: &dyn TaskStore) {
     assert_eq!(keys(store, &query).await, ["k2"]);
 }
 
+/// What is in a lane is told without the tasks, in order and in pages, due or not.
+pub async fn a_lane_is_told_by_its_ids(store: &dyn TaskStore) {
+    let mut expected = Vec::new();
+    for n in 1..=5 {
+        let task = create(store, task_of("a", &format!("k{n}"), n)).await;
+        let (lane, due) = task.next_step();
+        assert_eq!(lane, Lane::Dispatch);
+        expected.push((due, task.id));
+    }
+    expected.sort();
+    let mut found = Vec::new();
+    loop {
+        let page = store
+            .in_lane(Lane::Dispatch, found.last().copied(), 2)
+            .await;
+        let page = page.expect("a page");
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
+    let others = store.in_lane(Lane::Poll, None, 9).await;
+    assert_eq!(others.expect("a page"), []);
+}
+
 /// A list of a time goes on after any task, in either order, and takes any time.
 pub async fn a_list_of_a_time_goes_on_after_a_task(store: &dyn TaskStore) {
     let mut ids = Vec::new();

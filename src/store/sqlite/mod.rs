@@ -196,6 +196,17 @@ impl TaskStore for SqliteStore {
             .await
     }
 
+    async fn in_lane(
+        &self,
+        lane: Lane,
+        after: Option<(Timestamp, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+        self.readers
+            .run(move |c| read::in_lane(c, lane, after, limit))
+            .await
+    }
+
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let queues = self.census.queues();
         if queues.is_empty() {

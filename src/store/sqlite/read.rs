@@ -102,6 +102,29 @@ pub(super) fn due(
     sound(c, filter, bounds)
 }
 
+/// What is in a lane, without a look at the tasks.
+pub(super) fn in_lane(
+    c: &Connection,
+    lane: Lane,
+    after: Option<(Timestamp, TaskId)>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, TaskId)>, StoreError> {
+    let (from, id) = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.0, *id.as_bytes()));
+    let sql = "SELECT due, id FROM tasks WHERE lane = ?1 AND (due, id) > (?2, ?3) \
+               ORDER BY due, id LIMIT ?4";
+    let mut statement = c.prepare_cached(sql)?;
+    let rows = statement.query_map(params![lane.code(), from, id, clamp(limit)], |row| {
+        Ok((Timestamp(row.get(0)?), row.get(1)?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (due, id) = row?;
+        // One that makes no sense is told by who reads the task.
+        found.extend(TaskId::from_bytes(id).map(|id| (due, id)));
+    }
+    Ok(found)
+}
+
 /// When the first of a lane is due.
 pub(super) fn next_due(c: &Connection, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = c

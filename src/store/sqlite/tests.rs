@@ -94,6 +94,7 @@ promises! {
         what_is_due_comes_in_order_and_in_pages(),
         a_list_is_filtered(),
         a_list_of_a_time_goes_on_after_a_task(),
+        a_lane_is_told_by_its_ids(),
         a_list_is_paged_while_it_grows(),
         run_times_are_those_of_completed_tasks();
     costs:

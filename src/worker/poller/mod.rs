@@ -38,6 +38,7 @@ pub(super) async fn run(desk: Arc<Desk>) {
         due: BinaryHeap::new(),
         ready: Ready::default(),
         rescanned: Timestamp::MIN,
+        has_missed: true,
         roster: None,
     };
     loop {
@@ -65,6 +66,8 @@ struct Poller {
     /// Due, but its account had no room.
     ready: Ready,
     rescanned: Timestamp,
+    /// Something in the store may be other than is known here.
+    has_missed: bool,
     /// The roster of the last pass.
     roster: Option<Arc<Roster>>,
 }
@@ -82,20 +85,48 @@ impl Poller {
     /// Takes up what entered the lanes; now and then reads them whole, so that nothing is missed.
     async fn take_new(&mut self) {
         let now = self.desk.now();
-        for lane in [Lane::Poll, Lane::Book] {
-            let entered = self.desk.store.changes().take(lane);
-            if entered.overflowed || now.since(self.rescanned) >= RESCAN {
-                self.scan(lane).await;
-            }
-            for id in entered.ids {
-                if let Ok(Some(task)) = self.desk.store.get(id).await {
-                    self.take_up(&task);
+        let entered = [Lane::Poll, Lane::Book].map(|lane| self.desk.store.changes().take(lane));
+        let has_overflowed = entered.iter().any(|entered| entered.overflowed);
+        self.has_missed |= has_overflowed;
+        for id in entered.into_iter().flat_map(|entered| entered.ids) {
+            self.look_at(id).await;
+        }
+        if now.since(self.rescanned) < RESCAN && !has_overflowed {
+            return;
+        }
+        // Before the first pass nothing is known: then, and where something was missed, every task is
+        // read; else only those that are not known.
+        if std::mem::take(&mut self.has_missed) {
+            self.scan(Lane::Poll).await;
+            self.scan(Lane::Book).await;
+        } else {
+            self.look_for_others(Lane::Poll).await;
+            self.look_for_others(Lane::Book).await;
+        }
+        self.rescanned = now;
+    }
+
+    async fn look_at(&mut self, id: TaskId) {
+        match self.desk.store.get(id).await {
+            Ok(Some(task)) => self.take_up(&task),
+            Ok(None) => {}
+            Err(_) => self.has_missed = true,
+        }
+    }
+
+    /// Takes up the tasks of a lane that are not known here.
+    async fn look_for_others(&mut self, lane: Lane) {
+        let mut cursor = None;
+        while let Ok(page) = self.desk.store.in_lane(lane, cursor, IDS).await {
+            let Some(last) = page.last() else { return };
+            cursor = Some(*last);
+            for (_, id) in page {
+                if !self.followed.contains_key(&id) {
+                    self.look_at(id).await;
                 }
             }
         }
-        if now.since(self.rescanned) >= RESCAN {
-            self.rescanned = now;
-        }
+        self.has_missed = true;
     }
 
     /// Takes up again what waited for an account that a new roster has.
@@ -133,6 +164,7 @@ impl Poller {
                 self.take_up(task);
             }
         }
+        self.has_missed = true;
     }
 
     fn take_up(&mut self, task: &Task) {
@@ -321,6 +353,8 @@ impl Poller {
 const ANSWERS: usize = 256;
 /// Tasks read at once.
 const PAGE: usize = 256;
+/// Ids read at once.
+const IDS: usize = 4096;
 /// How often an account that is missing is looked for, at most; at least half as often.
 const MISSING_REST: Duration = Duration::from_secs(10);
 /// The lanes are read whole this often.
