@@ -9,6 +9,7 @@
 
 mod disk;
 mod key;
+mod piece;
 mod reader;
 mod sums;
 mod writer;
@@ -28,6 +29,7 @@ use crate::domain::id::TaskId;
 use crate::domain::upload::SpoolId;
 
 pub use key::Key;
+pub use piece::Piece;
 pub use sums::BLOCK;
 pub use writer::Writer;
 
@@ -65,6 +67,9 @@ pub struct Spooled {
 
 /// The bytes of an object, in pieces of at most [`BLOCK`], each checked before it is yielded.
 pub type ReadStream = BoxStream<'static, Result<Bytes, ArchiveError>>;
+
+/// The same, in pieces with room before them.
+pub type PieceStream = BoxStream<'static, Result<Piece, ArchiveError>>;
 
 /// Why the archive did not do as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +119,12 @@ impl Archive {
     /// Every block is checked before it is yielded; after an error the stream ends. Nothing is
     /// opened before the first poll. Holds one block in memory.
     pub fn read(&self, key: Key, offset: u64, len: u64, size: u64) -> ReadStream {
+        let pieces = self.read_pieces(key, offset, len, size);
+        pieces.map_ok(Piece::into_bytes).boxed()
+    }
+
+    /// The same, in pieces with room before them.
+    pub fn read_pieces(&self, key: Key, offset: u64, len: u64, size: u64) -> PieceStream {
         let open = Reader::open(self.clone(), key, offset, len, size);
         stream::once(open)
             .map_ok(|reader| stream::try_unfold(reader, Reader::next))

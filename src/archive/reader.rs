@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use super::sums::{BLOCK, Sums};
-use super::{Archive, ArchiveError, Key, disk, unavailable};
+use super::{Archive, ArchiveError, Key, Piece, disk, unavailable};
 
 /// A range that is being read.
 pub(super) struct Reader {
@@ -60,7 +59,7 @@ impl Reader {
     }
 
     /// The next piece; shaped for `try_unfold`.
-    pub(super) async fn next(mut self) -> Result<Option<(Bytes, Self)>, ArchiveError> {
+    pub(super) async fn next(mut self) -> Result<Option<(Piece, Self)>, ArchiveError> {
         if self.at >= self.end {
             return Ok(None);
         }
@@ -69,12 +68,12 @@ impl Reader {
         let stop = (start + BLOCK as u64).min(self.sums.size);
         let block = self.block(index, start, stop).await?;
         let upto = stop.min(self.end);
-        let piece = block.slice(within(self.at - start)..within(upto - start));
+        let piece = block.within(within(self.at - start), within(upto - start));
         self.at = upto;
         Ok(Some((piece, self)))
     }
 
-    async fn block(&self, index: u64, start: u64, stop: u64) -> Result<Bytes, ArchiveError> {
+    async fn block(&self, index: u64, start: u64, stop: u64) -> Result<Piece, ArchiveError> {
         let len = within(stop - start);
         match &self.source {
             Source::File(file) => {
@@ -86,16 +85,15 @@ impl Reader {
             }
             Source::Remote(store, path) => {
                 let block = store.get_range(path, start..stop).await?;
-                sound(&self.sums, index, block)
+                sound(&self.sums, index, block.into())
             }
         }
     }
 }
 
 /// A block, if it is what was written.
-fn sound(sums: &Sums, index: u64, block: impl Into<Bytes>) -> Result<Bytes, ArchiveError> {
-    let block = block.into();
-    if sums.hold(index, &block) {
+fn sound(sums: &Sums, index: u64, block: Piece) -> Result<Piece, ArchiveError> {
+    if sums.hold(index, block.as_ref()) {
         Ok(block)
     } else {
         Err(ArchiveError::Damaged("a block differs from its sum"))
@@ -105,24 +103,24 @@ fn sound(sums: &Sums, index: u64, block: impl Into<Bytes>) -> Result<Bytes, Arch
 /// A block that is in memory already: reading it costs less than handing it to another thread. `None`
 /// where the disk would have to be waited for, or the system cannot say.
 #[cfg(target_os = "linux")]
-fn read_now(file: &File, start: u64, len: usize) -> Option<Vec<u8>> {
+fn read_now(file: &File, start: u64, len: usize) -> Option<Piece> {
     use rustix::io::{ReadWriteFlags, preadv2};
-    let mut block = vec![0; len];
-    let mut into = [std::io::IoSliceMut::new(&mut block)];
+    let mut block = Piece::zeroed(len);
+    let mut into = [std::io::IoSliceMut::new(block.bytes_mut())];
     let read = preadv2(file, &mut into, start, ReadWriteFlags::NOWAIT).ok()?;
     (read == len).then_some(block)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_now(_: &File, _: u64, _: usize) -> Option<Vec<u8>> {
+fn read_now(_: &File, _: u64, _: usize) -> Option<Piece> {
     None
 }
 
-fn read_at(mut file: &File, start: u64, len: usize) -> Result<Vec<u8>, ArchiveError> {
-    let mut block = vec![0; len];
+fn read_at(mut file: &File, start: u64, len: usize) -> Result<Piece, ArchiveError> {
+    let mut block = Piece::zeroed(len);
     let read = file
         .seek(SeekFrom::Start(start))
-        .and_then(|_| file.read_exact(&mut block));
+        .and_then(|_| file.read_exact(block.bytes_mut()));
     match read {
         Ok(()) => Ok(block),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {

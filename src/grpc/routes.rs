@@ -5,7 +5,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 use tower::ServiceExt as _;
 
-use super::generation::MediaGeneration;
+use super::generation::{DownloadRoute, MediaGeneration};
 use super::observed::ObserveLayer;
 use super::{GateLayer, Health, LimitLayer};
 use crate::pb;
@@ -41,7 +41,9 @@ pub fn routes(
     gate: GateLayer,
     health: &Health,
 ) -> Result<axum::Router, tonic_reflection::server::Error> {
-    let face = MediaGenerationServer::new(MediaGeneration::new(service));
+    let generation = MediaGeneration::new(service);
+    let download = DownloadRoute::new(generation.clone(), messages.other_bytes);
+    let face = MediaGenerationServer::new(generation);
     let larger = face
         .clone()
         .max_decoding_message_size(messages.create_bytes);
@@ -55,7 +57,9 @@ pub fn routes(
         .into_axum_router()
         // tonic has one limit per service; paths of their own give these their larger one.
         .route_service(&path("Create"), create.clone())
-        .route_service(&path("EstimateCost"), create);
+        .route_service(&path("EstimateCost"), create)
+        // And this one frames its messages itself.
+        .route_service(&path("DownloadContent"), download);
     Ok(router.layer(gate).layer(calls).layer(ObserveLayer))
 }
 

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::{BoxStream, unfold};
+use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::{LookupError, Service};
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, Piece, PieceStream};
 use crate::domain::artifact::Artifact;
 use crate::domain::id::{TaskId, TenantId};
 use crate::domain::task::{State, Status, Task};
@@ -110,7 +109,7 @@ impl Service {
         tenant: &TenantId,
         request: DownloadRequest,
     ) -> Result<
-        Download<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>,
+        Download<impl Stream<Item = Result<Piece, DownloadEnd>> + Send + use<>>,
         DownloadError,
     > {
         let output = self.output(tenant, request.id, request.index).await?;
@@ -167,7 +166,7 @@ impl Service {
         output: &Output,
         offset: u64,
         length: u64,
-    ) -> Result<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>, DownloadError> {
+    ) -> Result<impl Stream<Item = Result<Piece, DownloadEnd>> + Send + use<>, DownloadError> {
         let settings = &self.parts().settings;
         let limit = settings.max_downloads;
         let place = Arc::clone(&self.inner.downloads).try_acquire_owned();
@@ -176,12 +175,12 @@ impl Service {
         let key = crate::archive::Key::output(output.task.id, artifact.index);
         let archive = &self.parts().archive;
         let reading = Reading {
-            source: archive.read(key, offset, length, artifact.size_bytes),
+            source: archive.read_pieces(key, offset, length, artifact.size_bytes),
             next_offset: offset,
             yielded: None,
             timeout: settings.download_reader_timeout,
             chunk: settings.chunk,
-            rest: Bytes::new(),
+            rest: None,
             _place: place,
             drain_after: settings.download_drain,
             drained: None,
@@ -242,13 +241,13 @@ fn extension(artifact: &Artifact) -> String {
 }
 
 struct Reading {
-    source: BoxStream<'static, Result<Bytes, ArchiveError>>,
+    source: PieceStream,
     next_offset: u64,
     yielded: Option<Instant>,
     timeout: Duration,
     chunk: usize,
     /// Of the last block, what did not fit in one message.
-    rest: Bytes,
+    rest: Option<Piece>,
     drain_after: Duration,
     drained: Option<Instant>,
     shutdown: Shutdown,
@@ -258,7 +257,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn next(&mut self) -> Option<Result<Bytes, DownloadEnd>> {
+    async fn next(&mut self) -> Option<Result<Piece, DownloadEnd>> {
         if self.ended {
             return None;
         }
@@ -271,7 +270,7 @@ impl Reading {
         item
     }
 
-    async fn read(&mut self) -> Option<Result<Bytes, DownloadEnd>> {
+    async fn read(&mut self) -> Option<Result<Piece, DownloadEnd>> {
         let next_offset = self.next_offset;
         if self.yielded.is_some_and(|at| at.elapsed() > self.timeout) {
             return Some(Err(DownloadEnd::ReaderStalled { next_offset }));
@@ -282,7 +281,9 @@ impl Reading {
                 return Some(Err(DownloadEnd::Draining { next_offset }));
             }
         }
-        if self.rest.is_empty() {
+        let mut piece = if let Some(rest) = self.rest.take() {
+            rest
+        } else {
             let block = tokio::select! {
                 biased;
                 () = self.shutdown.stopping() => {
@@ -291,11 +292,14 @@ impl Reading {
                 block = self.source.next() => block?,
             };
             match block {
-                Ok(block) => self.rest = block,
+                Ok(block) => block,
                 Err(error) => return Some(Err(DownloadEnd::Archive(error))),
             }
+        };
+        if piece.len() > self.chunk {
+            let first = piece.split_to(self.chunk);
+            self.rest = Some(std::mem::replace(&mut piece, first));
         }
-        let length = self.rest.len().min(self.chunk);
-        Some(Ok(self.rest.split_to(length)))
+        Some(Ok(piece))
     }
 }

@@ -52,7 +52,7 @@ pub use wait::{WaitEnd, WaitPlace};
 pub use watch::{WatchEnd, WatchError, WatchEvent};
 
 /// What the errors of this module carry from below, for a face that says them in its own words.
-pub use crate::archive::ArchiveError;
+pub use crate::archive::{ArchiveError, Piece};
 pub use crate::provider::{ProviderError, ProviderErrorKind};
 /// What a cost report is made of.
 pub use crate::store::{CostKey, CostRow, CostTotals, Grouping};

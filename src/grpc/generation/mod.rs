@@ -4,6 +4,7 @@
 //! [`super::convert`] and `refusal` only say it in the contract's words. A stream is the service's
 //! stream, mapped: no task and no channel stands behind it.
 
+mod download;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -18,10 +19,12 @@ use crate::domain::id::TenantId;
 use crate::domain::money::UsdRate;
 use crate::domain::task::Task;
 use crate::pb::v1;
-use crate::pb::v1::download_content_response::{Chunk, Metadata, Part};
+use crate::pb::v1::download_content_response::{Chunk, Part};
 use crate::pb::v1::media_generation_server::MediaGeneration as Contract;
 use crate::pb::v1::watch_task_response::{Event, Heartbeat};
-use crate::service::{Download, DownloadRequest, EstimateError, Service, WatchEvent};
+use crate::service::{EstimateError, Service, WatchEvent};
+
+pub use download::DownloadRoute;
 
 /// The gRPC face of the service. Cheap to clone.
 #[derive(Clone)]
@@ -78,23 +81,19 @@ impl Contract for MediaGeneration {
         Ok(Response::new(told.boxed()))
     }
 
+    /// What [`DownloadRoute`] sends, for whoever mounts the generated service alone.
     type DownloadContentStream = BoxStream<'static, Result<v1::DownloadContentResponse, Status>>;
 
     async fn download_content(
         &self,
         request: Request<v1::DownloadContentRequest>,
     ) -> Answer<Self::DownloadContentStream> {
-        let tenant = tenant(&request);
-        let asked = convert::download(request.into_inner())?;
-        let (id, mut offset) = (asked.id, asked.offset);
-        let opened = self.service.download(&tenant, asked.clone()).await;
-        let opened = opened.map_err(|error| refusal::download(id, error))?;
-        let first = part(Part::Metadata(metadata(&asked, &opened)));
-        let chunks = opened.bytes.map(move |read| {
-            let data = read.map_err(|end| refusal::download_end(id, offset, end))?;
-            let chunk = Chunk { offset, data };
-            offset += chunk.data.len() as u64;
-            Ok(part(Part::Chunk(chunk)))
+        let opened = self.open(request).await?;
+        let first = part(Part::Metadata(opened.metadata));
+        let chunks = opened.pieces.map(|read| {
+            let (offset, piece) = read?;
+            let data = piece.into_bytes();
+            Ok(part(Part::Chunk(Chunk { offset, data })))
         });
         Ok(Response::new(
             stream::iter([Ok(first)]).chain(chunks).boxed(),
@@ -239,16 +238,6 @@ fn watched(event: &WatchEvent, rate: UsdRate) -> v1::WatchTaskResponse {
         }),
     };
     v1::WatchTaskResponse { event: Some(event) }
-}
-
-fn metadata<S>(asked: &DownloadRequest, opened: &Download<S>) -> Metadata {
-    Metadata {
-        content_type: opened.artifact.content_type.clone(),
-        size_bytes: opened.artifact.size_bytes,
-        sha256: hex::encode(opened.artifact.sha256),
-        offset: asked.offset,
-        file_name: opened.file_name.clone(),
-    }
 }
 
 const fn part(part: Part) -> v1::DownloadContentResponse {

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use crate::domain::id::{TaskId, TenantId};
-use crate::service::{DownloadEnd, DownloadError, Service};
+use crate::service::{DownloadEnd, DownloadError, Piece, Service};
 
 /// An output in letters.
 pub(in crate::openai) struct Letters<S> {
@@ -28,7 +28,7 @@ pub(in crate::openai) async fn in_base64(
     let bytes = service.read(&output, 0, size)?;
     Ok(Letters {
         length: size.div_ceil(3).saturating_mul(4),
-        pieces: encoded(bytes),
+        pieces: encoded(bytes.map_ok(Piece::into_bytes)),
     })
 }
 

@@ -11,13 +11,13 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream as _, StreamExt as _};
+use futures_util::{Stream as _, StreamExt as _, TryStreamExt as _};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::auth::{Refused, StreamPass};
 use crate::domain::id::TaskId;
 use crate::openai::{Face, Problem, refusal};
-use crate::service::{ArchiveError, DownloadEnd, Output};
+use crate::service::{ArchiveError, DownloadEnd, Output, Piece};
 
 /// Why a body broke off. Read by nobody but the log.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +54,8 @@ pub(super) async fn open(
 ) -> Result<Body, Problem> {
     let (id, left) = (output.task.id, part.end - part.start);
     let opened = face.service.read(output, part.start, left);
-    let mut rest = opened
-        .map_err(|error| refusal::download(id, error))?
-        .boxed();
+    let pieces = opened.map_err(|error| refusal::download(id, error))?;
+    let mut rest = pieces.map_ok(Piece::into_bytes).boxed();
     let first = match rest.next().await {
         None if left == 0 => return Ok(Body::empty()),
         Some(Ok(first)) => first,

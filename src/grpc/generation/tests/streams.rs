@@ -2,6 +2,8 @@
 
 use futures_util::TryStreamExt as _;
 
+use crate::pb::v1::download_content_response::Metadata;
+
 use super::*;
 
 async fn watch(
