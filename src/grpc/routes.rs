@@ -60,7 +60,8 @@ pub fn routes(
         .route_service(&path("EstimateCost"), create)
         // And this one frames its messages itself.
         .route_service(&path("DownloadContent"), download);
-    Ok(router.layer(gate).layer(calls).layer(ObserveLayer))
+    // One layer for all three: axum boxes each call once for each layer.
+    Ok(router.layer((ObserveLayer, calls, gate)))
 }
 
 /// Everything that a client may want to decode, the details of errors among it.

@@ -26,22 +26,25 @@ task_local! {
     static NOTE: Note;
 }
 
-/// When something was given that waits to be taken.
+/// What a stream gave that waits to be taken.
 #[derive(Clone, Debug, Default)]
-struct Note(Arc<Mutex<Option<Instant>>>);
+struct Note(Arc<Given>);
 
-/// The large frames of a stream that were given and are not sent yet. hyper asks for the next frame as
-/// soon as there is room for one byte more, and would hold several.
 #[derive(Debug, Default)]
-struct Unsent {
-    frames: AtomicUsize,
+struct Given {
+    /// When the body gave last, unless it was asked for more since and had none.
+    at: Mutex<Option<Instant>>,
+    /// Large frames that are not sent yet. hyper asks for the next frame as soon as there is room for
+    /// one byte more, and would hold several.
+    unsent: AtomicUsize,
+    /// Waits until one is sent.
     stream: AtomicWaker,
 }
 
 /// A large frame until it is sent.
 struct Held {
     bytes: Bytes,
-    unsent: Arc<Unsent>,
+    note: Note,
 }
 
 /// A body that notes what it gives.
@@ -49,24 +52,13 @@ struct Held {
 pub(super) struct Noted<B> {
     body: B,
     /// `None` on HTTP/1.1.
-    given: Option<Given>,
-}
-
-/// What a body knows of what it gave.
-#[derive(Debug, Default)]
-struct Given {
-    note: Note,
-    unsent: Arc<Unsent>,
+    note: Option<Note>,
 }
 
 /// The answer of a call, noted where its stream is overseen.
 pub(super) fn noted<B>(answer: Response<B>) -> Response<Noted<B>> {
     let note = NOTE.try_with(Clone::clone).ok();
-    let given = note.map(|note| Given {
-        note,
-        unsent: Arc::default(),
-    });
-    answer.map(|body| Noted { body, given })
+    answer.map(|body| Noted { body, note })
 }
 
 /// Runs a stream until it ends, or until nothing of what it gave was taken for as long as `patience`.
@@ -79,7 +71,7 @@ pub(super) async fn overseen(stream: impl Future<Output = ()>, patience: Duratio
             return Poll::Ready(());
         }
         // Only the stream writes the note, so there is nothing to wake for while it is empty.
-        let Some(given) = *note.0.lock() else {
+        let Some(given) = *note.0.at.lock() else {
             return Poll::Pending;
         };
         let due = given + patience;
@@ -104,17 +96,17 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Noted<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let Self { body, given } = &mut *self;
-        let Some(given) = given else {
+        let Self { body, note } = &mut *self;
+        let Some(note) = note else {
             return Pin::new(body).poll_frame(cx);
         };
-        if given.unsent.is_full(cx) {
+        if note.is_full(cx) {
             return Poll::Pending;
         }
         let polled = Pin::new(body).poll_frame(cx);
         let has_given = matches!(polled, Poll::Ready(Some(Ok(_))));
-        *given.note.0.lock() = has_given.then(Instant::now);
-        polled.map_ok(|frame| frame.map_data(|bytes| given.unsent.hold(bytes)))
+        *note.0.at.lock() = has_given.then(Instant::now);
+        polled.map_ok(|frame| frame.map_data(|bytes| note.hold(bytes)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,25 +118,25 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Noted<B> {
     }
 }
 
-impl Unsent {
+impl Note {
     /// Whether as much waits as may; whoever asks is woken when it is sent.
     fn is_full(&self, cx: &Context<'_>) -> bool {
-        let full = || self.frames.load(Ordering::Acquire) >= MOST_UNSENT;
+        let full = || self.0.unsent.load(Ordering::Acquire) >= MOST_UNSENT;
         full() && {
-            self.stream.register(cx.waker());
+            self.0.stream.register(cx.waker());
             // It may have been sent before the waker was there.
             full()
         }
     }
 
     /// A frame, counted until it is sent if it is large.
-    fn hold(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+    fn hold(&self, bytes: Bytes) -> Bytes {
         if bytes.len() < LARGE {
             return bytes;
         }
-        self.frames.fetch_add(1, Ordering::Relaxed);
-        let unsent = Arc::clone(self);
-        Bytes::from_owner(Held { bytes, unsent })
+        self.0.unsent.fetch_add(1, Ordering::Relaxed);
+        let note = self.clone();
+        Bytes::from_owner(Held { bytes, note })
     }
 }
 
@@ -156,8 +148,8 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.unsent.frames.fetch_sub(1, Ordering::Release);
-        self.unsent.stream.wake();
+        self.note.0.unsent.fetch_sub(1, Ordering::Release);
+        self.note.0.stream.wake();
     }
 }
 
