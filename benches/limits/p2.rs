@@ -1,9 +1,12 @@
-//! P2: Status, beside the same call to a server that knows one task.
+//! P2: Status of a task in flight, beside a bare server that answers the same message.
 
-use mediagen::pb::v1::StatusRequest;
+use std::time::Duration;
+
+use mediagen::pb::v1::{StatusRequest, StatusResponse, Task, TaskStatus};
+use prost::Message as _;
 
 use crate::bench::Bench;
-use crate::call;
+use crate::call::{self, Client};
 use crate::h2load::{Load, Loaded};
 use crate::process::{Process, Server};
 use crate::sample::{Figure, Unit};
@@ -11,13 +14,18 @@ use crate::table::{Goal, Row};
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let upstream = Process::role(bench, &["upstream"]).await?;
-    let folder = bench.folder().display().to_string();
-    let bare = Process::role(bench, &["bare", "--data", &folder]).await?;
     let server = Server::new(bench)?.upstream(&upstream);
     let server = server.start(bench).await?;
     let client = call::connect(server.address).await?;
     let task = call::create(&client, call::request("[bench:seconds=3600] A serene lake")).await?;
-    let body = call::frame(&StatusRequest { task_id: task.id })?;
+    let task = in_flight(&client, &task.id).await?;
+    let body = call::frame(&StatusRequest {
+        task_id: task.id.clone(),
+    })?;
+    let answer = hex::encode(StatusResponse { task: Some(task) }.encode_to_vec());
+    let folder = bench.folder().display().to_string();
+    let bare = ["bare", "--data", &folder, "--status", &answer];
+    let bare = Process::role(bench, &bare).await?;
     let load = Load {
         method: "Status",
         body: &body,
@@ -59,3 +67,18 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         .beside(figure(Unit::Millis, 0, slow)),
     ])
 }
+
+/// The task when the provider is at work on it.
+async fn in_flight(client: &Client, id: &str) -> anyhow::Result<Task> {
+    for _ in 0..MOST_LOOKS {
+        let task = call::status(client, id).await?;
+        if task.status() == TaskStatus::InProgress {
+            return Ok(task);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    anyhow::bail!("{id} is not taken up")
+}
+
+const LOOK: Duration = Duration::from_millis(100);
+const MOST_LOOKS: usize = 300;

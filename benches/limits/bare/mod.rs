@@ -37,6 +37,13 @@ pub struct Options {
     /// Where its database is made.
     #[arg(long)]
     data: PathBuf,
+    /// What it answers to every Status: a `StatusResponse` in hexadecimal.
+    #[arg(long, default_value = "", value_parser = answer)]
+    status: Box<StatusResponse>,
+}
+
+fn answer(text: &str) -> anyhow::Result<Box<StatusResponse>> {
+    Ok(Box::new(prost::Message::decode(&*hex::decode(text)?)?))
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -51,6 +58,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
             &options.data.join(format!("bare-{}.db", std::process::id())),
         )?),
         topics: Topics::default(),
+        status: StatusResponse::clone(&options.status),
     };
     let incoming = TcpListenerStream::new(listener);
     let incoming = futures_util::StreamExt::map(incoming, |stream| {
@@ -67,6 +75,7 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
 struct Bare {
     store: Arc<Store>,
     topics: Topics,
+    status: StatusResponse,
 }
 
 /// A task as long as those of the service.
@@ -101,19 +110,9 @@ impl MediaGeneration for Bare {
         Ok(Response::new(CreateResponse { task: Some(made) }))
     }
 
-    /// The same task, whichever is asked for.
-    async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {
-        let request = request.into_inner();
-        let asked = CreateRequest {
-            request_id: format!("auto_{}", request.task_id),
-            model: "gen4.5".to_owned(),
-            prompt: "A serene lake at dawn".to_owned(),
-            seconds: Some(5),
-            size: "1280x720".to_owned(),
-            ..CreateRequest::default()
-        };
-        let made = task(&asked, request.task_id);
-        Ok(Response::new(StatusResponse { task: Some(made) }))
+    /// The same answer, whichever is asked for.
+    async fn status(&self, _: Request<StatusRequest>) -> Answer<StatusResponse> {
+        Ok(Response::new(self.status.clone()))
     }
 
     async fn watch_task(
