@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use tokio::task::JoinHandle;
 
 use super::{ArchiveError, unavailable};
 
@@ -27,6 +29,21 @@ pub(super) fn remove_staged(folder: &Path, name: &str) -> Result<(), ArchiveErro
         }
     }
     Ok(())
+}
+
+/// Begins to write to the disk what is staged under `name`, so that the end has less to wait for. What
+/// goes wrong here goes wrong there too, and is told there.
+pub(super) fn write_out(folder: PathBuf, name: String) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        let found = entries(&folder).into_iter().flatten().flatten();
+        let staged = found.filter(|entry| {
+            let file = entry.file_name();
+            file.to_str().is_some_and(|file| is_staged(file, &name))
+        });
+        for entry in staged {
+            let _ = fs::File::open(entry.path()).and_then(|file| file.sync_data());
+        }
+    })
 }
 
 pub(super) fn remove_folder(folder: &Path) -> Result<(), ArchiveError> {

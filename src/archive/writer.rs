@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use tokio::task::JoinHandle;
 
 use super::sums::Tally;
 use super::{Archive, ArchiveError, Key, Stored, disk};
@@ -17,6 +18,10 @@ pub struct Writer {
     written: u64,
     /// Bytes that are on the disk but in no object yet; they count as used.
     staged: u64,
+    /// Bytes since the disk was last asked to write.
+    unasked: u64,
+    /// The disk's writing ahead of the end.
+    writing_out: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -30,6 +35,8 @@ impl Writer {
             pending: BytesMut::new(),
             written: 0,
             staged: 0,
+            unasked: 0,
+            writing_out: None,
         })
     }
 
@@ -113,7 +120,20 @@ impl Writer {
         let (put, hashed) = futures_util::join!(put, hashed);
         put?;
         self.tally = hashed?;
+        self.write_out(length);
         Ok(())
+    }
+
+    /// Has the disk write while more comes, rather than all at the end.
+    fn write_out(&mut self, added: u64) {
+        self.unasked += added;
+        let is_busy = |writing: &JoinHandle<()>| !writing.is_finished();
+        if self.unasked < WRITE_OUT || self.writing_out.as_ref().is_some_and(is_busy) {
+            return;
+        }
+        self.unasked = 0;
+        let folder = self.archive.inner.root.join(self.key.folder());
+        self.writing_out = Some(disk::write_out(folder, self.key.name()));
     }
 }
 
@@ -138,3 +158,5 @@ async fn verify(archive: &Archive, key: Key, stored: Stored) -> Result<(), Archi
 
 /// Bytes that are gathered before they are written.
 const PART: usize = 256 * 1024;
+/// Bytes after which the disk is asked to write.
+const WRITE_OUT: u64 = 32 * 1024 * 1024;

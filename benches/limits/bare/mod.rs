@@ -37,8 +37,8 @@ pub struct Options {
     /// Where its database is made.
     #[arg(long)]
     data: PathBuf,
-    /// What it answers to every Status: a `StatusResponse` in hexadecimal.
-    #[arg(long, default_value = "", value_parser = answer)]
+    /// What it answers to every Status: a `StatusResponse` in hexadecimal; by itself an empty task.
+    #[arg(long, default_value = "0a00", value_parser = answer)]
     status: Box<StatusResponse>,
 }
 
