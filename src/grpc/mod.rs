@@ -18,7 +18,7 @@ pub mod status;
 pub mod web;
 
 pub use gate::GateLayer;
-pub use generation::{DownloadRoute, MediaGeneration};
+pub use generation::{FramedRoute, MediaGeneration};
 pub use health::Health;
 pub use limits::LimitLayer;
 pub use routes::{MessageLimits, routes};

@@ -5,7 +5,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 use tower::ServiceExt as _;
 
-use super::generation::{DownloadRoute, MediaGeneration};
+use super::generation::MediaGeneration;
 use super::observed::ObserveLayer;
 use super::{GateLayer, Health, LimitLayer};
 use crate::pb;
@@ -42,7 +42,8 @@ pub fn routes(
     health: &Health,
 ) -> Result<axum::Router, tonic_reflection::server::Error> {
     let generation = MediaGeneration::new(service);
-    let download = DownloadRoute::new(generation.clone(), messages.other_bytes);
+    let download = generation.clone().download_route(messages.other_bytes);
+    let watch = generation.clone().watch_route(messages.other_bytes);
     let face = MediaGenerationServer::new(generation);
     let larger = face
         .clone()
@@ -58,8 +59,9 @@ pub fn routes(
         // tonic has one limit per service; paths of their own give these their larger one.
         .route_service(&path("Create"), create.clone())
         .route_service(&path("EstimateCost"), create)
-        // And this one frames its messages itself.
-        .route_service(&path("DownloadContent"), download);
+        // And these frame their messages themselves.
+        .route_service(&path("DownloadContent"), download)
+        .route_service(&path("WatchTask"), watch);
     // One layer for all three: axum boxes each call once for each layer.
     Ok(router.layer((ObserveLayer, calls, gate)))
 }

@@ -5,31 +5,34 @@
 //! stream, mapped: no task and no channel stands behind it.
 
 mod download;
+mod framed;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod watch;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::convert::{self, Violations};
 use crate::domain::caller::Caller;
 use crate::domain::id::TenantId;
-use crate::domain::money::UsdRate;
 use crate::domain::task::Task;
 use crate::pb::v1;
 use crate::pb::v1::download_content_response::{Chunk, Part};
 use crate::pb::v1::media_generation_server::MediaGeneration as Contract;
-use crate::pb::v1::watch_task_response::{Event, Heartbeat};
-use crate::service::{EstimateError, Service, WatchEvent};
+use crate::service::{EstimateError, Service};
 
-pub use download::DownloadRoute;
+pub use framed::FramedRoute;
+
+use watch::LastSaid;
 
 /// The gRPC face of the service. Cheap to clone.
 #[derive(Clone)]
 pub struct MediaGeneration {
     service: Service,
+    last_said: LastSaid,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -60,28 +63,20 @@ impl Contract for MediaGeneration {
         Ok(Response::new(v1::StatusResponse { task }))
     }
 
+    /// What the route of its own sends, for whoever mounts the generated service alone.
     type WatchTaskStream = BoxStream<'static, Result<v1::WatchTaskResponse, Status>>;
 
     async fn watch_task(
         &self,
         request: Request<v1::WatchTaskRequest>,
     ) -> Answer<Self::WatchTaskStream> {
-        let tenant = tenant(&request);
-        let (id, after) = convert::watch(request.get_ref())?;
-        let opened = self.service.watch(&tenant, id, after).await;
-        let events = opened.map_err(|error| refusal::watch(id, error))?;
-        let (mut last_revision, rate) = (after, self.service.usd_rate());
-        let told = events.map(move |event| {
-            let event = event.map_err(|end| refusal::watch_end(last_revision, end))?;
-            if let WatchEvent::Task(task, _) = &event {
-                last_revision = task.revision;
-            }
-            Ok(watched(&event, rate))
-        });
+        let rate = self.service.usd_rate();
+        let events = self.watch(request).await?;
+        let told = events.map_ok(move |event| watch::watched(&event, rate));
         Ok(Response::new(told.boxed()))
     }
 
-    /// What [`DownloadRoute`] sends, for whoever mounts the generated service alone.
+    /// What the route of its own sends, for whoever mounts the generated service alone.
     type DownloadContentStream = BoxStream<'static, Result<v1::DownloadContentResponse, Status>>;
 
     async fn download_content(
@@ -210,7 +205,10 @@ impl Contract for MediaGeneration {
 impl MediaGeneration {
     /// The face of a service.
     pub fn new(service: Service) -> Self {
-        Self { service }
+        Self {
+            service,
+            last_said: LastSaid::default(),
+        }
     }
 
     fn show(&self, task: &Task) -> v1::Task {
@@ -228,16 +226,6 @@ fn caller<T>(request: &Request<T>) -> Caller {
 /// Whose tasks the call is about.
 fn tenant<T>(request: &Request<T>) -> TenantId {
     caller(request).tenant
-}
-
-fn watched(event: &WatchEvent, rate: UsdRate) -> v1::WatchTaskResponse {
-    let event = match event {
-        WatchEvent::Task(task, progress) => Event::Task(convert::task(task, *progress, rate)),
-        WatchEvent::Heartbeat(revision) => Event::Heartbeat(Heartbeat {
-            revision: *revision,
-        }),
-    };
-    v1::WatchTaskResponse { event: Some(event) }
 }
 
 const fn part(part: Part) -> v1::DownloadContentResponse {

@@ -3,6 +3,7 @@
 use futures_util::TryStreamExt as _;
 
 use crate::pb::v1::download_content_response::Metadata;
+use crate::pb::v1::watch_task_response::Event;
 
 use super::*;
 
