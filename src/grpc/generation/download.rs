@@ -8,9 +8,9 @@ use tonic::{Request, Status};
 
 use super::framed::{FramedRoute, Messages, frame, prefix};
 use super::{MediaGeneration, convert, part, refusal, tenant};
-use crate::archive::Piece;
 use crate::pb::v1;
 use crate::pb::v1::download_content_response::{Metadata, Part};
+use crate::service::Piece;
 
 /// A download that has begun.
 pub(super) struct Opened {
