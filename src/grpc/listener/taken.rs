@@ -7,6 +7,7 @@
 //! ([`super::opening`]).
 
 use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -131,7 +132,7 @@ impl Note {
 
     /// A frame, counted until it is sent if it is large.
     fn hold(&self, bytes: Bytes) -> Bytes {
-        if bytes.len() < LARGE {
+        if !LARGE.contains(&bytes.len()) {
             return bytes;
         }
         self.0.unsent.fetch_add(1, Ordering::Relaxed);
@@ -156,8 +157,9 @@ impl Drop for Held {
 /// Large frames of one stream that may wait. With one, the next block of a download is read when the
 /// last is sent: measured as fast as with more, at half the memory.
 const MOST_UNSENT: usize = 1;
-/// Bytes from which on a frame is large. What is smaller is bounded by the send buffer.
-const LARGE: usize = 4096;
+/// Bytes of a large frame: the pieces of a download. What is smaller is bounded by the send buffer; what
+/// is larger is an answer of one message, which a slow client may take longer for than a stream may rest.
+const LARGE: RangeInclusive<usize> = 32 * 1024..=128 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -210,14 +212,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_frame_is_asked_for_when_the_last_is_sent() {
-        let frames = [LARGE, LARGE, 1, 1].map(|length| {
+        let large = *LARGE.start();
+        let frames = [large, large, 1, LARGE.end() + 1, 1].map(|length| {
             let data = Bytes::from(vec![7; length]);
             Ok::<_, std::convert::Infallible>(Frame::data(data))
         });
         let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
         let mut body = NOTE.sync_scope(Note::default(), || noted(Response::new(body)).into_body());
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        let last = first.slice(LARGE - 1..);
+        let last = first.slice(large - 1..);
         assert!(body.frame().now_or_never().is_none());
         drop(first);
         assert!(body.frame().now_or_never().is_none());
@@ -225,8 +228,9 @@ mod tests {
         let sent = async { drop(last) };
         let (second, ()) = tokio::join!(biased; body.frame(), sent);
         drop(second);
-        // Small ones wait for nothing.
+        // What is smaller waits for nothing, nor what is larger.
         let _third = body.frame().await;
+        let _fourth = body.frame().now_or_never().flatten().unwrap();
         assert!(body.frame().now_or_never().flatten().is_some());
     }
 
@@ -235,7 +239,7 @@ mod tests {
         let begun = Instant::now();
         let stream = async {
             let frames = [(), ()].map(|()| {
-                let data = Bytes::from(vec![7; LARGE]);
+                let data = Bytes::from(vec![7; *LARGE.start()]);
                 Ok::<_, std::convert::Infallible>(Frame::data(data))
             });
             let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
