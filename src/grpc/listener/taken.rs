@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::ops::RangeInclusive;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,10 +35,10 @@ struct Note(Arc<Given>);
 struct Given {
     /// When the body gave last, unless it was asked for more since and had none.
     at: Mutex<Option<Instant>>,
-    /// Large frames that are not sent yet. hyper asks for the next frame as soon as there is room for
-    /// one byte more, and would hold several.
-    unsent: AtomicUsize,
-    /// Waits until one is sent.
+    /// A large frame is not sent yet, and no other is asked for. hyper asks as soon as there is room for
+    /// one byte more, and would hold two; one is measured as fast, at half the memory.
+    is_sending: AtomicBool,
+    /// Waits until it is sent.
     stream: AtomicWaker,
 }
 
@@ -101,7 +101,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Noted<B> {
         let Some(note) = note else {
             return Pin::new(body).poll_frame(cx);
         };
-        if note.is_full(cx) {
+        if note.is_sending(cx) {
             return Poll::Pending;
         }
         let polled = Pin::new(body).poll_frame(cx);
@@ -120,22 +120,22 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Noted<B> {
 }
 
 impl Note {
-    /// Whether as much waits as may; whoever asks is woken when it is sent.
-    fn is_full(&self, cx: &Context<'_>) -> bool {
-        let full = || self.0.unsent.load(Ordering::Acquire) >= MOST_UNSENT;
-        full() && {
+    /// Whether a large frame is not sent yet; whoever asks is woken when it is.
+    fn is_sending(&self, cx: &Context<'_>) -> bool {
+        let is_sending = || self.0.is_sending.load(Ordering::Acquire);
+        is_sending() && {
             self.0.stream.register(cx.waker());
             // It may have been sent before the waker was there.
-            full()
+            is_sending()
         }
     }
 
-    /// A frame, counted until it is sent if it is large.
+    /// A frame, noted until it is sent if it is large.
     fn hold(&self, bytes: Bytes) -> Bytes {
         if !LARGE.contains(&bytes.len()) {
             return bytes;
         }
-        self.0.unsent.fetch_add(1, Ordering::Relaxed);
+        self.0.is_sending.store(true, Ordering::Relaxed);
         let note = self.clone();
         Bytes::from_owner(Held { bytes, note })
     }
@@ -149,14 +149,11 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.note.0.unsent.fetch_sub(1, Ordering::Release);
+        self.note.0.is_sending.store(false, Ordering::Release);
         self.note.0.stream.wake();
     }
 }
 
-/// Large frames of one stream that may wait. With one, the next block of a download is read when the
-/// last is sent: measured as fast as with more, at half the memory.
-const MOST_UNSENT: usize = 1;
 /// Bytes of a large frame: the pieces of a download. What is smaller is bounded by the send buffer; what
 /// is larger is an answer of one message, which a slow client may take longer for than a stream may rest.
 const LARGE: RangeInclusive<usize> = 32 * 1024..=128 * 1024;
