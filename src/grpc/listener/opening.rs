@@ -233,7 +233,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
 
     /// Not for h2 before its first write: where h2 begins, this decides from which length on it sends a
     /// message in a write of its own, 256 bytes or 1,024. A task has about 400, and one write for many
-    /// of them costs a fifth less of the processor. Later on it decides how h2 writes.
+    /// of them costs a quarter less of the processor. Later on it decides how h2 writes.
     fn is_write_vectored(&self) -> bool {
         let begins_h2 = !self.has_written && matches!(self.protocol, Protocol::H2(_));
         !begins_h2 && self.io.is_write_vectored()

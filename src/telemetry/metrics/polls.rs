@@ -16,8 +16,8 @@ use super::{names, table};
 
 /// What is known of the questions about tasks at providers.
 struct Questions {
-    /// Those that are asked about; of more than can be remembered the ones that were left alone
-    /// longest are forgotten.
+    /// Those that are asked about; beyond [`MOST`] the ones that were left alone longest are forgotten. It
+    /// grows with them: a bounded cache would take room for all at once.
     followed: LruCache<u64, Followed>,
     /// How often those were asked about that ended last.
     ended: LruCache<u64, u32>,

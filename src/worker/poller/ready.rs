@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::domain::id::TaskId;
 
-/// A queue of tasks, each with its turn, for each account: ten thousand tasks at one that is full are not looked at one by one
-/// whenever an answer comes.
+/// A queue of tasks, each with its turn, for each account: ten thousand tasks at one that is full are not
+/// looked at one by one whenever an answer comes.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queues: HashMap<String, VecDeque<(TaskId, u32)>>,
