@@ -19,6 +19,9 @@ pub struct Args {
     /// Everything once and short: that it works, not how fast.
     #[arg(long)]
     pub smoke: bool,
+    /// How long the mixed load of the soak lasts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub minutes: u64,
     /// Another build of the server, to compare with.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_mediagen"))]
     pub program: PathBuf,

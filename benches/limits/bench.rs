@@ -15,6 +15,8 @@ use crate::process::Process;
 pub struct Bench {
     pub machine: Machine,
     pub smoke: bool,
+    /// How long the mixed load of the soak lasts.
+    pub soak: Duration,
     /// The `litellm` to compare with, where one was given.
     pub litellm: Option<PathBuf>,
     rounds: usize,
@@ -36,6 +38,7 @@ impl Bench {
         Ok(Self {
             machine: Machine::read()?,
             smoke: args.smoke,
+            soak: Duration::from_mins(args.minutes),
             litellm: args.litellm.clone(),
             rounds: if args.smoke { 1 } else { args.rounds },
             program: args.program.clone(),

@@ -1,4 +1,4 @@
-//! Ten minutes of mixed load at half of what the machine can.
+//! Minutes of mixed load at half of what the machine can; ten unless said.
 //!
 //! What that is, is found before: the same load at a low rate, and what server, upstream and this
 //! process took of the cores for it.
@@ -35,7 +35,7 @@ pub async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         half(&clients, &[&server, &upstream]).await?
     };
     bench.say(&format!("{rate:.0} callers a second"));
-    let lasts = Duration::from_secs(bench.or_smoke(600, 2));
+    let lasts = bench.or_smoke(bench.soak, Duration::from_secs(2));
     let (callers, memory, latency) = tokio::join!(
         callers(&clients, rate, lasts),
         memory(&server, lasts),
