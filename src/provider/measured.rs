@@ -50,10 +50,16 @@ impl<P: Provider> Provider for Measured<P> {
         let begun = Instant::now();
         let outcome = self.0.submit(prepared).await;
         let name = match &outcome {
-            SubmitOutcome::Accepted { upstream_id, .. } => {
+            SubmitOutcome::Accepted {
+                upstream_id,
+                finished: None,
+                ..
+            } => {
                 metrics::submitted(self.account(), upstream_id, begun);
                 "ok"
             }
+            // Nobody asks about what is made already.
+            SubmitOutcome::Accepted { .. } => "ok",
             SubmitOutcome::Rejected(rejection) => rejection.kind.as_str(),
             SubmitOutcome::Unknown { .. } => "unknown",
         };

@@ -124,6 +124,12 @@ impl Changes {
         self.progress.lock().get(&id).copied().unwrap_or_default()
     }
 
+    /// Forgets how far a task is, which has ended. A question that was on its way as it ended may have
+    /// told more of it since.
+    pub fn forget_progress(&self, id: TaskId) {
+        self.progress.lock().remove(&id);
+    }
+
     /// Subscribes to a task. Read the task from the store *after* this call: nothing is then lost.
     pub fn subscribe(self: &Arc<Self>, id: TaskId) -> Subscription {
         let receiver = match self.cells.lock().entry(id) {
@@ -290,6 +296,16 @@ mod tests {
         }
         assert_eq!(feed.progress(id), Progress::from_share(0.5));
         assert_eq!(watch.latest().progress, Progress::from_share(0.5));
+    }
+
+    #[test]
+    fn what_is_told_after_the_end_is_forgotten_with_the_task() {
+        let feed = Changes::new();
+        let id = task(1).id;
+        feed.tick(id, Progress::from_share(0.5));
+        feed.forget_progress(id);
+        assert_eq!(feed.progress(id), Progress::default());
+        assert!(feed.progress.lock().is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use lru::LruCache;
 use metrics::Gauge;
 use parking_lot::Mutex;
 
-use super::metrics::{float, names, table};
+use super::metrics::{float, left, names, table};
 use super::traces;
 use crate::domain::id::TaskId;
 use crate::domain::money::{Millicredits, UsdRate};
@@ -289,7 +289,9 @@ fn moved(task: &Task, from: &str, since: Timestamp) {
                 let took = now.since(task.submitted_by(attempt)).as_secs_f64();
                 table::GENERATION.at(&labels).record(took);
             }
-            traces::generated(task, attempt);
+            let upstream = attempt.upstream_id.as_deref().unwrap_or_default();
+            let polls = left(&attempt.account, upstream);
+            traces::generated(task, attempt, polls);
         }
     }
     if from == ARCHIVING {

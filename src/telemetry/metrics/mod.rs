@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use metrics::Gauge;
 
 pub use http::HttpCall;
-pub use polls::{asked, ended, followed, submitted};
+pub use polls::{asked, ended, left, submitted};
 pub use series::{Family, Handle, Kind, Metric, tidy};
 
 use crate::clock::Clock;

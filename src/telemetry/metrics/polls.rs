@@ -5,7 +5,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -14,21 +13,14 @@ use parking_lot::Mutex;
 
 use super::{names, table};
 
-/// What is known of the questions about tasks at providers.
-struct Questions {
-    /// Those that are asked about; beyond [`MOST`] the ones that were left alone longest are forgotten. It
-    /// grows with them: a bounded cache would take room for all at once.
-    followed: LruCache<u64, Followed>,
-    /// How often those were asked about that ended last.
-    ended: LruCache<u64, u32>,
-}
-
 /// A task that is asked about.
 #[derive(Clone, Copy)]
 struct Followed {
     /// When the last question left that found it unfinished.
     unfinished: Instant,
     polls: u32,
+    /// Its end was found, and told.
+    has_ended: bool,
 }
 
 /// A provider accepted a task at `sent` or later.
@@ -36,18 +28,19 @@ pub fn submitted(account: &str, upstream_id: &str, sent: Instant) {
     let followed = Followed {
         unfinished: sent,
         polls: 0,
+        has_ended: false,
     };
-    let mut questions = QUESTIONS.lock();
-    questions.followed.put(key(account, upstream_id), followed);
-    if questions.followed.len() > MOST {
-        questions.followed.pop_lru();
+    let mut tasks = FOLLOWED.lock();
+    tasks.put(key(account, upstream_id), followed);
+    if tasks.len() > MOST {
+        tasks.pop_lru();
     }
 }
 
 /// A question that left at `sent` found a task unfinished.
 pub fn asked(account: &str, upstream_id: &str, sent: Instant) {
     let key = key(account, upstream_id);
-    if let Some(known) = QUESTIONS.lock().followed.get_mut(&key) {
+    if let Some(known) = FOLLOWED.lock().get_mut(&key) {
         known.polls = known.polls.saturating_add(1);
         known.unfinished = sent;
     }
@@ -57,26 +50,27 @@ pub fn asked(account: &str, upstream_id: &str, sent: Instant) {
 /// submitted.
 pub fn ended(account: &str, upstream_id: &str) {
     let key = key(account, upstream_id);
-    let mut questions = QUESTIONS.lock();
-    let Some(known) = questions.followed.pop(&key) else {
-        return;
+    let known = {
+        let mut tasks = FOLLOWED.lock();
+        let Some(known) = tasks.get_mut(&key).filter(|known| !known.has_ended) else {
+            return;
+        };
+        known.polls = known.polls.saturating_add(1);
+        known.has_ended = true;
+        *known
     };
-    let polls = known.polls.saturating_add(1);
-    questions.ended.put(key, polls);
-    drop(questions);
     let account = names::account(account);
-    table::POLLS.at(&[account]).record(f64::from(polls));
+    table::POLLS.at(&[account]).record(f64::from(known.polls));
     let lag = known.unfinished.elapsed().as_secs_f64();
     table::LAG.at(&[account]).record(lag);
 }
 
-/// How often a task was asked about by this process; of one that ended, as long as that is
-/// remembered.
-pub fn followed(account: &str, upstream_id: &str) -> Option<u32> {
-    let key = key(account, upstream_id);
-    let questions = QUESTIONS.lock();
-    let followed = questions.followed.peek(&key).map(|known| known.polls);
-    followed.or_else(|| questions.ended.peek(&key).copied())
+/// It is recorded that the provider is done with a task, or we with the provider: whether a question
+/// found its end, a cancel brought it about, or it was given up. Forgets it, and says how often it was
+/// asked about by this process.
+pub fn left(account: &str, upstream_id: &str) -> Option<u32> {
+    let known = FOLLOWED.lock().pop(&key(account, upstream_id))?;
+    Some(known.polls)
 }
 
 /// Names a task in eight bytes: there may be very many.
@@ -85,14 +79,33 @@ fn key(account: &str, upstream_id: &str) -> u64 {
 }
 
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-static QUESTIONS: LazyLock<Mutex<Questions>> = LazyLock::new(|| {
-    Mutex::new(Questions {
-        followed: LruCache::unbounded(),
-        ended: LruCache::new(MOST_ENDED),
-    })
-});
+/// Beyond [`MOST`] those that were left alone longest are forgotten. It grows with them: a bounded cache
+/// would take room for all at once.
+static FOLLOWED: LazyLock<Mutex<LruCache<u64, Followed>>> =
+    LazyLock::new(|| Mutex::new(LruCache::unbounded()));
 
 /// Tasks remembered; of those beyond, the polls are not told.
 const MOST: usize = 1 << 20;
-/// Ended tasks remembered, until their end is recorded.
-const MOST_ENDED: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_forgotten_as_its_end_is_recorded_however_it_came() {
+        let names = ["found by a question", "cancelled", "never asked about"];
+        for name in names {
+            submitted("polls", name, Instant::now());
+        }
+        asked("polls", names[0], Instant::now());
+        ended("polls", names[0]);
+        // The record failed, and it was asked about again.
+        ended("polls", names[0]);
+        asked("polls", names[1], Instant::now());
+        assert_eq!(
+            names.map(|name| left("polls", name)),
+            [Some(2), Some(1), Some(0)]
+        );
+        assert!(names.iter().all(|name| left("polls", name).is_none()));
+    }
+}

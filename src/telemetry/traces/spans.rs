@@ -11,7 +11,6 @@ use super::{TRACING, TraceParent};
 use crate::clock::Clock;
 use crate::domain::task::{Attempt, AttemptOutcome, Task};
 use crate::domain::time::Timestamp;
-use crate::telemetry::metrics::followed;
 
 /// A task was committed.
 pub fn created(task: &Task) {
@@ -41,15 +40,14 @@ pub fn attempted(task: &Task, attempt: &Attempt, outcome: &'static str) {
     end(Some(span), task.times.updated);
 }
 
-/// A task left the provider.
-pub fn generated(task: &Task, attempt: &Attempt) {
+/// A task left the provider, which had been asked about it so often.
+pub fn generated(task: &Task, attempt: &Attempt, polls: Option<u32>) {
     let from = task.submitted_by(attempt);
     let Some(mut span) = begin(task, "generate", SpanKind::Client, from) else {
         return;
     };
     of_attempt(&mut span, attempt);
-    let upstream = attempt.upstream_id.as_deref().unwrap_or_default();
-    if let Some(polls) = followed(&attempt.account, upstream) {
+    if let Some(polls) = polls {
         span.set_attribute(KeyValue::new("mediagen.polls", i64::from(polls)));
     }
     for milestone in task
