@@ -104,8 +104,10 @@ pub fn in_the_contracts_words(status: Status) -> Status {
         }
         Code::ResourceExhausted if is("Error decompressing: size limit") => Reason::MessageTooLarge,
         Code::Internal if UNREADABLE.iter().any(|start| is(start)) => Reason::FieldInvalid,
-        // The client went away in the middle of its request; nobody reads the answer.
-        Code::Unknown if is("error reading a body from connection") => Reason::FieldInvalid,
+        // Nobody reads the answer; the books must not show it as a fault of ours.
+        _ if CUT_OFF.iter().any(|start| is(start)) => {
+            return Status::cancelled("the client went away within its request");
+        }
         _ => return status,
     };
     let message = match reason {
@@ -212,6 +214,7 @@ fn repaired<Out: Default>(response: Response<Out>, method: &str) -> Response<Out
     let repaired = in_the_contracts_words(status);
     match repaired.code() {
         Code::Unknown => incident(method, repaired.message()).into_http(),
+        Code::Cancelled => repaired.into_http(),
         _ if repaired.details().is_empty() => response,
         _ => repaired.into_http(),
     }
@@ -235,6 +238,12 @@ const UNREADABLE: &[&str] = &[
     "Missing request message",
     "Unexpected EOF decoding",
     "protocol error: received message with invalid compression flag",
+];
+
+/// How tonic's messages about requests that stop in their middle begin.
+const CUT_OFF: &[&str] = &[
+    "error reading a body from connection",
+    "h2 protocol error: ",
 ];
 
 #[cfg(test)]
@@ -305,11 +314,8 @@ mod tests {
                 "FIELD_INVALID",
             ),
             (Status::unknown("what"), Code::Internal, "INTERNAL_BUG"),
-            (
-                Status::unknown(CUT_OFF),
-                Code::InvalidArgument,
-                "FIELD_INVALID",
-            ),
+            (Status::unknown(CUT_OFF[0]), Code::Cancelled, ""),
+            (Status::internal(RESET), Code::Cancelled, ""),
             (Status::not_found("service"), Code::NotFound, ""),
             (
                 Refusal::new(Reason::OffsetOutOfRange, TOO_LONG).into_status(),
@@ -333,7 +339,7 @@ mod tests {
         assert!(short.message().ends_with("this call takes"), "{short:?}");
     }
 
-    const CUT_OFF: &str = "error reading a body from connection";
+    const RESET: &str = "h2 protocol error: error reading a body from connection";
     const BOMB: &str = "Error decompressing: size limit, of 4 bytes, exceeded";
     const FLAG: &str = "protocol error: received message with invalid compression flag: 255 \
                         (valid flags are 0 and 1), while sending request";

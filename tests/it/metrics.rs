@@ -6,6 +6,8 @@ use mediagen::pb::v1::{self, Operation, TaskStatus};
 use mediagen::sandbox::{Effect, Fault, Place};
 use mediagen::shutdown::Shutdown;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::harness::client::{connect, finish, status, watch};
 use crate::harness::scrape::{Scraped, get};
@@ -294,6 +296,49 @@ async fn a_thousand_names_that_nobody_configured_make_no_series() {
     let created = seen.count("mediagen_tasks_created_total", &[("model", "other")]);
     assert_eq!(created, 1000);
     assert!(seen.series() < 500, "{}", seen.series());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_within_its_request_is_counted_as_cancelled() {
+    let scene = Scene::start().await;
+    for reason in [None, Some(h2::Reason::INTERNAL_ERROR)] {
+        let socket = TcpStream::connect(scene.address).await.unwrap();
+        let (mut calls, mut connection) = h2::client::handshake(socket).await.unwrap();
+        let mut pings = connection.ping_pong().unwrap();
+        let mut driven = JoinSet::new();
+        driven.spawn(connection);
+        let url = format!(
+            "http://{}/mediagen.v1.MediaGeneration/Create",
+            scene.address
+        );
+        let request = http::Request::post(url).header("content-type", "application/grpc");
+        let (_answer, mut body) = calls
+            .send_request(request.body(()).unwrap(), false)
+            .unwrap();
+        let begun = bytes::Bytes::from_static(&[0, 0, 0, 0, 9, 1]);
+        body.send_data(begun, false).unwrap();
+        // Once this comes back the server has what was sent before.
+        pings.ping(h2::Ping::opaque()).await.unwrap();
+        match reason {
+            None => driven.abort_all(),
+            Some(reason) => {
+                body.send_reset(reason);
+                pings.ping(h2::Ping::opaque()).await.unwrap();
+            }
+        }
+    }
+    let ended = |seen: &Scraped, code| {
+        let labels = [("method", "Create"), ("code", code)];
+        seen.count("mediagen_grpc_requests_total", &labels)
+    };
+    let look = || async {
+        let seen = Scraped::of(scene.address).await;
+        let cancelled = ended(&seen, "CANCELLED");
+        (cancelled == 2).then_some(seen).ok_or(cancelled)
+    };
+    let seen = eventually("both are counted", look).await;
+    let labels = [("method", "Create")];
+    assert_eq!(seen.count("mediagen_grpc_requests_total", &labels), 2);
 }
 
 #[tokio::test]
