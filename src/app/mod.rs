@@ -218,7 +218,6 @@ async fn start_work(
         changes: Arc::clone(store.changes()),
     };
     let reloader = Reloader::new(config, source, opener, live);
-    let settings = worker_settings(config);
     let notices = webhooks::notices(service.usd_rate(), signing)?;
     let desk = Desk::new(
         store,
@@ -226,7 +225,7 @@ async fn start_work(
         roster,
         (egress, notices),
         work.clone(),
-        settings,
+        worker_settings(config),
     );
     worker::start(desk).await.context("cannot read the store")?;
     Ok((service, Arc::new(reloader)))
@@ -402,6 +401,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
         check_accounts: config.routing.check_accounts,
         keep_content: config.retention.content,
         keep_records: config.retention.records,
+        notes: Some(config.data_dir.clone()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The loops' numbers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::task::UnknownPolicy;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub keep_content: Duration,
     /// How long a finished task's record is kept.
     pub keep_records: Duration,
+    /// Where it is noted when tasks were asked about, for after a restart. `None`: nowhere.
+    pub notes: Option<PathBuf>,
 }
 
 /// Creating at a provider.

@@ -154,6 +154,7 @@ fn settings(on_unknown: UnknownPolicy) -> Settings {
         check_accounts: Duration::from_mins(5),
         keep_content: Duration::from_hours(1),
         keep_records: Duration::from_hours(1),
+        notes: None,
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mediagen::sandbox::DEFAULT_API_KEY;
 use tempfile::TempDir;
 
 use crate::harness::child::{Ran, free_address, program, run};
 use crate::harness::client::connect;
-use crate::harness::{Server, TestApp, Upstream, create, sound};
+use crate::harness::{Server, TestApp, Upstream, create, eventually, sound};
 
 /// Runs `mediagen serve` where it must refuse.
 fn serve(data: &Path, environment: &[(&str, &str)], flags: &[&str]) -> Ran {
@@ -119,4 +119,42 @@ fn a_database_that_is_none_is_refused_and_left_as_it_is() {
     assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("mediagen.db"), "{}", ran.stderr);
     assert!(fs::read(&file).unwrap() == torn, "the file was changed");
+}
+
+/// A restart keeps the floor between two questions about a task, and does not begin it anew.
+#[tokio::test]
+async fn a_restart_asks_neither_too_soon_nor_a_whole_floor_later() {
+    const FLOOR: Duration = Duration::from_secs(4);
+    let (upstream, data) = (Upstream::quick().await, TempDir::new().unwrap());
+    let start = || {
+        let any = "127.0.0.1:0".parse().unwrap();
+        Server::spawn(&upstream, data.path(), any, &[("poll.interval", "4s")])
+    };
+    let asked = async |times: u32| {
+        let look = || async {
+            let polls = upstream.sandbox.ledger().first().map_or(0, |one| one.polls);
+            (polls >= times).then_some(()).ok_or(polls)
+        };
+        eventually("it is asked about", look).await;
+    };
+    let mut server = start();
+    let client = connect(server.listening().await);
+    create(&client, sound("a long bell [sandbox:seconds=600]"))
+        .await
+        .unwrap();
+    asked(1).await;
+    server.kill();
+    let mut server = start();
+    server.listening().await;
+    asked(2).await;
+    server.kill();
+    tokio::time::sleep(FLOOR).await;
+    let mut server = start();
+    server.listening().await;
+    let begun = Instant::now();
+    asked(3).await;
+    assert!(begun.elapsed() < FLOOR, "{:?}", begun.elapsed());
+    let gap = upstream.sandbox.ledger()[0].min_poll_gap_ms.unwrap();
+    // From the one arrival to the other: the first may have taken a moment longer on its way.
+    assert!(gap >= 3_900, "{gap} ms between two questions");
 }

@@ -1,9 +1,10 @@
 //! Submitted → finished at the provider: one question at a time for each task, however many watch.
 //!
 //! The store says *which* tasks are at a provider; *when* each is asked next lives in memory and is
-//! made anew at start. A heap holds the next moment of each; an entry out of date is recognised by
-//! its turn and dropped.
+//! made anew at start, from when it was asked last. A heap holds the next moment of each; an entry out
+//! of date is recognised by its turn and dropped.
 
+mod notes;
 mod question;
 mod ready;
 
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use notes::{Before, Notes};
 use question::{Done, Question};
 use ready::Ready;
 
@@ -31,8 +34,15 @@ use crate::provider::Roster;
 /// Follows every task at a provider until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
     let (answers, mut answered) = mpsc::channel(ANSWERS);
+    let (floor, now) = (desk.settings.poll.floor, desk.now());
+    let folder = desk.settings.notes.clone();
+    let open = move || Notes::open(folder.as_deref(), floor, now);
+    let opened = spawn_blocking(open).await;
+    let (notes, before) = opened.unwrap_or_else(|_| Notes::open(None, floor, now));
     let mut poller = Poller {
         desk,
+        notes,
+        before: Some(before),
         answers,
         followed: HashMap::new(),
         due: BinaryHeap::new(),
@@ -60,6 +70,9 @@ pub(super) async fn run(desk: Arc<Desk>) {
 
 struct Poller {
     desk: Arc<Desk>,
+    notes: Notes,
+    /// What a process before this one asked; until the first pass.
+    before: Option<Before>,
     answers: mpsc::Sender<(TaskId, Follow, Done)>,
     followed: HashMap<TaskId, Entry>,
     due: BinaryHeap<Reverse<(Timestamp, TaskId, u32)>>,
@@ -88,6 +101,7 @@ impl Poller {
         let entered = [Lane::Poll, Lane::Book].map(|lane| self.desk.store.changes().take(lane));
         let has_overflowed = entered.iter().any(|entered| entered.overflowed);
         self.has_missed |= has_overflowed;
+        let before = self.before.take();
         for id in entered.into_iter().flat_map(|entered| entered.ids) {
             self.look_at(id).await;
         }
@@ -97,8 +111,8 @@ impl Poller {
         // Before the first pass nothing is known: then, and where something was missed, every task is
         // read; else only those that are not known.
         if std::mem::take(&mut self.has_missed) {
-            self.scan(Lane::Poll).await;
-            self.scan(Lane::Book).await;
+            self.scan(Lane::Poll, before.as_ref()).await;
+            self.scan(Lane::Book, before.as_ref()).await;
         } else {
             self.look_for_others(Lane::Poll).await;
             self.look_for_others(Lane::Book).await;
@@ -108,7 +122,7 @@ impl Poller {
 
     async fn look_at(&mut self, id: TaskId) {
         match self.desk.store.get(id).await {
-            Ok(Some(task)) => self.take_up(&task),
+            Ok(Some(task)) => self.take_up(&task, None),
             Ok(None) => {}
             Err(_) => self.has_missed = true,
         }
@@ -150,7 +164,7 @@ impl Poller {
         }
     }
 
-    async fn scan(&mut self, lane: Lane) {
+    async fn scan(&mut self, lane: Lane, before: Option<&Before>) {
         let mut cursor = None;
         while let Ok(page) = self
             .desk
@@ -161,27 +175,36 @@ impl Poller {
             let Some(last) = page.last() else { return };
             cursor = Some((last.next_step().1, last.id));
             for task in &page {
-                self.take_up(task);
+                self.take_up(task, before);
             }
         }
         self.has_missed = true;
     }
 
-    fn take_up(&mut self, task: &Task) {
+    /// Follows a task from now on, if it is to be followed. `before`: it was found at the start.
+    fn take_up(&mut self, task: &Task, before: Option<&Before>) {
         let Some(follow) = Follow::of(task) else {
+            if task.state.is_terminal() {
+                self.desk.store.changes().forget_progress(task.id);
+            }
             return;
         };
         match self.followed.get_mut(&task.id) {
             None => {
+                let now = self.desk.now();
+                let asked = before.map_or(now, |before| before.of(task.id));
+                let asked = asked.max(task.times.updated).min(now);
                 let entry = Entry {
                     follow: None,
                     turn: 0,
-                    // A process before this one may have asked a moment ago.
-                    asked: self.desk.now(),
+                    asked,
                     stale: false,
                 };
                 self.followed.insert(task.id, entry);
-                self.put_back(task.id, follow);
+                // The time of many may have come while no process was there.
+                let spread = before.map_or(0.0, |_| rand::random());
+                let least = now.after(self.desk.settings.poll.floor.min(CATCH_UP).mul_f64(spread));
+                self.plan(task.id, follow, asked, least);
             }
             Some(entry) => match &mut entry.follow {
                 None => entry.stale = true,
@@ -194,9 +217,14 @@ impl Poller {
         }
     }
 
-    /// Plans the next question about a task.
+    /// Plans the next question about a task that was just answered.
     fn put_back(&mut self, id: TaskId, follow: Follow) {
         let now = self.desk.now();
+        self.plan(id, follow, now, now);
+    }
+
+    /// Plans the next question about a task that was answered then; not for a moment before `least`.
+    fn plan(&mut self, id: TaskId, follow: Follow, answered: Timestamp, least: Timestamp) {
         let poll = &self.desk.settings.poll;
         let pace = PollPace {
             floor: poll.floor,
@@ -206,7 +234,8 @@ impl Poller {
             return;
         };
         let learned = self.desk.run_times.lock().of(&follow.model);
-        let at = follow.next_question(entry.asked, now, &pace, &learned, rand::random());
+        let at = follow.next_question(entry.asked, answered, &pace, &learned, rand::random());
+        let at = at.max(least);
         entry.turn = entry.turn.wrapping_add(1);
         entry.follow = Some(follow);
         self.due.push(Reverse((at, id, entry.turn)));
@@ -268,6 +297,7 @@ impl Poller {
             return false;
         };
         entry.asked = now;
+        self.notes.add(id, now);
         let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
         self.desk.shutdown.spawn(async move {
             let question = Question {
@@ -359,6 +389,8 @@ const IDS: usize = 4096;
 const MISSING_REST: Duration = Duration::from_secs(10);
 /// The lanes are read whole this often.
 const RESCAN: Duration = Duration::from_secs(30);
+/// What came due while no process was there is spread over so long.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The least time between two passes.
