@@ -121,7 +121,9 @@ fn a_database_that_is_none_is_refused_and_left_as_it_is() {
     assert!(fs::read(&file).unwrap() == torn, "the file was changed");
 }
 
-/// A restart keeps the floor between two questions about a task, and does not begin it anew.
+/// A restart keeps the floor between two questions about a task, and does not begin it anew: where the
+/// system says which boot of the machine this is.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_restart_asks_neither_too_soon_nor_a_whole_floor_later() {
     const FLOOR: Duration = Duration::from_secs(4);

@@ -288,7 +288,7 @@ mod tests {
                     path,
                     b"no such file, but long enough to have a header, or more",
                 )
-                .unwrap()
+                .unwrap();
             },
             |path| {
                 let mut bytes = fs::read(path).unwrap();
