@@ -325,8 +325,8 @@ impl From<rusqlite::Error> for StoreError {
 
 /// Reading connections.
 const READERS: usize = 4;
-/// Tasks kept in memory.
-const RECENT: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+/// Tasks kept in memory, of some 2 KiB each.
+const RECENT: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not zero");
 
 #[cfg(test)]
 mod tests;
