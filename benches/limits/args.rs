@@ -10,8 +10,8 @@ use crate::role::Role;
 /// Measures the service beside the limits of this machine.
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// What is measured: p1 to p10, soak, quick (p1 to p7, and p9) or scale (p8 and p10); by default
-    /// quick, which takes under a quarter of an hour.
+    /// What is measured: p1 to p10, bounds, mixed, quick (p1 to p7, and p9), scale (p8 and p10) or soak
+    /// (bounds and mixed); by default quick, which takes under a quarter of an hour.
     wanted: Vec<Wanted>,
     /// Rounds of each comparison.
     #[arg(long, default_value_t = 5)]
@@ -19,7 +19,7 @@ pub struct Args {
     /// Everything once and short: that it works, not how fast.
     #[arg(long)]
     pub smoke: bool,
-    /// How long the mixed load of the soak lasts.
+    /// How long the mixed load lasts.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub minutes: u64,
     /// Another build of the server, to compare with.
@@ -49,7 +49,8 @@ pub enum Set {
     P8,
     P9,
     P10,
-    Soak,
+    Bounds,
+    Mixed,
 }
 
 const QUICK: [Set; 8] = [
@@ -74,6 +75,7 @@ impl FromStr for Wanted {
         Ok(Self(match text {
             "quick" => QUICK.to_vec(),
             "scale" => vec![Set::P8, Set::P10],
+            "soak" => vec![Set::Bounds, Set::Mixed],
             one => vec![Set::from_str(one, true)?],
         }))
     }

@@ -15,7 +15,7 @@ use crate::process::Process;
 pub struct Bench {
     pub machine: Machine,
     pub smoke: bool,
-    /// How long the mixed load of the soak lasts.
+    /// How long the mixed load lasts.
     pub soak: Duration,
     /// The `litellm` to compare with, where one was given.
     pub litellm: Option<PathBuf>,

@@ -11,10 +11,12 @@ mod stalled;
 use crate::bench::Bench;
 use crate::table::Row;
 
-pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let mut rows = bounds::rows(bench).await?;
-    rows.extend(mixed::rows(bench).await?);
-    Ok(rows)
+pub async fn bounds(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    bounds::rows(bench).await
+}
+
+pub async fn mixed(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    mixed::rows(bench).await
 }
 
 const TARGET: &str = "soak";
