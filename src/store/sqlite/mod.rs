@@ -325,8 +325,8 @@ impl From<rusqlite::Error> for StoreError {
 
 /// Reading connections.
 const READERS: usize = 4;
-/// Tasks kept in memory, of some 2 KiB each.
-const RECENT: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not zero");
+/// Tasks kept in memory, of some 2 KiB each: they serve the reads that follow a write.
+const RECENT: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not zero");
 
 #[cfg(test)]
 mod tests;
