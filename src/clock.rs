@@ -20,6 +20,22 @@ impl Clock {
     }
 }
 
+/// The time since the machine was booted, its sleep included. All processes of one boot agree on it,
+/// however the wall clock is set. `None` where the system does not tell it.
+#[cfg(target_os = "linux")]
+pub fn since_boot() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+    let at = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (at.tv_sec.try_into().ok()?, at.tv_nsec.try_into().ok()?);
+    Some(Duration::new(seconds, nanos))
+}
+
+/// The time since the machine was booted: the system does not tell it.
+#[cfg(not(target_os = "linux"))]
+pub fn since_boot() -> Option<Duration> {
+    None
+}
+
 /// When this process began to count, on both clocks.
 static BEGAN: LazyLock<(Instant, Duration)> = LazyLock::new(|| (Instant::now(), wall()));
 

@@ -98,16 +98,17 @@ pub fn in_the_contracts_words(status: Status) -> Status {
     }
     let message = status.message();
     let is = |start: &str| message.starts_with(start);
+    let of_web = message.strip_prefix("tonic-web: ").unwrap_or(message);
+    if CUT_OFF.iter().any(|start| of_web.starts_with(start)) {
+        // Nobody reads the answer; the books must not show it as a fault of anybody's.
+        return Status::cancelled("the client went away within its request");
+    }
     let reason = match status.code() {
         Code::OutOfRange if is("Error, decoded message length too large") => {
             Reason::MessageTooLarge
         }
         Code::ResourceExhausted if is("Error decompressing: size limit") => Reason::MessageTooLarge,
         Code::Internal if UNREADABLE.iter().any(|start| is(start)) => Reason::FieldInvalid,
-        // Nobody reads the answer; the books must not show it as a fault of ours.
-        _ if CUT_OFF.iter().any(|start| is(start)) => {
-            return Status::cancelled("the client went away within its request");
-        }
         _ => return status,
     };
     let message = match reason {
@@ -316,6 +317,7 @@ mod tests {
             (Status::unknown("what"), Code::Internal, "INTERNAL_BUG"),
             (Status::unknown(CUT_OFF[0]), Code::Cancelled, ""),
             (Status::internal(RESET), Code::Cancelled, ""),
+            (Status::internal(WEB), Code::Cancelled, ""),
             (Status::not_found("service"), Code::NotFound, ""),
             (
                 Refusal::new(Reason::OffsetOutOfRange, TOO_LONG).into_status(),
@@ -340,6 +342,7 @@ mod tests {
     }
 
     const RESET: &str = "h2 protocol error: error reading a body from connection";
+    const WEB: &str = "tonic-web: error reading a body from connection";
     const BOMB: &str = "Error decompressing: size limit, of 4 bytes, exceeded";
     const FLAG: &str = "protocol error: received message with invalid compression flag: 255 \
                         (valid flags are 0 and 1), while sending request";

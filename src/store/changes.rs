@@ -246,7 +246,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::domain::task::samples::{claimed, task, walk};
+    use crate::domain::task::samples::{accepted, archived, claimed, succeeded, task, walk};
 
     /// Between leaving and being gone a subscription must not count any more.
     #[test]
@@ -302,7 +302,10 @@ mod tests {
     fn what_is_told_after_the_end_is_forgotten_with_the_task() {
         let feed = Changes::new();
         let id = task(1).id;
+        let events = [claimed(), accepted(1), succeeded(), archived()];
+        feed.committed(&Arc::new(walk(task(1), &events)));
         feed.tick(id, Progress::from_share(0.5));
+        assert_eq!(feed.progress.lock().len(), 1);
         feed.forget_progress(id);
         assert_eq!(feed.progress(id), Progress::default());
         assert!(feed.progress.lock().is_empty());

@@ -181,6 +181,8 @@ async fn at_once(
     upstream: &Process,
     live: &HashSet<String>,
 ) -> anyhow::Result<AtOnce> {
+    // What the killed one sent last arrives.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     let before = asked(upstream, live).await?;
     let wall = upstream::now();
     let mut server = filled.server.start(bench).await?;

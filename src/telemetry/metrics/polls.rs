@@ -31,7 +31,8 @@ pub fn submitted(account: &str, upstream_id: &str, sent: Instant) {
         has_ended: false,
     };
     let mut tasks = FOLLOWED.lock();
-    tasks.put(key(account, upstream_id), followed);
+    // What a provider gives out twice is still the first one's.
+    tasks.get_or_insert(key(account, upstream_id), || followed);
     if tasks.len() > MOST {
         tasks.pop_lru();
     }

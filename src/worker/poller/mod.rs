@@ -123,7 +123,7 @@ impl Poller {
     async fn look_at(&mut self, id: TaskId) {
         match self.desk.store.get(id).await {
             Ok(Some(task)) => self.take_up(&task, None),
-            Ok(None) => {}
+            Ok(None) => self.desk.store.changes().forget_progress(id),
             Err(_) => self.has_missed = true,
         }
     }
@@ -297,7 +297,7 @@ impl Poller {
             return false;
         };
         entry.asked = now;
-        self.notes.add(id, now);
+        self.notes.sent(id);
         let (desk, answers) = (Arc::clone(&self.desk), self.answers.clone());
         self.desk.shutdown.spawn(async move {
             let question = Question {
@@ -342,6 +342,7 @@ impl Poller {
     }
 
     fn answered(&mut self, id: TaskId, follow: Follow, done: Done) {
+        self.notes.answered(id);
         let stale = match self.followed.get_mut(&id) {
             Some(entry) => std::mem::take(&mut entry.stale),
             None => return,

@@ -1,10 +1,10 @@
 //! When the provider was asked about which task lately, noted for the process that comes after this one.
 //!
 //! A provider is asked about a task once in a floor, through restarts too; and a restart should not keep
-//! all tasks waiting for a whole floor. So each question is noted in a file before it is sent. Only the
-//! last moments matter: there are two files, and where one has been written for long enough the other
-//! is begun anew. They are not synced. What a kill leaves is with the system; the notes of another boot
-//! of the machine may have lost their end, and do not count.
+//! all tasks waiting for a whole floor. So each question is noted in a file before it is sent, and when it
+//! is answered. Only the last moments matter: there are two files, and where one has been written for
+//! long enough the other is begun anew. They are not synced. What a kill leaves is with the system; the
+//! notes of another boot of the machine may have lost their end, and do not count.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,17 +12,18 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::clock::since_boot;
 use crate::domain::id::TaskId;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, millis};
 
-/// The notes of this process. Without a folder nothing is noted.
+/// The notes of this process. Without a place nothing is noted.
 pub(super) struct Notes {
     place: Option<Place>,
-    /// How long one file is written.
-    span: Duration,
+    /// How long one file is written, in milliseconds.
+    span: i64,
     /// The file that is written, one of the two, and since when.
     current: usize,
-    open: Option<(File, Timestamp)>,
+    open: Option<(File, SinceBoot)>,
     bytes: usize,
 }
 
@@ -32,11 +33,23 @@ struct Place {
     boot: [u8; BOOT],
 }
 
+/// Milliseconds since the machine was booted.
+type SinceBoot = i64;
+
 /// What the process before this one noted.
 pub(super) struct Before {
     asked: HashMap<TaskId, Timestamp>,
     /// All that was asked from then on is noted.
     since: Timestamp,
+}
+
+/// What is noted of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Note {
+    /// It is about to be sent; it arrives at any moment until it is answered.
+    Sent,
+    /// It was answered, or is past its time.
+    Answered,
 }
 
 impl Before {
@@ -63,71 +76,101 @@ impl Notes {
             folder: folder.to_owned(),
             boot,
         });
-        Self::at(place, floor, now)
+        if let (Some(folder), None) = (folder, &place) {
+            remove(folder);
+        }
+        Self::at(place, floor, now, booted())
     }
 
-    fn at(place: Option<Place>, floor: Duration, now: Timestamp) -> (Self, Before) {
+    fn at(
+        place: Option<Place>,
+        floor: Duration,
+        now: Timestamp,
+        booted: SinceBoot,
+    ) -> (Self, Before) {
         let mut notes = Self {
             place,
-            span: (floor * 2).max(SHORTEST_SPAN),
+            span: millis((floor * 2).max(SHORTEST_SPAN)),
             current: 0,
             open: None,
             bytes: 0,
         };
-        let before = notes.read(now);
+        let before = notes.read(now, booted);
+        let before = before.unwrap_or_else(|| {
+            // What is there must not count later either: questions from now on are in other files.
+            if let Some(place) = &notes.place {
+                remove(&place.folder);
+            }
+            Before::unknown(now)
+        });
         (notes, before)
     }
 
-    fn read(&mut self, now: Timestamp) -> Before {
-        let Some(place) = &self.place else {
-            return Before::unknown(now);
-        };
-        let mut parts: Vec<(usize, Part)> = (0..FILES)
-            .filter_map(|number| Some((number, place.part(number)?)))
-            .collect();
-        parts.sort_by_key(|(_, part)| part.begun);
-        let Some((newest, part)) = parts.last() else {
-            return Before::unknown(now);
-        };
-        self.current = *newest;
-        if part.begun > now {
-            // The clock was set back: no time in them can be told.
-            return Before::unknown(now);
+    /// `None`: there is nothing, or something that cannot be trusted.
+    fn read(&mut self, now: Timestamp, booted: SinceBoot) -> Option<Before> {
+        let place = self.place.as_ref()?;
+        let mut parts = Vec::new();
+        for number in 0..FILES {
+            if let Some(part) = place.part(number).ok()? {
+                parts.push((number, part));
+            }
         }
-        let path = place.path(*newest);
-        let length = HEADER + part.records.len() * RECORD;
-        if let Ok(file) = go_on(&path, length as u64) {
-            self.open = Some((file, part.begun));
+        parts.sort_by_key(|(_, part)| part.begun);
+        let ago = |at: SinceBoot| {
+            let ago = booted.checked_sub(at).filter(|ago| *ago >= 0)?;
+            Some(Timestamp(now.0.saturating_sub(ago)))
+        };
+        let (newest, part) = parts.last()?;
+        let (begun, length) = (part.begun, HEADER + part.records.len() * RECORD);
+        let since = ago(parts[0].1.begun)?;
+        self.current = *newest;
+        if let Ok(file) = go_on(&place.path(*newest), length as u64) {
+            self.open = Some((file, begun));
             self.bytes = length;
         }
-        let since = parts[0].1.begun;
-        let mut asked: HashMap<TaskId, Timestamp> = HashMap::new();
-        for (id, at) in parts.into_iter().flat_map(|(_, part)| part.records) {
-            let last = asked.entry(id).or_insert(at);
-            *last = at.max(*last).min(now);
+        let mut asked = HashMap::new();
+        for (id, note, at) in parts.into_iter().flat_map(|(_, part)| part.records) {
+            let at = match note {
+                Note::Sent => now,
+                Note::Answered => ago(at)?,
+            };
+            asked.insert(id, at);
         }
-        Before { asked, since }
+        Some(Before { asked, since })
     }
 
-    /// Notes a question that is about to be sent.
-    pub(super) fn add(&mut self, id: TaskId, now: Timestamp) {
+    /// A question is about to be sent.
+    pub(super) fn sent(&mut self, id: TaskId) {
+        self.add(id, Note::Sent, booted());
+    }
+
+    /// It was answered, or is past its time.
+    pub(super) fn answered(&mut self, id: TaskId) {
+        self.add(id, Note::Answered, booted());
+    }
+
+    fn add(&mut self, id: TaskId, note: Note, booted: SinceBoot) {
         if self.place.is_none() {
             return;
         }
-        if let Err(error) = self.write(id, now) {
+        if let Err(error) = self.write(id, note, booted) {
             self.give_up(&error);
         }
     }
 
-    fn write(&mut self, id: TaskId, now: Timestamp) -> io::Result<()> {
+    fn write(&mut self, id: TaskId, note: Note, booted: SinceBoot) -> io::Result<()> {
+        let at = match note {
+            Note::Sent => -booted,
+            Note::Answered => booted,
+        };
         let mut record = [0; RECORD];
         record[..ID].copy_from_slice(id.as_bytes());
-        record[ID..].copy_from_slice(&now.0.to_le_bytes());
-        let is_over = |begun: Timestamp| {
-            now < begun || now.since(begun) >= self.span || self.bytes + RECORD > MOST_BYTES
+        record[ID..].copy_from_slice(&at.to_le_bytes());
+        let is_over = |begun: SinceBoot| {
+            booted.saturating_sub(begun) >= self.span || self.bytes + RECORD > MOST_BYTES
         };
         if self.open.as_ref().is_none_or(|(_, begun)| is_over(*begun)) {
-            self.begin(now)?;
+            self.begin(booted)?;
         }
         if let Some((file, _)) = &mut self.open {
             file.write_all(&record)?;
@@ -137,7 +180,7 @@ impl Notes {
     }
 
     /// Begins the file anew that was written before the last.
-    fn begin(&mut self, now: Timestamp) -> io::Result<()> {
+    fn begin(&mut self, booted: SinceBoot) -> io::Result<()> {
         let Some(place) = &self.place else {
             return Ok(());
         };
@@ -145,10 +188,10 @@ impl Notes {
         let mut header = [0; HEADER];
         header[..MAGIC.len()].copy_from_slice(MAGIC);
         header[MAGIC.len()..][..BOOT].copy_from_slice(&place.boot);
-        header[MAGIC.len() + BOOT..].copy_from_slice(&now.0.to_le_bytes());
+        header[MAGIC.len() + BOOT..].copy_from_slice(&booted.to_le_bytes());
         let mut file = File::create(place.path(self.current))?;
         file.write_all(&header)?;
-        self.open = Some((file, now));
+        self.open = Some((file, booted));
         self.bytes = HEADER;
         Ok(())
     }
@@ -158,44 +201,64 @@ impl Notes {
         tracing::warn!(%error, "cannot note when tasks were asked about: a restart waits longer");
         self.open = None;
         if let Some(place) = self.place.take() {
-            for number in 0..FILES {
-                let _ = fs::remove_file(place.path(number));
-            }
+            remove(&place.folder);
         }
     }
 }
 
 impl Place {
     fn path(&self, number: usize) -> PathBuf {
-        self.folder.join(format!("asked.{number}"))
+        path(&self.folder, number)
     }
 
-    /// What one of the files says; `None`: it is not there, of another boot, or no such file.
-    fn part(&self, number: usize) -> Option<Part> {
-        let file = File::open(self.path(number)).ok()?;
+    /// What one of the files says; `None`: it is not there.
+    fn part(&self, number: usize) -> Result<Option<Part>, Untrusted> {
+        let file = match File::open(self.path(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|_| Untrusted)?,
+        };
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES as u64).read_to_end(&mut bytes).ok()?;
-        let rest = bytes.strip_prefix(MAGIC)?.strip_prefix(&self.boot)?;
-        let (begun, rest) = rest.split_first_chunk()?;
-        // The last one may be cut off: what it was of was not sent.
-        let records = rest.chunks_exact(RECORD).map(record);
-        Some(Part {
-            begun: Timestamp(i64::from_le_bytes(*begun)),
-            records: records.collect::<Option<_>>()?,
-        })
+        let read = file.take(MOST_BYTES as u64).read_to_end(&mut bytes);
+        read.map_err(|_| Untrusted)?;
+        part(&bytes, &self.boot).ok_or(Untrusted).map(Some)
     }
 }
+
+/// A file is of another boot, damaged, or cannot be read.
+struct Untrusted;
 
 /// One file's notes.
 struct Part {
-    begun: Timestamp,
-    records: Vec<(TaskId, Timestamp)>,
+    begun: SinceBoot,
+    records: Vec<(TaskId, Note, SinceBoot)>,
 }
 
-fn record(bytes: &[u8]) -> Option<(TaskId, Timestamp)> {
+fn part(bytes: &[u8], boot: &[u8]) -> Option<Part> {
+    let rest = bytes.strip_prefix(MAGIC)?.strip_prefix(boot)?;
+    let (begun, rest) = rest.split_first_chunk()?;
+    // The last one may be cut off: what it was of was not sent.
+    let records = rest.chunks_exact(RECORD).map(record);
+    Some(Part {
+        begun: i64::from_le_bytes(*begun),
+        records: records.collect::<Option<_>>()?,
+    })
+}
+
+fn record(bytes: &[u8]) -> Option<(TaskId, Note, SinceBoot)> {
     let (id, at) = bytes.split_first_chunk()?;
     let at = i64::from_le_bytes(at.try_into().ok()?);
-    Some((TaskId::from_bytes(*id)?, Timestamp(at)))
+    let note = if at < 0 { Note::Sent } else { Note::Answered };
+    Some((TaskId::from_bytes(*id)?, note, at.checked_abs()?))
+}
+
+fn path(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("asked.{number}"))
+}
+
+fn remove(folder: &Path) {
+    for number in 0..FILES {
+        let _ = fs::remove_file(path(folder, number));
+    }
 }
 
 /// Opens a file to write behind so many bytes.
@@ -205,15 +268,19 @@ fn go_on(path: &Path, length: u64) -> io::Result<File> {
     Ok(file)
 }
 
+fn booted() -> SinceBoot {
+    millis(since_boot().unwrap_or_default())
+}
+
 /// Where Linux says which boot of the machine this is. Elsewhere nothing is noted.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Bytes of what it says.
 const BOOT: usize = 36;
 const MAGIC: &[u8; 8] = b"mgasked1";
-/// Magic, boot, and when the file was begun, in milliseconds since the Unix epoch, little-endian.
+/// Magic, boot, and when the file was begun, in milliseconds since then, little-endian.
 const HEADER: usize = MAGIC.len() + BOOT + 8;
 const ID: usize = 16;
-/// A task's id, and when it was asked about, as above.
+/// A task's id, and when a question about it was answered, as above; less than 0: when it was sent.
 const RECORD: usize = ID + 8;
 const FILES: usize = 2;
 /// A file is written for two floors, and at least so long.
@@ -229,119 +296,155 @@ mod tests {
 
     const FLOOR: Duration = Duration::from_secs(5);
     const BOOTED: [u8; BOOT] = [b'a'; BOOT];
+    /// What the wall clock says at the boot of the machine.
+    const WALL: i64 = 1_000_000;
 
     fn id(number: u8) -> TaskId {
         TaskId::new(1_000, [number; 10])
     }
 
+    /// A moment by the wall clock.
     fn at(seconds: i64) -> Timestamp {
-        Timestamp(1_000_000 + seconds * 1_000)
+        Timestamp(WALL + seconds * 1_000)
     }
 
-    fn open(data: &TempDir, boot: [u8; BOOT], now: Timestamp) -> (Notes, Before) {
+    fn open(data: &TempDir, boot: [u8; BOOT], seconds: i64) -> (Notes, Before) {
         let folder = data.path().to_owned();
-        Notes::at(Some(Place { folder, boot }), FLOOR, now)
+        let place = Some(Place { folder, boot });
+        Notes::at(place, FLOOR, at(seconds), seconds * 1_000)
+    }
+
+    /// A question that is answered at once.
+    fn ask(notes: &mut Notes, number: u8, seconds: i64) {
+        notes.add(id(number), Note::Sent, seconds * 1_000);
+        notes.add(id(number), Note::Answered, seconds * 1_000);
     }
 
     #[test]
     fn what_was_asked_is_known_after_a_kill_and_what_was_not_as_well() {
         let data = TempDir::new().unwrap();
-        let (mut notes, before) = open(&data, BOOTED, at(0));
+        let (mut notes, before) = open(&data, BOOTED, 0);
         assert_eq!(before.of(id(1)), at(0));
-        notes.add(id(1), at(1));
-        notes.add(id(1), at(7));
-        notes.add(id(2), at(8));
-        let (mut notes, before) = open(&data, BOOTED, at(9));
+        ask(&mut notes, 1, 1);
+        ask(&mut notes, 1, 7);
+        ask(&mut notes, 2, 8);
+        let (mut notes, before) = open(&data, BOOTED, 9);
         assert_eq!([1, 2, 3].map(|n| before.of(id(n))), [7, 8, 1].map(at));
         // It goes on where that one stopped, and forgets nothing of it.
-        notes.add(id(3), at(9));
-        let (_, before) = open(&data, BOOTED, at(20));
+        ask(&mut notes, 3, 9);
+        let (_, before) = open(&data, BOOTED, 20);
         assert_eq!([1, 2, 3].map(|n| before.of(id(n))), [7, 8, 9].map(at));
+    }
+
+    #[test]
+    fn what_was_not_answered_may_arrive_at_any_moment() {
+        let data = TempDir::new().unwrap();
+        let (mut notes, _) = open(&data, BOOTED, 0);
+        ask(&mut notes, 1, 1);
+        notes.add(id(1), Note::Sent, 7_000);
+        assert_eq!(open(&data, BOOTED, 60).1.of(id(1)), at(60));
+        notes.add(id(1), Note::Answered, 9_000);
+        assert_eq!(open(&data, BOOTED, 60).1.of(id(1)), at(9));
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_moves_nothing() {
+        let data = TempDir::new().unwrap();
+        ask(&mut open(&data, BOOTED, 0).0, 1, 8);
+        for wall in [0, 3_600, 7_200] {
+            let folder = data.path().to_owned();
+            let place = Some(Place {
+                folder,
+                boot: BOOTED,
+            });
+            let (_, before) = Notes::at(place, FLOOR, at(wall), 10_000);
+            assert_eq!(before.of(id(1)), at(wall - 2));
+        }
     }
 
     #[test]
     fn only_the_last_moments_are_kept_and_all_of_them() {
         let data = TempDir::new().unwrap();
-        let (mut notes, _) = open(&data, BOOTED, at(0));
+        let (mut notes, _) = open(&data, BOOTED, 0);
         for second in 0..100 {
-            notes.add(id(u8::try_from(second).unwrap()), at(second));
-            let (_, before) = open(&data, BOOTED, at(second));
+            ask(&mut notes, u8::try_from(second).unwrap(), second);
+            let (_, before) = open(&data, BOOTED, second);
             assert!(before.since <= at((second - 10).max(0)), "{second}");
             for asked in (second - 10).max(0)..=second {
                 assert_eq!(before.of(id(u8::try_from(asked).unwrap())), at(asked));
             }
         }
-        let length = |number: usize| {
-            let path = data.path().join(format!("asked.{number}"));
-            path.metadata().unwrap().len()
-        };
-        assert!(length(0) + length(1) <= (2 * HEADER + 20 * RECORD) as u64);
+        let length = |number| path(data.path(), number).metadata().unwrap().len();
+        assert!(length(0) + length(1) <= (2 * HEADER + 40 * RECORD) as u64);
     }
 
     #[test]
-    fn notes_that_cannot_be_trusted_count_as_none() {
-        let now = at(5);
+    fn notes_that_cannot_be_trusted_count_as_none_then_and_later() {
         let spoil: [fn(&Path); 4] = [
             |path| fs::write(path, b"").unwrap(),
-            |path| {
-                fs::write(
-                    path,
-                    b"no such file, but long enough to have a header, or more",
-                )
-                .unwrap();
-            },
+            |path| fs::write(path, [b'x'; 2 * HEADER]).unwrap(),
             |path| {
                 let mut bytes = fs::read(path).unwrap();
                 bytes[HEADER..HEADER + ID].fill(0xff);
                 fs::write(path, bytes).unwrap();
             },
-            |path| fs::remove_file(path).unwrap(),
+            // Another boot, in which it was asked since.
+            |path| {
+                let mut bytes = fs::read(path).unwrap();
+                bytes[MAGIC.len()..MAGIC.len() + BOOT].fill(b'b');
+                fs::write(path, bytes).unwrap();
+            },
         ];
         for spoil in spoil {
-            let data = TempDir::new().unwrap();
-            open(&data, BOOTED, at(0)).0.add(id(1), at(1));
-            spoil(&data.path().join("asked.1"));
-            let (mut notes, before) = open(&data, BOOTED, now);
-            assert_eq!(before.of(id(1)), now);
-            notes.add(id(1), now);
-            assert_eq!(open(&data, BOOTED, at(9)).1.of(id(1)), now);
+            for spoilt in 0..FILES {
+                let data = TempDir::new().unwrap();
+                let (mut notes, _) = open(&data, BOOTED, 0);
+                ask(&mut notes, 1, 1);
+                ask(&mut notes, 2, 12);
+                spoil(&path(data.path(), spoilt));
+                let (mut notes, before) = open(&data, BOOTED, 20);
+                assert_eq!([1, 2].map(|n| before.of(id(n))), [at(20); 2]);
+                ask(&mut notes, 2, 21);
+                let (_, before) = open(&data, BOOTED, 30);
+                assert_eq!([1, 2].map(|n| before.of(id(n))), [at(21); 2]);
+            }
         }
     }
 
     #[test]
-    fn another_boot_and_a_clock_that_was_set_back_tell_nothing() {
+    fn another_boot_tells_nothing() {
         let data = TempDir::new().unwrap();
-        open(&data, BOOTED, at(0)).0.add(id(1), at(1));
-        assert_eq!(open(&data, [b'b'; BOOT], at(9)).1.of(id(1)), at(9));
-        assert_eq!(open(&data, BOOTED, at(-9)).1.of(id(1)), at(-9));
-        // A time to come is now at most.
-        open(&data, BOOTED, at(2)).0.add(id(2), at(7));
-        assert_eq!(open(&data, BOOTED, at(3)).1.of(id(2)), at(3));
+        ask(&mut open(&data, BOOTED, 0).0, 1, 1);
+        assert_eq!(open(&data, [b'b'; BOOT], 9).1.of(id(1)), at(9));
+        assert_eq!(open(&data, BOOTED, 19).1.of(id(1)), at(19));
+        // Nor does a time that has not come.
+        ask(&mut open(&data, BOOTED, 20).0, 1, 29);
+        assert_eq!(open(&data, BOOTED, 21).1.of(id(1)), at(21));
     }
 
     #[test]
     fn a_note_that_was_cut_off_is_written_over() {
         let data = TempDir::new().unwrap();
-        open(&data, BOOTED, at(0)).0.add(id(1), at(1));
-        let path = data.path().join("asked.1");
+        ask(&mut open(&data, BOOTED, 0).0, 1, 1);
+        let path = path(data.path(), 1);
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend_from_slice(&[1, 2, 3]);
         fs::write(&path, bytes).unwrap();
-        open(&data, BOOTED, at(2)).0.add(id(2), at(3));
-        let (_, before) = open(&data, BOOTED, at(4));
+        ask(&mut open(&data, BOOTED, 2).0, 2, 3);
+        let (_, before) = open(&data, BOOTED, 4);
         assert_eq!([1, 2, 3].map(|n| before.of(id(n))), [1, 3, 1].map(at));
     }
 
     #[test]
     fn what_cannot_be_noted_leaves_nothing_that_looks_whole() {
         let data = TempDir::new().unwrap();
-        let (mut notes, _) = open(&data, BOOTED, at(0));
-        notes.add(id(1), at(1));
+        let (mut notes, _) = open(&data, BOOTED, 0);
+        ask(&mut notes, 1, 1);
         // The next file cannot be made.
-        fs::create_dir(data.path().join("asked.0")).unwrap();
-        notes.add(id(1), at(30));
-        assert!(!data.path().join("asked.1").exists());
-        notes.add(id(1), at(31));
-        assert_eq!(open(&data, BOOTED, at(32)).1.of(id(1)), at(32));
+        fs::create_dir(path(data.path(), 0)).unwrap();
+        ask(&mut notes, 1, 30);
+        assert!(!path(data.path(), 1).exists());
+        ask(&mut notes, 1, 31);
+        assert_eq!(open(&data, BOOTED, 32).1.of(id(1)), at(32));
     }
 }
