@@ -293,13 +293,13 @@ fn rows(
         row(
             "start right after a kill: the first live task is polled".to_owned(),
             figure(seconds, |one| one.at_once.first),
-        )
-        .goal(Goal::AtMost(2.0)),
+        ),
         row(
             format!("the shortest silence about a task over it; the floor is {floor:?}"),
             figure(seconds, |one| one.at_once.silence.0),
         )
-        .goal(Goal::AtLeast(floor.as_secs_f64())),
+        // Seen from the provider, where a question may arrive a little sooner than the one before.
+        .goal(Goal::AtLeast(0.99 * floor.as_secs_f64())),
         row(
             "the longest".to_owned(),
             figure(seconds, |one| one.at_once.silence.1),
