@@ -3,7 +3,8 @@
 //! Everything that decides takes `now` as an argument; whoever drives a decision asks a [`Clock`].
 //! The wall clock is read once, at the first question; from then on time goes on at the monotonic
 //! clock's pace. So a wall clock that is set, forward or back, moves nothing of this process:
-//! no poll, no deadline, no retention.
+//! no poll, no deadline, no retention. What one process leaves to the next is told by the time since
+//! boot, on which both agree.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -59,5 +60,12 @@ mod tests {
         let apart = i64::try_from(wall().as_millis()).unwrap_or(0) - first;
         assert!(apart.abs() < 60_000, "{apart}");
         assert!(Clock.now_ms() >= first);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_time_since_boot_goes_on() {
+        let first = since_boot().expect("Linux tells it");
+        assert!(first > Duration::ZERO && since_boot().is_some_and(|later| later >= first));
     }
 }

@@ -99,8 +99,8 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
             Set::P8 => p8::run(&bench).await,
             Set::P9 => p9::run(&bench).await,
             Set::P10 => p10::run(&bench).await,
-            Set::Bounds => soak::bounds(&bench).await,
-            Set::Mixed => soak::mixed(&bench).await,
+            Set::Bounds => soak::bounds::rows(&bench).await,
+            Set::Mixed => soak::mixed::rows(&bench).await,
         };
         match rows {
             Ok(rows) => table.add(rows),
