@@ -11,6 +11,7 @@ mod cost;
 mod decode;
 mod lock;
 mod read;
+mod readers;
 mod rows;
 mod schema;
 mod spend;
@@ -39,7 +40,7 @@ use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
 use lock::FileLock;
-use read::Readers;
+use readers::Readers;
 use write::Writer;
 
 /// A store in one file.
@@ -112,8 +113,16 @@ impl SqliteStore {
         };
         let changes = Changes::new();
         let recent = Arc::new(Recent::default());
-        let readers = Readers::open(path, READERS).map_err(failed)?;
-        let reporter = Readers::open(path, 1).map_err(failed)?;
+        let unstarted = |source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let readers = |count| {
+            let open = |_| schema::open_reader(path);
+            let connections = (0..count).map(open).collect::<Result<_, _>>();
+            Readers::start(connections.map_err(failed)?).map_err(unstarted)
+        };
+        let (readers, reporter) = (readers(READERS)?, readers(1)?);
         let census = Arc::new(waiting::census(&connection).map_err(failed)?);
         let kept = Kept {
             changes: Arc::clone(&changes),
@@ -121,10 +130,7 @@ impl SqliteStore {
             census: Arc::clone(&census),
         };
         let writer = Writer::start(connection, kept, group_commit_max);
-        let writer = writer.map_err(|source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let writer = writer.map_err(unstarted)?;
         Ok(Self {
             writer,
             readers,

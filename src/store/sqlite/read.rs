@@ -1,59 +1,17 @@
 //! Rows to tasks, and the questions that loops and callers ask.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
-use tokio::sync::Semaphore;
 
 use super::super::{Alike, ListQuery, Sorted, StoreError};
 use super::clauses::Clauses;
-use super::{decode, schema};
+use super::decode;
 use crate::domain::caller::KeyId;
 use crate::domain::id::{RequestId, TaskId, TenantId};
 use crate::domain::moderation::Ending;
 use crate::domain::task::{Lane, Task};
 use crate::domain::time::Timestamp;
-
-/// A few connections that only read, used one query at a time.
-pub(super) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
-}
-
-impl Readers {
-    pub(super) fn open(path: &Path, count: usize) -> rusqlite::Result<Self> {
-        let idle = (0..count)
-            .map(|_| schema::open_reader(path))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            idle: Arc::new(Mutex::new(idle)),
-            permits: Arc::new(Semaphore::new(count)),
-        })
-    }
-
-    /// Runs a query on a free connection, off the async threads.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let gone = || StoreError::Unavailable("no reading connection".to_owned());
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| gone())?;
-        let idle = Arc::clone(&self.idle);
-        let run = move || {
-            let connection = idle.lock().pop().ok_or_else(gone)?;
-            let result = query(&connection);
-            idle.lock().push(connection);
-            drop(permit);
-            result
-        };
-        tokio::task::spawn_blocking(run).await.map_err(|_| gone())?
-    }
-}
 
 /// The task of an id.
 pub(super) fn by_id(c: &Connection, id: TaskId) -> Result<Option<Arc<Task>>, StoreError> {

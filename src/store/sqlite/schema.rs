@@ -35,6 +35,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     settle(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -80,5 +81,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ];
 /// How long a statement waits for another connection's lock.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+/// What a reading connection keeps of the file, in KiB (a negative number means that to `SQLite`): it is
+/// thrown away with each commit of the writer's anyway.
+const READER_CACHE: i32 = -512;
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
