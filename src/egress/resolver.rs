@@ -9,8 +9,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
+use hyper_util::client::legacy::connect::dns;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tower::{BoxError, Service};
 
 use super::address::is_global;
 
@@ -26,6 +30,7 @@ pub(super) enum Realm {
 }
 
 /// A resolver that refuses a name if any of its addresses is outside the realm.
+#[derive(Clone)]
 pub(super) struct Guarded {
     realm: Realm,
     lookup: Lookup,
@@ -35,6 +40,8 @@ pub(super) struct Guarded {
 pub(super) type Lookup = Arc<
     dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync,
 >;
+
+type Answer = Pin<Box<dyn Future<Output = Result<vec::IntoIter<SocketAddr>, BoxError>> + Send>>;
 
 /// The name resolves to an address that must not be connected to.
 #[derive(Debug, thiserror::Error)]
@@ -57,17 +64,42 @@ impl Realm {
     }
 }
 
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Guarded {
+    /// The addresses of a name, with no port, if every one of them is in the realm.
+    fn addresses(&self, name: &str) -> Answer {
         let realm = self.realm;
-        let answer = (self.lookup)(name.as_str().to_owned());
+        let answer = (self.lookup)(name.to_owned());
         Box::pin(async move {
             let found = answer.await?;
             if found.is_empty() || !found.iter().all(|address| realm.admits(*address)) {
                 return Err(Forbidden.into());
             }
-            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+            let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(found.collect::<Vec<_>>().into_iter())
         })
+    }
+}
+
+/// For `reqwest`.
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let answer = self.addresses(name.as_str());
+        Box::pin(async move { Ok(Box::new(answer.await?) as Addrs) })
+    }
+}
+
+/// For `hyper`.
+impl Service<dns::Name> for Guarded {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: dns::Name) -> Answer {
+        self.addresses(name.as_str())
     }
 }
 

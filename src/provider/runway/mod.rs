@@ -28,7 +28,7 @@ use crate::domain::generation::Generation;
 use crate::domain::model::Catalog;
 use crate::domain::routing::AccountLimits;
 use crate::domain::task::{Observation, Rejection, SubmitOutcome};
-use crate::egress::{Egress, Origin};
+use crate::egress::{Origin, Uploads};
 use crate::provider::http::CONNECT_TIMEOUT;
 pub use crate::provider::http::InvalidSettings;
 use crate::provider::{
@@ -66,7 +66,7 @@ pub struct Settings {
 pub struct Runway {
     account: String,
     client: Client,
-    egress: Egress,
+    uploads: Uploads,
     catalog: Arc<Catalog>,
     trust_503: bool,
 }
@@ -92,7 +92,7 @@ impl Runway {
     /// An account, ready to talk, that says generations as `catalog` has it. Opens no connection.
     pub fn new(settings: Settings, catalog: Arc<Catalog>) -> Result<Self, InvalidSettings> {
         let client = Client::new(&settings)?;
-        let egress = Egress::for_uploads(client.origin())
+        let uploads = Uploads::new(client.origin())
             .map_err(|_| InvalidSettings("the TLS configuration of this machine"))?;
         let Settings {
             account, trust_503, ..
@@ -100,7 +100,7 @@ impl Runway {
         Ok(Self {
             account,
             client,
-            egress,
+            uploads,
             catalog,
             trust_503,
         })
@@ -109,7 +109,7 @@ impl Runway {
     fn uploader(&self) -> Uploader<'_> {
         Uploader {
             client: &self.client,
-            egress: &self.egress,
+            uploads: &self.uploads,
             data_uri_limit: translate::data_uri_limit_chars(),
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::translate;
 use crate::domain::task::{Rejection, RejectionKind};
-use crate::egress::{Egress, EgressError};
+use crate::egress::{EgressError, Uploads};
 use crate::provider::http::{Answer, data_uri, extension, is_shallow, not_sent, rejection};
 use crate::provider::redact::clean;
 use crate::provider::{Media, Placed, ProviderErrorKind};
@@ -25,7 +25,7 @@ use crate::provider::{Media, Placed, ProviderErrorKind};
 /// What an upload needs.
 pub(super) struct Uploader<'a> {
     pub(super) client: &'a Client,
-    pub(super) egress: &'a Egress,
+    pub(super) uploads: &'a Uploads,
     /// Longest data URI, in characters.
     pub(super) data_uri_limit: usize,
 }
@@ -79,7 +79,7 @@ impl Uploader<'_> {
         let slot = slot(&answer)?;
         let form = form(slot.fields, media, name)?;
         let sent = self
-            .egress
+            .uploads
             .post(&slot.upload_url, form, UPLOAD_TIMEOUT)
             .await;
         sent.map_err(|error| failed_upload(&error))?;

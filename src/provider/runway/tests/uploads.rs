@@ -20,7 +20,7 @@ fn media(content: &'static [u8], size_bytes: u64) -> Media {
 async fn uri(runway: &Runway, media: &Media, data_uri_limit: usize) -> Result<String, Rejection> {
     Uploader {
         client: &runway.client,
-        egress: &runway.egress,
+        uploads: &runway.uploads,
         data_uri_limit,
     }
     .place(media)
