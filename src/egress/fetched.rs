@@ -62,7 +62,7 @@ pub struct Resume<'a> {
 }
 
 /// Asks for a file with a client of the caller's own, from the start or from where an earlier body
-/// broke. The client must not follow redirects: where one leads is told, for [`Egress::get`], so
+/// broke. The client must not follow redirects: where one leads is told, for [`get`](super::Egress::get), so
 /// that a key never goes to another origin.
 pub async fn fetch(
     request: RequestBuilder,
