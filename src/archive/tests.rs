@@ -362,12 +362,15 @@ async fn pieces_of_any_size_make_the_same_object() {
     let (_folder, archive) = archive();
     let bytes = content(1_000_000);
     let mut seen = Vec::new();
-    for (n, step) in (0..).zip([1_000, 200_000, 262_143, 262_144, 300_000, 1_000_000]) {
+    let steps = [
+        1_000, 16_384, 16_385, 131_071, 131_072, 200_000, 262_143, 262_144, 300_000, 1_000_000,
+    ];
+    for (n, step) in (20..).zip(steps) {
         seen.push(write(&archive, Key::output(task(1), n), &bytes, step).await);
     }
     let mut mixed = archive.writer(Key::output(task(1), 9)).await.unwrap();
     let mut rest = bytes.clone();
-    for step in [1, 300_000, 5, 0, 262_143, 1, 400_000] {
+    for step in [1, 300_000, 5, 0, 131_070, 16_384, 262_143, 1, 200_000] {
         mixed
             .write(rest.split_to(step.min(rest.len())))
             .await
