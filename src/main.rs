@@ -2,6 +2,7 @@
 //! and an exit code.
 
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -32,8 +33,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     if let Some(threads) = command.worker_threads() {
         runtime.worker_threads(threads);
     }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     let runtime = runtime
         .enable_all()
+        .max_blocking_threads(BLOCKING_A_CORE * cores.max(2))
         .build()
         .map_err(|error| Failure::new(Exit::Other, format!("the runtime cannot start: {error}")))?;
     let result = runtime.block_on(command.run(&env));
@@ -41,3 +44,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
+
+/// Threads for blocking work, which is that of files: each holds memory of its own, so a burst must not
+/// make many. Names are asked for elsewhere (`egress::Names`), and the database has its own.
+const BLOCKING_A_CORE: usize = 4;

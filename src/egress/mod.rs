@@ -12,6 +12,7 @@ mod address;
 mod fetched;
 mod fetcher;
 mod hooks;
+mod names;
 mod resolver;
 mod retry_after;
 mod target;
@@ -30,6 +31,7 @@ use url::{Host, Url};
 pub use address::is_global;
 pub use fetched::{ContentRange, Fetched, Reply, Resume, fetch};
 pub use hooks::{Heard, Hooks, Message};
+pub use names::Names;
 pub use retry_after::retry_after;
 pub use uploads::Uploads;
 

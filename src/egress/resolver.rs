@@ -17,6 +17,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tower::{BoxError, Service};
 
 use super::address::is_global;
+use super::names;
 
 /// Which addresses a name may have.
 #[derive(Clone, Copy, Debug)]
@@ -105,14 +106,7 @@ impl Service<dns::Name> for Guarded {
 
 /// Asks the operating system.
 pub(super) fn system() -> Lookup {
-    Arc::new(|name| {
-        Box::pin(async move {
-            Ok(tokio::net::lookup_host((name, 0))
-                .await?
-                .map(|found| found.ip())
-                .collect())
-        })
-    })
+    Arc::new(|name| Box::pin(names::addresses(name)))
 }
 
 #[cfg(test)]

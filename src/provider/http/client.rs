@@ -16,7 +16,7 @@ use url::Url;
 
 use super::answer::{read, words};
 use super::{Answer, InvalidSettings, NoAnswer};
-use crate::egress::Origin;
+use crate::egress::{Names, Origin};
 
 /// How an account is reached.
 pub(in crate::provider) struct Line<'a> {
@@ -55,6 +55,7 @@ impl Client {
                 .referer(false)
                 .no_proxy()
                 .http1_only()
+                .dns_resolver(Names)
                 .connect_timeout(line.connect_timeout)
         };
         let creates = common()

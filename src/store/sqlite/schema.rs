@@ -83,6 +83,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 /// What a reading connection keeps of the file, in KiB (a negative number means that to `SQLite`): it is
 /// thrown away with each commit of the writer's anyway.
-const READER_CACHE: i32 = -512;
+const READER_CACHE: i32 = -128;
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
