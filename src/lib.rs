@@ -7,7 +7,7 @@
 //! [`service`] is what callers are offered, [`worker`] the loops that move tasks on; they meet only
 //! in the store's feed of changes. [`auth`] tells callers apart. [`grpc`] is one face, over the generated
 //! [`pb`], and [`openai`] the other, over HTTP; [`admin`] is for operators' machines. [`config`],
-//! [`telemetry`], [`clock`] and [`shutdown`] serve all of them, [`app`] joins them, and [`cli`]
+//! [`telemetry`], [`clock`], [`aside`] and [`shutdown`] serve all of them, [`app`] joins them, and [`cli`]
 //! runs it. [`sandbox`] stands in for the provider and shares nothing with [`provider`].
 //!
 //! Who may name whom is a table in `ARCHITECTURE.md`, held by `tests/it/architecture.rs`.
@@ -29,6 +29,7 @@ pub mod grpc;
 pub mod openai;
 pub mod pb;
 
+pub mod aside;
 pub mod clock;
 pub mod config;
 pub mod shutdown;

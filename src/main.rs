@@ -45,6 +45,6 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     result
 }
 
-/// Threads for blocking work, which is that of files: each holds memory of its own, so a burst must not
-/// make many. Names are asked for elsewhere (`egress::Names`), and the database has its own.
+/// Threads for blocking work, which is the archive's: each holds memory of its own, so a burst must not
+/// make many. What may not wait for a disk runs `aside`, and the database has its own.
 const BLOCKING_A_CORE: usize = 4;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::accounts::{Opener, origins};
 use super::source::{Source, Stamps};
+use crate::aside;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::callers::file::fingerprint;
@@ -114,7 +115,7 @@ impl Reloader {
             let Some(path) = self.force.lock().await.callers.keys_file.clone() else {
                 continue;
             };
-            let looked = tokio::task::spawn_blocking(move || (fingerprint(&path), path)).await;
+            let looked = aside::run(move || (fingerprint(&path), path)).await;
             let looked = looked.ok();
             if looked.as_ref().is_some_and(|(print, _)| print.is_some()) && looked == seen {
                 continue;
@@ -136,7 +137,7 @@ impl Reloader {
     async fn reread_keys(&self) -> anyhow::Result<()> {
         let mut force = self.force.lock().await;
         let known = force.callers.clone();
-        let (new, read) = tokio::task::spawn_blocking(move || known.reread()).await?;
+        let (new, read) = aside::run(move || known.reread()).await?;
         if new.keys != force.callers.keys {
             let limits = Arc::new(new.limits.clone());
             self.live.roster.change(|roster| Roster {
@@ -168,7 +169,7 @@ impl Reloader {
                 () = sleep(look.rest()) => {}
             }
             let this = Arc::clone(&self);
-            let looked = tokio::task::spawn_blocking(move || {
+            let looked = aside::run(move || {
                 this.source
                     .as_ref()
                     .map(|source| (source.look(), source.seen()))
@@ -196,7 +197,7 @@ impl Reloader {
             anyhow::bail!("the configuration came from nowhere that it could be read again");
         }
         let this = Arc::clone(self);
-        let loaded = tokio::task::spawn_blocking(move || this.source.as_ref().map(Source::load));
+        let loaded = aside::run(move || this.source.as_ref().map(Source::load));
         match loaded.await? {
             Some(Ok(config)) => {
                 for warning in &config.warnings {

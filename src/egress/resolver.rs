@@ -106,7 +106,14 @@ impl Service<dns::Name> for Guarded {
 
 /// Asks the operating system.
 pub(super) fn system() -> Lookup {
-    Arc::new(|name| Box::pin(names::addresses(name)))
+    Arc::new(|name| {
+        Box::pin(async move {
+            Ok(names::addresses(name)
+                .await?
+                .map(|found| found.ip())
+                .collect())
+        })
+    })
 }
 
 #[cfg(test)]

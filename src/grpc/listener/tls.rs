@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::aside;
 use crate::shutdown::Shutdown;
 
 /// Where the PEM files are.
@@ -86,7 +87,7 @@ impl Tls {
                 () = tokio::time::sleep(period) => {}
             }
             let tls = self.clone();
-            if let Err(error) = tokio::task::spawn_blocking(move || tls.look()).await {
+            if let Err(error) = aside::run(move || tls.look()).await {
                 tracing::error!(%error, "a look at the TLS files failed");
             }
         }

@@ -30,7 +30,7 @@ use cache::Cache;
 pub struct Renderer {
     seed: u64,
     cache: Arc<Mutex<Cache>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Renderer {
@@ -40,7 +40,7 @@ impl Renderer {
         Self {
             seed,
             cache,
-            permits: Semaphore::new(RENDERS_AT_ONCE),
+            permits: Arc::new(Semaphore::new(RENDERS_AT_ONCE)),
         }
     }
 
@@ -49,16 +49,22 @@ impl Renderer {
         if let Some(bytes) = self.cache.lock().get((task, index)) {
             return Ok(bytes);
         }
-        let _permit = self.permits.acquire().await.map_err(io::Error::other)?;
+        let permits = Arc::clone(&self.permits);
+        let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
         // Another request may have rendered it while this one waited.
         if let Some(bytes) = self.cache.lock().get((task, index)) {
             return Ok(bytes);
         }
         let (seed, order) = (self.seed ^ key_of(task, index), order.clone());
-        let rendering = tokio::task::spawn_blocking(move || render(&order, index, seed));
-        let bytes = Bytes::from(rendering.await.map_err(io::Error::other)??);
-        self.cache.lock().put((task, index), bytes.clone());
-        Ok(bytes)
+        let cache = Arc::clone(&self.cache);
+        // It goes on when the request does not, and holds its permit until then.
+        let rendering = tokio::task::spawn_blocking(move || {
+            let bytes = Bytes::from(render(&order, index, seed)?);
+            cache.lock().put((task, index), bytes.clone());
+            drop(permit);
+            Ok(bytes)
+        });
+        rendering.await.map_err(io::Error::other)?
     }
 }
 
