@@ -55,8 +55,10 @@ def main(grpcurl: str, address: str, folder: str) -> None:
     (answer,) = server.call("Status", {"task_id": task_id})
     assert answer["task"]["id"] == task_id, answer
     told(f"Status: {answer['task']['status']}")
-    task = watch(server, task_id)
+    task = watch(server, task_id, "COMPLETED")
     download(server, task, pathlib.Path(folder))
+    stopped = cancel(server, request | {"request_id": "ci-2"})
+    pages(server, [stopped, task_id])
     uploaded(server, pathlib.Path(folder))
     costs(server)
     models(server)
@@ -73,16 +75,38 @@ def reflection(server: Server) -> None:
     told("reflection lists the services; health is SERVING")
 
 
-def watch(server: Server, task_id: str) -> dict:
+def watch(server: Server, task_id: str, end: str) -> dict:
     tasks = [m["task"] for m in server.call("WatchTask", {"task_id": task_id}) if "task" in m]
     revisions = [int(task["revision"]) for task in tasks]
     assert revisions == sorted(revisions), revisions
     last = tasks[-1]
-    assert last["status"] == "TASK_STATUS_COMPLETED", last
+    assert last["status"] == f"TASK_STATUS_{end}", last
     history = [int(step["revision"]) for step in last["history"]]
     assert history == list(range(1, revisions[-1] + 1)), history
     told(f"WatchTask: {' '.join(task['status'].removeprefix('TASK_STATUS_') for task in tasks)}")
     return last
+
+
+def cancel(server: Server, request: dict) -> str:
+    slow = request | {"prompt": "[sandbox:seconds=60] A lake that takes long"}
+    (answer,) = server.call("Create", slow)
+    task_id = answer["task"]["id"]
+    (answer,) = server.call("Cancel", {"task_id": task_id})
+    watch(server, task_id, "CANCELLED")
+    (again,) = server.call("Cancel", {"task_id": task_id})
+    assert again["outcome"] == "CANCEL_OUTCOME_TOO_LATE", again
+    told(f"Cancel: {answer['outcome']}, then {again['outcome']}")
+    return task_id
+
+
+def pages(server: Server, wanted: list) -> None:
+    listed, token = [], ""
+    for _ in wanted:
+        (page,) = server.call("List", {"page_size": 1, "page_token": token})
+        listed += [task["id"] for task in page["tasks"]]
+        token = page.get("nextPageToken", "")
+    assert listed == wanted and not token, (listed, token)
+    told(f"List: {len(listed)} tasks, newest first, a page each")
 
 
 def download(server: Server, task: dict, folder: pathlib.Path) -> None:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"time"
@@ -96,7 +97,7 @@ func (c caller) list(ctx context.Context, filters *mediagenv1.TaskFilters, wante
 
 func (c caller) errors(ctx context.Context) error {
 	_, err := c.client.Create(ctx, &mediagenv1.CreateRequest{
-		Model: "gen4.5", Prompt: "A lake", Seconds: proto.Uint32(99), Size: "1x1",
+		RequestId: "go-" + rand.Text(), Model: "gen4.5", Prompt: "A lake", Seconds: proto.Uint32(99), Size: "1x1",
 	})
 	info, violations, err := refusal(err, codes.InvalidArgument, "FIELD_INVALID")
 	if err != nil {

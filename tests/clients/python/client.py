@@ -125,7 +125,13 @@ def list_tasks(stub: MediaGenerationStub, filters: pb.TaskFilters) -> list[pb.Ta
 
 
 def errors(stub: MediaGenerationStub) -> None:
-    bad = pb.CreateRequest(model="gen4.5", prompt="A lake", seconds=99, size="1x1")
+    bad = pb.CreateRequest(
+        request_id=f"python-{uuid.uuid4().hex}",
+        model="gen4.5",
+        prompt="A lake",
+        seconds=99,
+        size="1x1",
+    )
     error = refused(stub.Create, bad)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
     assert error_info(error).reason == "FIELD_INVALID", error

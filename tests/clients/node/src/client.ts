@@ -18,7 +18,7 @@ import {
   type Task,
   TaskStatus,
 } from '../gen/mediagen/v1/media_generation.js';
-import { connect, download, errorDetails, isServiceError, isTerminal, unary, watch } from './media.js';
+import { connect, download, errorDetails, isServiceError, isTerminal, partOf, unary, watch } from './media.js';
 
 const run = randomUUID();
 
@@ -117,7 +117,7 @@ async function downloaded(client: MediaGenerationClient, task: Task, folder: str
     }),
     stopped,
   );
-  const { size: kept } = await stat(`${file}.part`);
+  const { size: kept } = await stat(partOf(file, output));
   assert.ok(kept >= stopAt && kept < output.sizeBytes, `${kept} of ${output.sizeBytes} bytes`);
   let fetched = 0;
   await download(client, id, output, file, (bytes) => {
@@ -130,8 +130,10 @@ async function downloaded(client: MediaGenerationClient, task: Task, folder: str
 
 async function cancel(client: MediaGenerationClient): Promise<Task> {
   const { task } = await unary(client, client.create, lake({ prompt: '[sandbox:seconds=60] A lake that takes long' }));
-  const impatient = client.watchTask({ taskId: task!.id, afterRevision: 0 }, { deadline: Date.now() + 300 });
-  await assert.rejects(impatient.toArray(), { code: grpc.status.DEADLINE_EXCEEDED });
+  const impatient = (async () => {
+    for await (const { id } of watch(client, task!.id, 0, Date.now() + 300)) assert.equal(id, task!.id);
+  })();
+  await assert.rejects(impatient, { code: grpc.status.DEADLINE_EXCEEDED });
   told('WatchTask with a deadline of 0.3 s: DEADLINE_EXCEEDED');
   const first = await unary(client, client.cancel, { taskId: task!.id });
   told(`Cancel: ${CancelOutcome[first.outcome]}`);

@@ -71,12 +71,17 @@ export function isTerminal({ status }: Task): boolean {
  * Yields a task's changes, up to and with its terminal one. A stream that breaks, or that the server
  * ends for its age, is resumed after the last revision seen; leaving the loop cancels it.
  *
- * There is no deadline: a task takes its time, and keepalive notices a server that is gone.
+ * Without a deadline it takes the time that the task takes, and keepalive notices a server that is gone.
  */
-export async function* watch(client: MediaGenerationClient, taskId: string, afterRevision = 0): AsyncGenerator<Task> {
+export async function* watch(
+  client: MediaGenerationClient,
+  taskId: string,
+  afterRevision = 0,
+  deadline: grpc.Deadline = Infinity,
+): AsyncGenerator<Task> {
   let [revision, progress] = [afterRevision, 0];
   for (let failures = 0; ; failures += 1) {
-    const stream = client.watchTask({ taskId, afterRevision: revision });
+    const stream = client.watchTask({ taskId, afterRevision: revision }, { deadline });
     try {
       for await (const { event } of messages(stream)) {
         failures = 0;
@@ -98,8 +103,8 @@ export async function* watch(client: MediaGenerationClient, taskId: string, afte
 }
 
 /**
- * Downloads an output to `path`, by way of `path`.part, which takes the place of `path` once its
- * SHA-256 is right. What an earlier run left in the .part file is not fetched again.
+ * Downloads an output to `path`, by way of a .part file named after the output, which takes the place
+ * of `path` once its SHA-256 is right. What an earlier run left in the .part file is not fetched again.
  *
  * The next chunk is read when the last one is written: HTTP/2 holds back what a slow disk cannot take.
  */
@@ -109,8 +114,9 @@ export async function download(
   output: Output,
   path: string,
   onProgress: (bytes: number) => void = () => {},
+  deadline: grpc.Deadline = Infinity,
 ): Promise<void> {
-  const part = `${path}.part`;
+  const part = partOf(path, output);
   const file = await open(part, 'a+');
   const hash = createHash('sha256');
   try {
@@ -122,7 +128,7 @@ export async function download(
     for await (const data of file.createReadStream({ start: 0, autoClose: false })) take(data);
     for (let failures = 0; offset < output.sizeBytes; failures += 1) {
       try {
-        for await (const data of chunks(client, taskId, output, offset)) {
+        for await (const data of chunks(client, taskId, output, offset, deadline)) {
           failures = 0;
           await append(file, data);
           take(data);
@@ -144,10 +150,21 @@ export async function download(
   await rename(part, path);
 }
 
+/** Where the bytes of an output are kept until they are all there: another output has another file. */
+export function partOf(path: string, { sha256 }: Output): string {
+  return `${path}.${sha256.slice(0, 16)}.part`;
+}
+
 /** Yields the bytes from `offset` on, until one stream ends. */
-async function* chunks(client: MediaGenerationClient, taskId: string, output: Output, offset: number) {
+async function* chunks(
+  client: MediaGenerationClient,
+  taskId: string,
+  output: Output,
+  offset: number,
+  deadline: grpc.Deadline,
+) {
   const { index: outputIndex, sha256: expectedSha256 } = output;
-  const stream = client.downloadContent({ taskId, outputIndex, offset, limit: 0, expectedSha256 });
+  const stream = client.downloadContent({ taskId, outputIndex, offset, limit: 0, expectedSha256 }, { deadline });
   try {
     for await (const { part } of messages(stream)) {
       if (part?.value.offset !== offset) throw new Error(`not the bytes from ${offset} on`);

@@ -1,6 +1,7 @@
 package example;
 
 import com.google.rpc.ErrorInfo;
+import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.nio.file.Files;
@@ -8,6 +9,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
@@ -26,7 +29,6 @@ import mediagen.v1.StatusRequest;
 import mediagen.v1.Task;
 import mediagen.v1.TaskFilters;
 import mediagen.v1.TaskStatus;
-import mediagen.v1.WatchTaskRequest;
 
 /** A walk through mediagen's contract with grpc-java, each fact told as it is seen. */
 public final class Client {
@@ -142,7 +144,7 @@ public final class Client {
     } catch (IllegalStateException stopped) {
       equal(stopped, midway);
     }
-    long kept = Files.size(file.resolveSibling("output.mp4.part"));
+    long kept = Files.size(VerifiedDownload.partOf(file, output));
     check(kept >= output.getSizeBytes() / 2 && kept < output.getSizeBytes(), kept + " bytes");
     AtomicLong least = new AtomicLong(Long.MAX_VALUE);
     new VerifiedDownload(media, task.getId(), output)
@@ -155,9 +157,7 @@ public final class Client {
   private Task cancel() {
     CreateRequest slow = lake().setPrompt("[sandbox:seconds=60] A lake that takes long").build();
     String id = media.unary().create(slow).getTask().getId();
-    WatchTaskRequest watchTask = WatchTaskRequest.newBuilder().setTaskId(id).build();
-    StatusRuntimeException late = thrown(() -> media.streaming()
-        .withDeadlineAfter(300, TimeUnit.MILLISECONDS).watchTask(watchTask).forEachRemaining(event -> {}));
+    StatusRuntimeException late = thrown(() -> watchWithin(300, id));
     equal(late.getStatus().getCode(), Status.Code.DEADLINE_EXCEEDED);
     told("WatchTask with a deadline of 0.3 s: DEADLINE_EXCEEDED");
     CancelRequest request = CancelRequest.newBuilder().setTaskId(id).build();
@@ -172,6 +172,18 @@ public final class Client {
     equal(again.getTask().getRevision(), last.getRevision());
     told("Cancel again: %s, nothing changed", again.getOutcome());
     return last;
+  }
+
+  /** Watches until the deadline of a context, which all calls inside have, also those that resume. */
+  private void watchWithin(long millis, String id) {
+    ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+    try (Context.CancellableContext soon =
+            Context.current().withDeadlineAfter(millis, TimeUnit.MILLISECONDS, timer);
+        ResumableWatch watch = new ResumableWatch(media, id, 0)) {
+      soon.run(() -> watch.forEachRemaining(task -> {}));
+    } finally {
+      timer.shutdownNow();
+    }
   }
 
   private void list(List<String> wanted) {

@@ -10,7 +10,8 @@ import mediagen.v1.WatchTaskResponse;
 
 /**
  * A task's changes, up to and with its terminal one. A stream that breaks, or that the server ends for
- * its age, is resumed after the last revision seen. Closing it cancels the stream.
+ * its age, is resumed after the last revision seen. Closing it cancels the stream; a deadline of the
+ * current context bounds it.
  */
 final class ResumableWatch implements Iterator<Task>, AutoCloseable {
   private final Media media;

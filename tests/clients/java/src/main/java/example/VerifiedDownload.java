@@ -22,11 +22,11 @@ import mediagen.v1.DownloadContentResponse.Metadata;
 import mediagen.v1.Output;
 
 /**
- * Downloads an output by way of a .part file, which takes the place of the file once its SHA-256 is
- * right. What an earlier run left in the .part file is not fetched again.
+ * Downloads an output by way of a .part file named after it, which takes the place of the file once its
+ * SHA-256 is right. What an earlier run left in the .part file is not fetched again.
  *
  * <p>A blocking stub asks for the next chunk when the last one is taken: HTTP/2 holds back what a slow
- * disk cannot take.
+ * disk cannot take. A deadline of the current context bounds the whole.
  */
 final class VerifiedDownload {
   private final Media media;
@@ -45,7 +45,7 @@ final class VerifiedDownload {
 
   /** Once. {@code onProgress} is told how many bytes are there; what it throws stops the download. */
   void to(Path file, LongConsumer onProgress) throws IOException {
-    Path part = file.resolveSibling(file.getFileName() + ".part");
+    Path part = partOf(file, output);
     try (FileOutputStream disk = new FileOutputStream(part.toFile(), true)) {
       try (InputStream kept = Files.newInputStream(part)) {
         offset = kept.transferTo(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
@@ -65,6 +65,11 @@ final class VerifiedDownload {
       throw new IOException(part + ": the bytes are not those of the output");
     }
     Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  /** Where the bytes of an output are kept until they are all there: another output has another file. */
+  static Path partOf(Path file, Output output) {
+    return file.resolveSibling("%s.%.16s.part".formatted(file.getFileName(), output.getSha256()));
   }
 
   /** Writes what one stream brings, from the offset on. */
