@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
 use crate::args::Args;
+use crate::ledger::Ledger;
 use crate::machine::{self, Machine};
 use crate::process::Process;
 
@@ -24,6 +26,7 @@ pub struct Bench {
     folder: TempDir,
     thrown_away: Cell<usize>,
     most_foreign: Cell<f64>,
+    ledger: Arc<Ledger>,
 }
 
 impl Bench {
@@ -45,6 +48,7 @@ impl Bench {
             folder,
             thrown_away: Cell::new(0),
             most_foreign: Cell::new(0.0),
+            ledger: Arc::default(),
         })
     }
 
@@ -54,6 +58,11 @@ impl Bench {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The books of what each process took.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
     }
 
     /// Something for who waits.
@@ -150,6 +159,7 @@ impl Bench {
             self.thrown_away.get(),
             self.most_foreign.get() * 100.0
         );
+        println!("\n{}", self.ledger);
     }
 }
 

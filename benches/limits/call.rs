@@ -8,6 +8,7 @@ use mediagen::pb::v1::media_generation_client::MediaGenerationClient;
 use mediagen::pb::v1::{CreateRequest, StatusRequest, Task};
 use prost::Message;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 /// A client of the generated code.
@@ -45,6 +46,18 @@ pub async fn status(client: &Client, id: &str) -> anyhow::Result<Task> {
     let task_id = id.to_owned();
     let answer = client.clone().status(StatusRequest { task_id }).await?;
     answer.into_inner().task.context("an answer without a task")
+}
+
+/// Whether a call failed for its connection alone, before it was sent. After half an hour a connection is
+/// closed, in peace; tonic's client then fails what still waits, which the libraries of other languages
+/// send over the next.
+pub fn was_not_sent(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        cause.downcast_ref::<Status>().is_some_and(|status| {
+            status.code() == Code::Cancelled && status.message() == "operation was canceled"
+        })
+    })
 }
 
 /// A message as gRPC frames it, for load tools that know HTTP/2 only.

@@ -64,6 +64,14 @@ pub fn busy() -> anyhow::Result<Duration> {
     Ok(of_ticks(user + nice + system + steal))
 }
 
+/// The share of a core that is busy while nothing is measured.
+pub async fn idle() -> anyhow::Result<f64> {
+    let before = busy()?;
+    tokio::time::sleep(IDLE).await;
+    let took = busy()?.saturating_sub(before);
+    Ok(took.as_secs_f64() / IDLE.as_secs_f64())
+}
+
 /// The time that this process took, with the children that have ended.
 pub fn own() -> anyhow::Result<Duration> {
     let fields = stat("self")?;
@@ -155,3 +163,6 @@ fn kib(text: &str, name: &str) -> anyhow::Result<u64> {
 fn of_ticks(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 10)
 }
+
+/// How long a machine is watched that has nothing to do.
+const IDLE: Duration = Duration::from_secs(2);

@@ -26,6 +26,7 @@ mod curl;
 mod fill;
 mod h2load;
 mod latency;
+mod ledger;
 mod machine;
 mod output;
 mod p1;
@@ -86,8 +87,14 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     println!("{}", bench.machine);
     let mut table = Table::default();
     let mut failed = Vec::new();
+    let idle = machine::idle().await?;
+    println!(
+        "before it begins all programs take {:.1} % of a core",
+        idle * 100.0
+    );
     for set in args.sets() {
         bench.say(&format!("{set:?}"));
+        let begun = bench.ledger().begin(&format!("{set:?}"))?;
         let rows = match set {
             Set::P1 => p1::run(&bench).await,
             Set::P2 => p2::run(&bench).await,
@@ -102,6 +109,7 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
             Set::Bounds => soak::bounds::rows(&bench).await,
             Set::Mixed => soak::mixed::rows(&bench).await,
         };
+        bench.ledger().end(&begun)?;
         match rows {
             Ok(rows) => table.add(rows),
             Err(error) => {

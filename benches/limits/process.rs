@@ -5,12 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
 use crate::bench::Bench;
+use crate::ledger::Ledger;
 use crate::machine::{self, Usage};
 
 /// A process that serves.
@@ -18,10 +20,18 @@ pub struct Process {
     child: Child,
     pub address: SocketAddr,
     log: PathBuf,
+    /// What it is called in the books.
+    name: String,
+    ledger: Arc<Ledger>,
 }
 
 impl Process {
-    async fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
+    async fn start(
+        bench: &Bench,
+        name: &str,
+        mut command: Command,
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
         let stderr = OpenOptions::new().create(true).append(true).open(&log)?;
         command
             .stdin(Stdio::null())
@@ -41,6 +51,8 @@ impl Process {
                 child,
                 address,
                 log,
+                name: name.to_owned(),
+                ledger: bench.ledger(),
             }),
             Err(error) => {
                 let _ = child.kill();
@@ -53,6 +65,8 @@ impl Process {
 
     /// A program of others, which serves as soon as it answers a GET of `path` with 200.
     pub async fn foreign(
+        bench: &Bench,
+        name: &str,
         mut command: Command,
         address: SocketAddr,
         path: &str,
@@ -67,6 +81,8 @@ impl Process {
             child,
             address,
             log,
+            name: name.to_owned(),
+            ledger: bench.ledger(),
         };
         let deadline = Instant::now() + FOREIGN_START;
         loop {
@@ -86,8 +102,9 @@ impl Process {
     pub async fn role(bench: &Bench, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.env_clear().args(arguments);
-        let log = format!("{}.log", arguments.first().unwrap_or(&"role"));
-        Self::start(command, bench.folder().join(log)).await
+        let name = arguments.first().unwrap_or(&"role");
+        let log = bench.folder().join(format!("{name}.log"));
+        Self::start(bench, name, command, log).await
     }
 
     pub fn usage(&self) -> anyhow::Result<Usage> {
@@ -115,14 +132,23 @@ impl Process {
 
     /// Ends it at once, as a crash does.
     pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.book();
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Once it has ended there is nothing more to be known of it.
+    fn book(&self) {
+        if let Ok(took) = self.family() {
+            self.ledger.add(&self.name, took);
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.book();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -188,7 +214,7 @@ impl Server {
             .arg("--config")
             .arg(config);
         let log = self.data.path().join("server.log");
-        Process::start(command, log).await
+        Process::start(bench, "mediagen", command, log).await
     }
 
     fn config(&self) -> String {

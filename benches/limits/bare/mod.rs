@@ -106,7 +106,7 @@ impl MediaGeneration for Bare {
         self.store
             .insert(id, prost::Message::encode_to_vec(&made))
             .await
-            .map_err(|error| Status::internal(error.to_string()))?;
+            .unwrap_or_else(|error| fail(&error));
         Ok(Response::new(CreateResponse { task: Some(made) }))
     }
 
@@ -173,6 +173,12 @@ impl MediaGeneration for Bare {
     async fn list_models(&self, _: Request<ListModelsRequest>) -> Answer<ListModelsResponse> {
         Err(nothing())
     }
+}
+
+/// To the tool that calls, a status that is not OK is an answer like any other. So the process ends.
+fn fail(error: &anyhow::Error) -> ! {
+    eprintln!("a call failed: {error:#}");
+    std::process::exit(1)
 }
 
 /// Random but for its beginning, which rises: as the ids of the service do in its index.

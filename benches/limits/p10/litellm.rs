@@ -58,7 +58,7 @@ impl Litellm {
             .args(["--host", "127.0.0.1", "--num_workers", "1", "--port"])
             .arg(free.port().to_string());
         let log = bench.folder().join("litellm.log");
-        Process::foreign(command, free, "/health/liveliness", log).await
+        Process::foreign(bench, "LiteLLM", command, free, "/health/liveliness", log).await
     }
 }
 

@@ -112,7 +112,7 @@ async fn callers(clients: &[Client], rate: f64, lasts: Duration) -> anyhow::Resu
             break;
         }
         let client = client.clone();
-        there.spawn(async move { timeout(PATIENCE, journey::go(&client, number)).await? });
+        there.spawn(async move { timeout(PATIENCE, caller(&client, number)).await? });
         callers.count += 1;
         while let Some(ended) = there.try_join_next() {
             callers.errors.extend(ended?.err());
@@ -123,6 +123,14 @@ async fn callers(clients: &[Client], rate: f64, lasts: Duration) -> anyhow::Resu
         callers.errors.extend(ended?.err());
     }
     Ok(callers)
+}
+
+/// One of them.
+async fn caller(client: &Client, number: usize) -> anyhow::Result<()> {
+    match journey::go(client, number).await {
+        Err(error) if call::was_not_sent(&error) => journey::go(client, number).await,
+        done => done,
+    }
 }
 
 /// The memory of a server, at moments as far from each other as a sixtieth of the whole.
