@@ -46,6 +46,7 @@ def main(grpcurl: str, address: str, folder: str) -> None:
         "prompt": "A serene lake at dawn",
         "seconds": 5,
         "size": "1280x720",
+        "labels": {"run": "lake"},
     }
     (answer,) = server.call("Create", request)
     task_id = answer["task"]["id"]
@@ -57,10 +58,10 @@ def main(grpcurl: str, address: str, folder: str) -> None:
     told(f"Status: {answer['task']['status']}")
     task = watch(server, task_id, "COMPLETED")
     download(server, task, pathlib.Path(folder))
-    stopped = cancel(server, request | {"request_id": "ci-2"})
-    pages(server, [stopped, task_id])
     uploaded(server, pathlib.Path(folder))
     costs(server)
+    stopped = cancel(server, request | {"request_id": "ci-2"})
+    pages(server, request["labels"], [stopped, task_id])
     models(server)
     refusals(server)
 
@@ -99,10 +100,11 @@ def cancel(server: Server, request: dict) -> str:
     return task_id
 
 
-def pages(server: Server, wanted: list) -> None:
+def pages(server: Server, labels: dict, wanted: list) -> None:
     listed, token = [], ""
     for _ in wanted:
-        (page,) = server.call("List", {"page_size": 1, "page_token": token})
+        request = {"page_size": 1, "page_token": token, "filters": {"labels": labels}}
+        (page,) = server.call("List", request)
         listed += [task["id"] for task in page["tasks"]]
         token = page.get("nextPageToken", "")
     assert listed == wanted and not token, (listed, token)
