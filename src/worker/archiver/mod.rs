@@ -41,12 +41,16 @@ async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
     if room.available_permits() == 0 {
         return;
     }
+    tries.look();
     while let Ok(page) = desk
         .store
         .due(Lane::Archive, Timestamp::NEVER, cursor, PAGE)
         .await
     {
-        let Some(last) = page.last() else { return };
+        let Some(last) = page.last() else {
+            tries.looked();
+            return;
+        };
         cursor = Some((last.next_step().1, last.id));
         for task in page {
             let Ok(permit) = Arc::clone(room).try_acquire_owned() else {

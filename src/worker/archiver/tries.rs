@@ -13,11 +13,20 @@ use crate::domain::time::Timestamp;
 
 /// The tasks being copied, and those that wait for another try.
 #[derive(Default)]
-pub(super) struct Tries(Mutex<HashMap<TaskId, Try>>);
+pub(super) struct Tries(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    tasks: HashMap<TaskId, Try>,
+    /// The number of the look at the lane that is under way.
+    look: u64,
+}
 
 #[derive(Clone, Copy)]
 struct Try {
     busy: bool,
+    /// The last look at the lane that found it.
+    look: u64,
     not_before: Timestamp,
     copying: Copying,
     /// When the provider was last asked about the task, as far as is known.
@@ -32,6 +41,19 @@ pub(super) struct Begun {
 }
 
 impl Tries {
+    /// The lane is about to be read from its beginning.
+    pub(super) fn look(&self) {
+        let mut known = self.0.lock();
+        known.look = known.look.wrapping_add(1);
+    }
+
+    /// The lane was read to its end. What was not found in it is forgotten: it has ended, be it since
+    /// a look before read it.
+    pub(super) fn looked(&self) {
+        let Known { tasks, look } = &mut *self.0.lock();
+        tasks.retain(|_, known| known.busy || known.look == *look);
+    }
+
     /// Begins a try, unless one runs or is to wait. A task whose URLs nobody has just seen must be
     /// read at the provider first, and a process before this one may have done so a moment ago.
     pub(super) fn begin(
@@ -41,16 +63,18 @@ impl Tries {
         floor: Duration,
         now: Timestamp,
     ) -> Option<Begun> {
-        let mut tries = self.0.lock();
-        if tries.len() >= MAX_TRIES {
-            tries.retain(|_, known| known.busy);
+        let Known { tasks, look } = &mut *self.0.lock();
+        if tasks.len() >= MAX_TRIES {
+            tasks.retain(|_, known| known.busy);
         }
-        let known = tries.entry(id).or_insert_with(|| Try {
+        let known = tasks.entry(id).or_insert_with(|| Try {
             busy: false,
+            look: *look,
             not_before: if fresh { now } else { now.after(floor) },
             copying: Copying::default(),
             asked: now,
         });
+        known.look = *look;
         if known.busy || known.not_before > now {
             return None;
         }
@@ -66,8 +90,8 @@ impl Tries {
 impl Begun {
     /// How long to wait before the provider may be asked, which counts as done by then.
     pub(super) fn ask(&self, floor: Duration, now: Timestamp) -> Duration {
-        let mut tries = self.tries.0.lock();
-        let Some(known) = tries.get_mut(&self.id) else {
+        let tasks = &mut self.tries.0.lock().tasks;
+        let Some(known) = tasks.get_mut(&self.id) else {
             return floor;
         };
         let wait = known.asked.after(floor).since(now);
@@ -88,8 +112,8 @@ impl Begun {
         patience: Patience,
         now: Timestamp,
     ) -> Option<Failure> {
-        let mut tries = self.tries.0.lock();
-        let known = tries.get_mut(&self.id)?;
+        let tasks = &mut self.tries.0.lock().tasks;
+        let known = tasks.get_mut(&self.id)?;
         let copying = &mut known.copying;
         match copying.failed(trouble, since, patience, now, rand::random()) {
             Next::Again(not_before) => {
@@ -103,10 +127,10 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        let mut tries = self.tries.0.lock();
+        let tasks = &mut self.tries.0.lock().tasks;
         if self.ended {
-            tries.remove(&self.id);
-        } else if let Some(known) = tries.get_mut(&self.id) {
+            tasks.remove(&self.id);
+        } else if let Some(known) = tasks.get_mut(&self.id) {
             known.busy = false;
         }
     }
@@ -139,6 +163,43 @@ mod tests {
         assert!(tries.begin(id(), true, FLOOR, Timestamp(0)).is_none());
         drop(begun);
         assert!(tries.begin(id(), true, FLOOR, Timestamp(0)).is_some());
+    }
+
+    #[test]
+    fn a_task_that_a_look_finds_no_more_is_forgotten_and_one_that_waits_is_not() {
+        let tries = Arc::new(Tries::default());
+        let known = || tries.0.lock().tasks.len();
+        let other = TaskId::new(2, [2; 10]);
+        tries.look();
+        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
+        assert!(tries.begin(other, false, FLOOR, Timestamp(0)).is_none());
+        tries.looked();
+        tries.look();
+        assert!(tries.begin(other, false, FLOOR, Timestamp(1)).is_none());
+        begun.end();
+        // It was read before it ended.
+        assert!(tries.begin(id(), false, FLOOR, Timestamp(1)).is_none());
+        tries.looked();
+        assert_eq!(known(), 2);
+        tries.look();
+        assert!(tries.begin(other, false, FLOOR, Timestamp(2)).is_none());
+        tries.looked();
+        assert_eq!(known(), 1);
+        // The floor that it waits for was not begun anew.
+        assert!(tries.begin(other, false, FLOOR, Timestamp(5_000)).is_some());
+    }
+
+    #[test]
+    fn what_is_tried_is_known_though_no_look_finds_it() {
+        let tries = Arc::new(Tries::default());
+        tries.look();
+        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
+        tries.look();
+        tries.looked();
+        let again = begun.fail(Trouble::Passing, Timestamp(0), PATIENCE, Timestamp(0));
+        assert_eq!(again, None);
+        drop(begun);
+        assert!(tries.begin(id(), true, FLOOR, Timestamp(1)).is_none());
     }
 
     #[test]
