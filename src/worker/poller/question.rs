@@ -51,7 +51,10 @@ impl Question<'_> {
             result = provider.observe(&follow.upstream_id) => result,
         };
         let answer = self.answer(result, follow);
-        self.keep_outputs(&answer);
+        // Where only the bill is open nobody fetches them.
+        if follow.book_until.is_none() {
+            self.keep_outputs(&answer);
+        }
         let patience = self.desk.settings.poll.patience();
         match follow.react(&answer, self.desk.now(), patience) {
             Reaction::Keep => Done::Again,
