@@ -23,6 +23,7 @@ mod write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use async_trait::async_trait;
 use lru::LruCache;
@@ -122,7 +123,8 @@ impl SqliteStore {
             let connections = (0..count).map(open).collect::<Result<_, _>>();
             Readers::start(connections.map_err(failed)?).map_err(unstarted)
         };
-        let (readers, reporter) = (readers(READERS)?, readers(1)?);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (readers, reporter) = (readers(cores.clamp(READERS.0, READERS.1))?, readers(1)?);
         let census = Arc::new(waiting::census(&connection).map_err(failed)?);
         let kept = Kept {
             changes: Arc::clone(&changes),
@@ -329,8 +331,9 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Reading connections.
-const READERS: usize = 4;
+/// The fewest and the most reading connections; there are as many as cores. More would not answer sooner
+/// from the page cache, and each has a thread and memory of its own.
+const READERS: (usize, usize) = (2, 4);
 /// Tasks kept in memory, of some 2 KiB each: they serve the reads that follow a write.
 const RECENT: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not zero");
 
