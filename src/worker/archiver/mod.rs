@@ -18,7 +18,7 @@ use crate::archive::Key;
 use crate::domain::artifact::Artifact;
 use crate::domain::copying::{Patience, Trouble};
 use crate::domain::task::{
-    Attempt, AttemptOutcome, Event, Failure, FailureReason, Lane, Task, UpstreamStatus,
+    Attempt, AttemptOutcome, Event, Failure, FailureReason, Lane, State, Task, UpstreamStatus,
 };
 use crate::domain::time::Timestamp;
 use crate::provider::{Account, ProviderErrorKind};
@@ -26,7 +26,7 @@ use crate::provider::{Account, ProviderErrorKind};
 /// Copies what is due until the drain.
 pub(super) async fn run(desk: Arc<Desk>) {
     let room = Arc::new(Semaphore::new(desk.settings.archive.concurrency));
-    let tries = Arc::new(Tries::default());
+    let tries = Arc::new(Tries::new(desk.now()));
     loop {
         pass(&desk, &room, &tries).await;
         // What is in the lane is always due: only a nudge or the clock brings the next pass.
@@ -41,25 +41,28 @@ async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
     if room.available_permits() == 0 {
         return;
     }
-    tries.look();
-    while let Ok(page) = desk
-        .store
-        .due(Lane::Archive, Timestamp::NEVER, cursor, PAGE)
-        .await
-    {
-        let Some(last) = page.last() else {
-            tries.looked();
-            return;
-        };
-        cursor = Some((last.next_step().1, last.id));
-        for task in page {
+    let floor = desk.settings.poll.floor;
+    while let Ok(page) = desk.store.in_lane(Lane::Archive, cursor, IDS).await {
+        let Some(last) = page.last() else { return };
+        cursor = Some(*last);
+        for (finished, id) in page {
             let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
                 return;
             };
-            let fresh = desk.outputs.lock().contains(&task.id);
-            let floor = desk.settings.poll.floor;
-            if let Some(begun) = tries.begin(task.id, fresh, floor, desk.now()) {
-                start(desk, task, begun, permit);
+            let fresh = desk.outputs.lock().contains(&id);
+            let Some(begun) = tries.begin(id, finished, fresh, floor, desk.now()) else {
+                continue;
+            };
+            match desk.store.get(id).await {
+                Ok(Some(task)) if task.state == State::Archiving => {
+                    start(desk, task, begun, permit);
+                }
+                // A try that ran when the lane was read has ended it.
+                Ok(_) => begun.end(),
+                Err(error) => {
+                    tracing::error!(task = %id, %error, "task not copied");
+                    begun.put_off(desk.now().after(floor));
+                }
             }
         }
     }
@@ -94,6 +97,7 @@ async fn attempt(desk: &Desk, begun: Begun, task: &Task) {
         }
     };
     if desk.record_evidence(task.id, &event).await.is_ok() {
+        desk.outputs.lock().pop(&task.id);
         begun.end();
         // What is left of it goes with the task's content.
         let _ = desk.archive.remove_made(task.id).await;
@@ -223,8 +227,8 @@ fn lost(message: &str) -> Failure {
     Failure::ours(FailureReason::OutputLost, message)
 }
 
-/// Tasks read at once.
-const PAGE: usize = 128;
+/// Ids read at once.
+const IDS: usize = 512;
 /// Fresh sets of URLs within one try.
 const REFRESHES: u32 = 3;
 /// A pass comes at least so often.

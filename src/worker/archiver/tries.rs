@@ -12,21 +12,17 @@ use crate::domain::task::Failure;
 use crate::domain::time::Timestamp;
 
 /// The tasks being copied, and those that wait for another try.
-#[derive(Default)]
 pub(super) struct Tries(Mutex<Known>);
 
-#[derive(Default)]
 struct Known {
     tasks: HashMap<TaskId, Try>,
-    /// The number of the look at the lane that is under way.
-    look: u64,
+    /// What the provider was asked before this moment may be unknown here.
+    since: Timestamp,
 }
 
 #[derive(Clone, Copy)]
 struct Try {
     busy: bool,
-    /// The last look at the lane that found it.
-    look: u64,
     not_before: Timestamp,
     copying: Copying,
     /// When the provider was last asked about the task, as far as is known.
@@ -41,49 +37,54 @@ pub(super) struct Begun {
 }
 
 impl Tries {
-    /// The lane is about to be read from its beginning.
-    pub(super) fn look(&self) {
-        let mut known = self.0.lock();
-        known.look = known.look.wrapping_add(1);
+    /// Nothing was tried yet; a process before this one may have asked anything a moment ago.
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self(Mutex::new(Known {
+            tasks: HashMap::new(),
+            since: now,
+        }))
     }
 
-    /// The lane was read to its end. What was not found in it is forgotten: it has ended, be it since
-    /// a look before read it.
-    pub(super) fn looked(&self) {
-        let Known { tasks, look } = &mut *self.0.lock();
-        tasks.retain(|_, known| known.busy || known.look == *look);
-    }
-
-    /// Begins a try, unless one runs or is to wait. A task whose URLs nobody has just seen must be
-    /// read at the provider first, and a process before this one may have done so a moment ago.
+    /// Begins a try, unless one runs or is to wait. `finished`: when the provider said that it is done. A
+    /// task whose URLs nobody has just seen must be read there again first, a floor after the question
+    /// before.
     pub(super) fn begin(
         self: &Arc<Self>,
         id: TaskId,
+        finished: Timestamp,
         fresh: bool,
         floor: Duration,
         now: Timestamp,
     ) -> Option<Begun> {
-        let Known { tasks, look } = &mut *self.0.lock();
-        if tasks.len() >= MAX_TRIES {
-            tasks.retain(|_, known| known.busy);
+        let mut known = self.0.lock();
+        let asked = finished.max(known.since).min(now);
+        match known.tasks.get_mut(&id) {
+            Some(known) if known.busy || known.not_before > now => return None,
+            Some(known) => known.busy = true,
+            None if !fresh && asked.after(floor) > now => return None,
+            None => known.add(id, asked, now),
         }
-        let known = tasks.entry(id).or_insert_with(|| Try {
-            busy: false,
-            look: *look,
-            not_before: if fresh { now } else { now.after(floor) },
-            copying: Copying::default(),
-            asked: now,
-        });
-        known.look = *look;
-        if known.busy || known.not_before > now {
-            return None;
-        }
-        known.busy = true;
         Some(Begun {
             tries: Arc::clone(self),
             id,
             ended: false,
         })
+    }
+}
+
+impl Known {
+    fn add(&mut self, id: TaskId, asked: Timestamp, now: Timestamp) {
+        if self.tasks.len() >= MAX_TRIES {
+            self.tasks.retain(|_, known| known.busy);
+            self.since = now;
+        }
+        let begun = Try {
+            busy: true,
+            not_before: now,
+            copying: Copying::default(),
+            asked,
+        };
+        self.tasks.insert(id, begun);
     }
 }
 
@@ -99,9 +100,17 @@ impl Begun {
         wait
     }
 
-    /// The try ended the task.
+    /// The task has ended.
     pub(super) fn end(mut self) {
         self.ended = true;
+    }
+
+    /// The try could not be made: the next comes at this moment.
+    pub(super) fn put_off(self, until: Timestamp) {
+        let tasks = &mut self.tries.0.lock().tasks;
+        if let Some(known) = tasks.get_mut(&self.id) {
+            known.not_before = until;
+        }
     }
 
     /// The try failed: plans the next one, or says with what the task fails.
@@ -136,8 +145,8 @@ impl Drop for Begun {
     }
 }
 
-/// Tasks remembered; beyond that those that wait are forgotten, and tried sooner.
-const MAX_TRIES: usize = 16_384;
+/// Tasks remembered, in some 12 MiB; beyond that those that wait are forgotten, and tried a floor later.
+const MAX_TRIES: usize = 114_688;
 
 #[cfg(test)]
 mod tests {
@@ -155,78 +164,103 @@ mod tests {
         TaskId::new(1, [1; 10])
     }
 
+    fn tries() -> Arc<Tries> {
+        Arc::new(Tries::new(Timestamp(0)))
+    }
+
+    /// Begins with a task that the provider finished at the start.
+    fn begin(tries: &Arc<Tries>, fresh: bool, now: i64) -> Option<Begun> {
+        tries.begin(id(), Timestamp(0), fresh, FLOOR, Timestamp(now))
+    }
+
     #[test]
     fn a_task_is_tried_once_at_a_time_and_again_after_a_panic() {
-        let tries = Arc::new(Tries::default());
-        let begun = tries.begin(id(), true, FLOOR, Timestamp(0));
+        let tries = tries();
+        let begun = begin(&tries, true, 0);
         assert!(begun.is_some());
-        assert!(tries.begin(id(), true, FLOOR, Timestamp(0)).is_none());
+        assert!(begin(&tries, true, 0).is_none());
         drop(begun);
-        assert!(tries.begin(id(), true, FLOOR, Timestamp(0)).is_some());
+        assert!(begin(&tries, true, 0).is_some());
     }
 
     #[test]
-    fn a_task_that_a_look_finds_no_more_is_forgotten_and_one_that_waits_is_not() {
-        let tries = Arc::new(Tries::default());
+    fn only_what_is_tried_or_failed_is_remembered() {
+        let tries = tries();
         let known = || tries.0.lock().tasks.len();
-        let other = TaskId::new(2, [2; 10]);
-        tries.look();
-        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
-        assert!(tries.begin(other, false, FLOOR, Timestamp(0)).is_none());
-        tries.looked();
-        tries.look();
-        assert!(tries.begin(other, false, FLOOR, Timestamp(1)).is_none());
-        begun.end();
-        // It was read before it ended.
-        assert!(tries.begin(id(), false, FLOOR, Timestamp(1)).is_none());
-        tries.looked();
-        assert_eq!(known(), 2);
-        tries.look();
-        assert!(tries.begin(other, false, FLOOR, Timestamp(2)).is_none());
-        tries.looked();
+        assert!(begin(&tries, false, 1).is_none());
+        assert_eq!(known(), 0);
+        let begun = begin(&tries, true, 1).unwrap();
         assert_eq!(known(), 1);
-        // The floor that it waits for was not begun anew.
-        assert!(tries.begin(other, false, FLOOR, Timestamp(5_000)).is_some());
-    }
-
-    #[test]
-    fn what_is_tried_is_known_though_no_look_finds_it() {
-        let tries = Arc::new(Tries::default());
-        tries.look();
-        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
-        tries.look();
-        tries.looked();
-        let again = begun.fail(Trouble::Passing, Timestamp(0), PATIENCE, Timestamp(0));
-        assert_eq!(again, None);
-        drop(begun);
-        assert!(tries.begin(id(), true, FLOOR, Timestamp(1)).is_none());
+        begun.end();
+        assert_eq!(known(), 0);
+        drop(begin(&tries, true, 1));
+        assert_eq!(known(), 1);
     }
 
     #[test]
     fn without_fresh_urls_the_floor_is_waited_for() {
-        let tries = Arc::new(Tries::default());
-        assert!(tries.begin(id(), false, FLOOR, Timestamp(0)).is_none());
-        assert!(tries.begin(id(), false, FLOOR, Timestamp(5_000)).is_some());
+        let tries = tries();
+        assert!(begin(&tries, false, 4_999).is_none());
+        assert!(begin(&tries, false, 5_000).is_some());
+        // From when the provider finished, if that was later; but not to a moment of another clock.
+        let later = |id, finished, now| {
+            let id = TaskId::new(2, [id; 10]);
+            let begun = tries.begin(id, Timestamp(finished), false, FLOOR, Timestamp(now));
+            begun.is_some()
+        };
+        assert_eq!(
+            [7_999, 8_000].map(|now| later(1, 3_000, now)),
+            [false, true]
+        );
+        assert!(later(2, -9_000, 5_000));
+        assert!(!later(3, i64::MAX, 5_000));
     }
 
     #[test]
     fn questions_keep_the_floor_between_them() {
-        let tries = Arc::new(Tries::default());
-        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
+        let tries = tries();
+        let begun = begin(&tries, true, 0).unwrap();
         assert_eq!(begun.ask(FLOOR, Timestamp(1_000)), Duration::from_secs(4));
         assert_eq!(begun.ask(FLOOR, Timestamp(5_000)), FLOOR);
     }
 
     #[test]
+    fn what_cannot_be_tried_is_put_off() {
+        let tries = tries();
+        begin(&tries, true, 0).unwrap().put_off(Timestamp(7_000));
+        assert!(begin(&tries, true, 6_999).is_none());
+        assert!(begin(&tries, true, 7_000).is_some());
+    }
+
+    #[test]
     fn a_failed_try_is_followed_by_a_pause_or_by_the_end() {
-        let tries = Arc::new(Tries::default());
-        let begun = tries.begin(id(), true, FLOOR, Timestamp(0)).unwrap();
+        let tries = tries();
+        let begun = begin(&tries, true, 0).unwrap();
         let (start, late) = (Timestamp(0), Timestamp(0).after(PATIENCE.give_up));
         assert_eq!(begun.fail(Trouble::Passing, start, PATIENCE, start), None);
         drop(begun);
-        assert!(tries.begin(id(), true, FLOOR, Timestamp(4_999)).is_none());
-        let begun = tries.begin(id(), true, FLOOR, late).unwrap();
+        assert!(begin(&tries, true, 4_999).is_none());
+        let begun = begin(&tries, true, late.0).unwrap();
         let failure = begun.fail(Trouble::Passing, start, PATIENCE, late);
         assert_eq!(failure.map(|f| f.reason), Some(FailureReason::OutputLost));
+    }
+
+    #[test]
+    fn of_too_many_that_failed_those_that_wait_are_forgotten_and_tried_a_floor_later() {
+        let tries = tries();
+        let number = |n: usize| TaskId::new(i64::try_from(n).unwrap(), [0; 10]);
+        let begin = |n, now| tries.begin(number(n), Timestamp(0), false, FLOOR, Timestamp(now));
+        let busy = begin(0, 5_000).unwrap();
+        for n in 1..MAX_TRIES {
+            begin(n, 5_000).unwrap().put_off(Timestamp(60_000));
+        }
+        assert!(begin(1, 6_000).is_none());
+        assert!(begin(MAX_TRIES, 6_000).is_some());
+        assert_eq!(tries.0.lock().tasks.len(), 2);
+        assert!(begin(1, 10_999).is_none());
+        assert!(begin(1, 11_000).is_some());
+        assert!(begin(0, 11_000).is_none());
+        drop(busy);
+        assert!(begin(0, 11_000).is_some());
     }
 }
