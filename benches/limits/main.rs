@@ -8,7 +8,7 @@
 //! ```text
 //! cargo bench --bench limits                  # P1 to P7, and P9
 //! cargo bench --bench limits -- scale         # P8 and P10
-//! cargo bench --bench limits -- soak          # bounds, and a quarter of an hour under load
+//! cargo bench --bench limits -- soak          # bounds, and twenty minutes under load
 //! cargo bench --bench limits -- p4 p9 --rounds 7
 //! ```
 

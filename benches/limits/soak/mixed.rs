@@ -1,7 +1,7 @@
 //! Minutes of mixed load at half of what the machine can; ten unless said.
 //!
 //! What that is, is found before: the same load at a low rate, and what server, upstream and this
-//! process took of the cores for it. Memory is compared from five minutes under load on: until then
+//! process took of the cores for it. Memory is compared from ten minutes under load on: until then
 //! caches fill, connections and threads are made, and the allocator finds its size.
 
 use std::time::{Duration, Instant};
@@ -208,7 +208,7 @@ const MOST_THERE: usize = 20_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 const SAMPLES: u32 = 60;
 /// Until memory is looked at.
-const WARM_UP: Duration = Duration::from_mins(5);
+const WARM_UP: Duration = Duration::from_mins(10);
 /// The share of its memory by which a server may be larger at the end: it goes up and down by as much
 /// from one minute to the next.
 const MOST_GROWTH: f64 = 0.02;

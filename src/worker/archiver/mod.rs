@@ -17,6 +17,7 @@ use super::copy::{Copied, CopyError, Source, copy_kept, copy_output};
 use crate::archive::Key;
 use crate::domain::artifact::Artifact;
 use crate::domain::copying::{Patience, Trouble};
+use crate::domain::id::TaskId;
 use crate::domain::task::{
     Attempt, AttemptOutcome, Event, Failure, FailureReason, Lane, State, Task, UpstreamStatus,
 };
@@ -27,8 +28,9 @@ use crate::provider::{Account, ProviderErrorKind};
 pub(super) async fn run(desk: Arc<Desk>) {
     let room = Arc::new(Semaphore::new(desk.settings.archive.concurrency));
     let tries = Arc::new(Tries::new(desk.now()));
+    let mut cursor = None;
     loop {
-        pass(&desk, &room, &tries).await;
+        pass(&desk, &room, &tries, &mut cursor).await;
         // What is in the lane is always due: only a nudge or the clock brings the next pass.
         if !desk.rest(Lane::Archive, LONGEST_REST).await {
             return;
@@ -36,34 +38,52 @@ pub(super) async fn run(desk: Arc<Desk>) {
     }
 }
 
-async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>) {
-    let mut cursor = None;
+/// A place in the lane.
+type Cursor = Option<(Timestamp, TaskId)>;
+
+/// Begins what can be begun, from where the pass before had no more room: what fails slowly at the head
+/// of the lane holds up nobody behind it for longer than one turn.
+async fn pass(desk: &Arc<Desk>, room: &Arc<Semaphore>, tries: &Arc<Tries>, cursor: &mut Cursor) {
     if room.available_permits() == 0 {
         return;
     }
-    let floor = desk.settings.poll.floor;
-    while let Ok(page) = desk.store.in_lane(Lane::Archive, cursor, IDS).await {
-        let Some(last) = page.last() else { return };
-        cursor = Some(*last);
+    let mut from_head = cursor.is_none();
+    while let Ok(page) = desk.store.in_lane(Lane::Archive, *cursor, IDS).await {
+        if page.is_empty() {
+            *cursor = None;
+            if std::mem::replace(&mut from_head, true) {
+                return;
+            }
+        }
         for (finished, id) in page {
             let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
                 return;
             };
-            let fresh = desk.outputs.lock().contains(&id);
-            let Some(begun) = tries.begin(id, finished, fresh, floor, desk.now()) else {
-                continue;
-            };
-            match desk.store.get(id).await {
-                Ok(Some(task)) if task.state == State::Archiving => {
-                    start(desk, task, begun, permit);
-                }
-                // A try that ran when the lane was read has ended it.
-                Ok(_) => begun.end(),
-                Err(error) => {
-                    tracing::error!(task = %id, %error, "task not copied");
-                    begun.put_off(desk.now().after(floor));
-                }
-            }
+            *cursor = Some((finished, id));
+            begin(desk, tries, (id, finished), permit).await;
+        }
+    }
+}
+
+/// Begins a try, if there is to be one.
+async fn begin(
+    desk: &Arc<Desk>,
+    tries: &Arc<Tries>,
+    (id, finished): (TaskId, Timestamp),
+    permit: OwnedSemaphorePermit,
+) {
+    let floor = desk.settings.poll.floor;
+    let fresh = desk.outputs.lock().contains(&id);
+    let Some(begun) = tries.begin(id, finished, fresh, floor, desk.now()) else {
+        return;
+    };
+    match desk.store.get(id).await {
+        Ok(Some(task)) if task.state == State::Archiving => start(desk, task, begun, permit),
+        // A try that ran when the lane was read has ended it.
+        Ok(_) => begun.end(),
+        Err(error) => {
+            tracing::error!(task = %id, %error, "task not copied");
+            begun.put_off(desk.now().after(floor));
         }
     }
 }
