@@ -209,7 +209,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SAMPLES: u32 = 60;
 /// Until memory is looked at.
 const WARM_UP: Duration = Duration::from_mins(10);
-/// The share of its memory by which a server may be larger at the end: it goes up and down by as much
+/// The share of its memory by which a server may be larger at the end: it goes up and down by 1 to 2 %
 /// from one minute to the next.
 const MOST_GROWTH: f64 = 0.02;
 /// Errors that are told of one by one.

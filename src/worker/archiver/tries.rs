@@ -58,12 +58,8 @@ impl Tries {
     ) -> Option<Begun> {
         let mut known = self.0.lock();
         // A moment that is yet to come is of a clock that was set back since.
-        let finished = if finished > now {
-            known.since
-        } else {
-            finished
-        };
-        let asked = finished.max(known.since);
+        let finished = Some(finished).filter(|finished| *finished <= now);
+        let asked = finished.unwrap_or(known.since).max(known.since);
         match known.tasks.get_mut(&id) {
             Some(known) if known.busy || known.not_before > now => return None,
             Some(known) => known.busy = true,
@@ -151,7 +147,7 @@ impl Drop for Begun {
     }
 }
 
-/// Tasks remembered, in some 12 MiB; beyond that those that wait are forgotten, and tried sooner
+/// Tasks remembered, in some 8 MiB; beyond that those that wait are forgotten, and tried sooner
 /// than they were to be, though not within the floor.
 const MAX_TRIES: usize = 114_688;
 
