@@ -15,7 +15,7 @@ use tower::Service;
 
 use crate::grpc::limits::is_grpc;
 use crate::grpc::web::{self, Web};
-use crate::openai::Cors;
+use crate::openai::{Cors, Listed};
 
 /// The gRPC router for gRPC calls, the HTTP router for everything else.
 #[derive(Clone)]
@@ -42,12 +42,15 @@ impl Service<Request<Incoming>> for Faces {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Answer {
+    fn call(&mut self, mut request: Request<Incoming>) -> Answer {
         let Some(visit) = self.cors.as_ref().and_then(|cors| cors.visit(&request)) else {
             return self.answer(request);
         };
         if let Some(answer) = visit.preflight() {
             return Box::pin(std::future::ready(Ok(answer)));
+        }
+        if visit.is_listed() {
+            request.extensions_mut().insert(Listed);
         }
         let answer = self.answer(request);
         Box::pin(async move {

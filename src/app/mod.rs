@@ -11,7 +11,7 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -158,6 +158,7 @@ async fn end(
     downloads: Duration,
 ) {
     shutdown.draining().await;
+    let begun = Instant::now();
     health.not_serving().await;
     let settled = async { tokio::join!(work.finished(), tokio::time::sleep(LAME_DUCK)) };
     tokio::select! {
@@ -166,7 +167,8 @@ async fn end(
     }
     faces.drain();
     // A download that nobody reads is not even asked to end: it is cut off at its deadline.
-    let finished = tokio::time::timeout(downloads, faces.finished()).await;
+    let left = downloads.saturating_sub(begun.elapsed()).max(FAREWELL);
+    let finished = tokio::time::timeout(left, faces.finished()).await;
     // What only followed the faces ends with them.
     faces.stop();
     if finished.is_err() {
@@ -362,6 +364,7 @@ fn http_settings(config: &Config, listen: SocketAddr) -> anyhow::Result<openai::
         image_wait: http.image_wait,
         image_model: config.defaults.image_model.clone(),
         max_body: config.server.max_create_bytes,
+        max_head: config.server.limits.max_header_bytes as usize,
         body_idle: config.upload.idle_timeout,
     })
 }
@@ -444,6 +447,8 @@ fn listener_limits(config: &Config) -> Limits {
 
 /// How long a draining server still answers, so that its callers hear that it drains.
 const LAME_DUCK: Duration = Duration::from_millis(500);
+/// What streams that are still open have in any case to end in, after the work is done.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.

@@ -21,6 +21,10 @@ pub struct Cors {
     origins: Vec<HeaderValue>,
 }
 
+/// Marks a request of a page whose origin is listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed;
+
 /// One request, as far as CORS is concerned.
 #[derive(Debug)]
 pub struct Visit {
@@ -67,6 +71,11 @@ impl Cors {
 }
 
 impl Visit {
+    /// Whether the page's origin is listed.
+    pub const fn is_listed(&self) -> bool {
+        self.allowed.is_some()
+    }
+
     /// The answer to a preflight; `None`: it is the call itself.
     pub fn preflight(&self) -> Option<Response<Body>> {
         let asked = self.asked.as_ref()?;

@@ -2,7 +2,10 @@
 //!
 //! Which of the extractors a call takes is its rule: [`Reader`] needs a key that may look,
 //! [`Maker`] one that may make, [`Streamer`] one that may look, and counts as one of the key's open
-//! streams until it ends, as does [`Waiter`], which needs one that may make. A call without one of them is open to everybody.
+//! streams until it ends, as does [`Waiter`], which needs one that may make; a [`Viewer`] may look, and
+//! counts as a stream once there is something to send. A call without one of them is open to everybody.
+//!
+//! Where no key is needed, what makes something is refused to the pages of other sites.
 
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::{Face, Kind, Problem};
+use super::{Face, Kind, Problem, origin};
 use crate::auth::{Refused, StreamPass, Visitor};
 use crate::domain::caller::{Caller, Scope};
 use crate::telemetry::metrics;
@@ -20,6 +23,9 @@ pub(super) struct Reader(pub Caller);
 
 /// A caller who may make, end and remove.
 pub(super) struct Maker(pub Caller);
+
+/// Somebody who may look, and open a stream where it comes to that.
+pub(super) struct Viewer(pub Visitor);
 
 /// A caller who may look, for as long as the key is good.
 pub(super) struct Streamer {
@@ -50,9 +56,19 @@ impl FromRequestParts<Face> for Maker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        at_home(parts, face)?;
         let visitor = visitor(parts, face, Scope::Create);
         let visitor = visitor.map_err(|refused| refused_unread(parts, face, &refused))?;
         Ok(Self(visitor.caller().clone()))
+    }
+}
+
+impl FromRequestParts<Face> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        let visitor = visitor(parts, face, Scope::Read);
+        visitor.map(Self).map_err(|refused| problem(&refused))
     }
 }
 
@@ -71,6 +87,7 @@ impl FromRequestParts<Face> for Waiter {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Problem> {
+        at_home(parts, face)?;
         let opened = visitor(parts, face, Scope::Create).and_then(|visitor| {
             let pass = visitor.open_stream()?;
             Ok((visitor, pass))
@@ -79,6 +96,18 @@ impl FromRequestParts<Face> for Waiter {
         let caller = visitor.caller().clone();
         Ok(Self { caller, pass })
     }
+}
+
+/// Refuses the pages of other sites where no key would: what a form can send a browser sends without
+/// asking whether it may.
+fn at_home(parts: &Parts, face: &Face) -> Result<(), Problem> {
+    if face.auth.is_needed() || !origin::is_foreign(parts, &face.settings) {
+        return Ok(());
+    }
+    let message = "a page of another site may not call a server without keys: give it keys, or name the \
+                   page's origin in `http.cors.origins`";
+    let refused = Problem::new(StatusCode::FORBIDDEN, Kind::Permission, message);
+    Err(refused.code("cross_origin"))
 }
 
 fn visitor(parts: &Parts, face: &Face, scope: Scope) -> Result<Visitor, Refused> {

@@ -19,10 +19,12 @@ mod document;
 mod events;
 mod files;
 mod gate;
+mod head;
 mod images;
 mod models;
 pub mod object;
 mod observed;
+mod origin;
 mod path;
 pub mod problem;
 mod refusal;
@@ -47,7 +49,7 @@ use crate::service::Service;
 use object::Video;
 use observed::Watched;
 
-pub use cors::Cors;
+pub use cors::{Cors, Listed};
 pub use problem::{Kind, Problem};
 pub use settings::{FileKey, Settings};
 pub use webhooks::event;
@@ -134,6 +136,7 @@ pub fn routes(face: Face, beside: Router) -> Router {
             .route(&format!("/v1{path}"), answer);
     }
     let service = face.service.clone();
+    let max_head = face.settings.max_head;
     let watched = Watched {
         paths: paths.into(),
         is_draining: Arc::new(move || service.is_draining()),
@@ -144,6 +147,7 @@ pub fn routes(face: Face, beside: Router) -> Router {
         .merge(beside)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(max_head, head::check))
         .layer(from_fn(body::finish_reading))
         .layer(from_fn_with_state(watched, observed::observe))
 }

@@ -23,8 +23,29 @@ pub struct Settings {
     pub image_model: String,
     /// Bytes of a body in JSON at most.
     pub max_body: usize,
+    /// Bytes of a request's headers at most.
+    pub max_head: usize,
     /// The longest silence within a body.
     pub body_idle: Duration,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// Those of a server without anything, for tests.
+    pub(super) fn plain() -> Self {
+        Self {
+            public_url: None,
+            is_tls: false,
+            listen: SocketAddr::from(([127, 0, 0, 1], 80)),
+            file_urls: Duration::from_secs(1),
+            file_key: FileKey::new([0; 32]),
+            image_wait: Duration::from_secs(1),
+            image_model: String::new(),
+            max_body: 0,
+            max_head: 0,
+            body_idle: Duration::from_secs(1),
+        }
+    }
 }
 
 /// The secret of the data folder that signs addresses of files.

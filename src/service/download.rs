@@ -48,6 +48,8 @@ pub struct Output {
     pub task: Arc<Task>,
     /// What it is.
     pub artifact: Artifact,
+    /// Whether it was found by a signed address, for a reader who has shown no key.
+    pub is_signed: bool,
 }
 
 /// Why a download cannot begin.
@@ -141,7 +143,7 @@ impl Service {
         id: TaskId,
         index: u32,
     ) -> Result<Output, DownloadError> {
-        Output::find(self.status(tenant, id).await?, index)
+        Output::find(self.status(tenant, id).await?, index, false)
     }
 
     /// An output for whoever holds an address that this server signed: the signature stands for the
@@ -153,7 +155,7 @@ impl Service {
         if task.deleted {
             return Err(LookupError::Deleted.into());
         }
-        Output::find(task, index)
+        Output::find(task, index, true)
     }
 
     /// Streams `length` bytes of an output from `offset`, less at its end. Nothing is opened before
@@ -169,8 +171,14 @@ impl Service {
     ) -> Result<impl Stream<Item = Result<Piece, DownloadEnd>> + Send + use<>, DownloadError> {
         let settings = &self.parts().settings;
         let limit = settings.max_downloads;
+        let full = |_| DownloadError::TooMany { limit };
         let place = Arc::clone(&self.inner.downloads).try_acquire_owned();
-        let place = place.map_err(|_| DownloadError::TooMany { limit })?;
+        let place = place.map_err(full)?;
+        // Readers without a key never take the places of all others.
+        let signed = output
+            .is_signed
+            .then(|| Arc::clone(&self.inner.signed).try_acquire_owned());
+        let signed = signed.transpose().map_err(full)?;
         let artifact = &output.artifact;
         let key = crate::archive::Key::output(output.task.id, artifact.index);
         let archive = &self.parts().archive;
@@ -178,10 +186,11 @@ impl Service {
             source: archive.read_pieces(key, offset, length, artifact.size_bytes),
             next_offset: offset,
             yielded: None,
+            is_begun: false,
             timeout: settings.download_reader_timeout,
             chunk: settings.chunk,
             rest: None,
-            _place: place,
+            _places: (place, signed),
             drain_after: settings.download_drain,
             drained: None,
             shutdown: self.parts().shutdown.clone(),
@@ -195,7 +204,7 @@ impl Service {
 }
 
 impl Output {
-    fn find(task: Arc<Task>, index: u32) -> Result<Self, DownloadError> {
+    fn find(task: Arc<Task>, index: u32, is_signed: bool) -> Result<Self, DownloadError> {
         match &task.state {
             State::Completed if !task.outputs.is_empty() => {}
             State::Completed | State::Failed(_) | State::Cancelled { .. } => {
@@ -207,7 +216,11 @@ impl Output {
         let artifact = found.cloned().ok_or(DownloadError::Index {
             count: task.outputs.len(),
         })?;
-        Ok(Self { task, artifact })
+        Ok(Self {
+            task,
+            artifact,
+            is_signed,
+        })
     }
 
     /// A name for the file: `stem`, the index unless it is 0, and the ending of its type.
@@ -243,7 +256,10 @@ fn extension(artifact: &Artifact) -> String {
 struct Reading {
     source: PieceStream,
     next_offset: u64,
+    /// When the reader was given a block; `None` until it has asked for the second. The first is read
+    /// before an answer begins, and may wait there until what comes before it has been sent.
     yielded: Option<Instant>,
+    is_begun: bool,
     timeout: Duration,
     chunk: usize,
     /// Of the last block, what did not fit in one message.
@@ -252,8 +268,9 @@ struct Reading {
     drained: Option<Instant>,
     shutdown: Shutdown,
     ended: bool,
-    /// One of the downloads that may be open; given back with the stream.
-    _place: OwnedSemaphorePermit,
+    /// One of the downloads that may be open, and of those by signed addresses; given back with the
+    /// stream.
+    _places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
 impl Reading {
@@ -262,7 +279,8 @@ impl Reading {
             return None;
         }
         let item = self.read().await;
-        self.yielded = Some(Instant::now());
+        self.yielded = self.is_begun.then(Instant::now);
+        self.is_begun = true;
         self.ended = matches!(item, None | Some(Err(_)));
         if let Some(Ok(bytes)) = &item {
             self.next_offset += bytes.len() as u64;
@@ -301,5 +319,52 @@ impl Reading {
             self.rest = Some(std::mem::replace(&mut piece, first));
         }
         Some(Ok(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn reading(blocks: usize) -> Reading {
+        let blocks = (0..blocks).map(|_| Ok(Piece::from(Bytes::from_static(b"block"))));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Reading {
+            source: stream::iter(blocks).boxed(),
+            next_offset: 0,
+            yielded: None,
+            is_begun: false,
+            timeout: PATIENCE,
+            chunk: 1024,
+            rest: None,
+            drain_after: Duration::ZERO,
+            drained: None,
+            shutdown: Shutdown::new(),
+            ended: false,
+            _places: (place, None),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_pauses_is_let_go_unless_it_has_only_the_first_block() {
+        let mut reading = reading(4);
+        let late = PATIENCE + Duration::from_secs(1);
+        assert!(matches!(reading.next().await, Some(Ok(_))));
+        tokio::time::advance(late).await;
+        assert!(matches!(reading.next().await, Some(Ok(_))));
+        tokio::time::advance(PATIENCE).await;
+        assert!(matches!(reading.next().await, Some(Ok(_))));
+        tokio::time::advance(late).await;
+        let Some(Err(DownloadEnd::ReaderStalled { next_offset })) = reading.next().await else {
+            panic!("it is given more");
+        };
+        assert_eq!(next_offset, 15);
+        assert!(reading.next().await.is_none());
     }
 }

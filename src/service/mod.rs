@@ -141,6 +141,7 @@ struct Inner {
     beats: watch::Beats,
     watches: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    signed: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     moderation: Mutex<Moderation>,
     turns: Arc<repeat::Turns>,
@@ -169,6 +170,7 @@ impl Service {
         let beats = watch::Beats::start(&parts.shutdown, settings.heartbeat);
         let watches = Arc::new(Semaphore::new(settings.max_watches));
         let downloads = Arc::new(Semaphore::new(settings.max_downloads));
+        let signed = Arc::new(Semaphore::new(settings.max_downloads.div_ceil(2)));
         let uploads = Arc::new(Semaphore::new(settings.max_uploads));
         Self {
             inner: Arc::new(Inner {
@@ -177,6 +179,7 @@ impl Service {
                 beats,
                 watches,
                 downloads,
+                signed,
                 uploads,
                 moderation: Mutex::default(),
                 turns: Arc::default(),

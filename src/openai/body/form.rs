@@ -194,19 +194,11 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::openai::FileKey;
 
     fn settings(max_body: usize) -> Settings {
         Settings {
-            public_url: None,
-            is_tls: false,
-            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 80)),
-            file_urls: Duration::from_secs(1),
-            file_key: FileKey::new([0; 32]),
-            image_wait: Duration::from_secs(1),
-            image_model: String::new(),
             max_body,
-            body_idle: Duration::from_secs(1),
+            ..Settings::plain()
         }
     }
 

@@ -1,11 +1,13 @@
 //! An answer with a file: status, headers, and as much of the bytes as is asked for.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, REFERRER_POLICY,
@@ -16,10 +18,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::body;
 use super::condition::{Identity, Verdict};
 use super::range::Extent;
-use crate::auth::StreamPass;
+use crate::auth::Visitor;
 use crate::domain::time::Timestamp;
 use crate::openai::object::Name;
-use crate::openai::{Face, Kind, Problem, answer};
+use crate::openai::{Face, Kind, Problem, answer, gate};
 use crate::service::Output;
 
 /// What is asked of a file, by whatever way.
@@ -45,12 +47,12 @@ pub(in crate::openai) enum Showing {
 }
 
 impl Asked<'_> {
-    /// The answer; while it is sent, `pass` counts it as a stream of its key.
+    /// The answer; a body counts as a stream of the visitor's key until it is sent.
     pub async fn answer(
         self,
         face: &Face,
         output: Output,
-        pass: Option<StreamPass>,
+        visitor: Option<Visitor>,
     ) -> Result<Response, Problem> {
         let (artifact, task) = (&output.artifact, &output.task);
         let made = task.times.completed.unwrap_or(task.times.created);
@@ -58,17 +60,16 @@ impl Asked<'_> {
         let verdict = identity.judge(self.headers);
         let size = artifact.size_bytes;
         let extent = match verdict {
-            Verdict::Send => Extent::asked(self.headers, size),
-            Verdict::SendWhole | Verdict::Unchanged | Verdict::Failed => Extent::Whole,
+            // Parts are GET's alone (RFC 9110, 14.2).
+            Verdict::Send if !self.is_head => Extent::asked(self.headers, size),
+            _ => Extent::Whole,
         };
         let now = face.service.now();
         let mut headers = HeaderMap::new();
         self.kept(&output, &identity, now, &mut headers);
         let (status, part) = match (verdict, extent) {
             (Verdict::Failed, _) => return Ok(changed(&headers)),
-            (Verdict::Unchanged, _) => {
-                return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-            }
+            (Verdict::Unchanged, _) => return Ok(unchanged(headers)),
             (_, Extent::Nothing) => return Ok(unsatisfiable(size, &headers)),
             (_, Extent::Whole) => (StatusCode::OK, 0..size),
             (_, Extent::Part(part)) => (StatusCode::PARTIAL_CONTENT, part),
@@ -88,6 +89,10 @@ impl Asked<'_> {
         let body = if self.is_head {
             Body::empty()
         } else {
+            let pass = visitor.map(|visitor| visitor.open_stream());
+            let pass = pass
+                .transpose()
+                .map_err(|refused| gate::problem(&refused))?;
             body::open(face, &output, part, pass).await?
         };
         let mut answer = Response::new(body);
@@ -141,6 +146,15 @@ impl Asked<'_> {
     }
 }
 
+/// 304. No length is told: it would have to be the file's.
+fn unchanged(headers: HeaderMap) -> Response {
+    let nothing = stream::empty::<Result<Bytes, Infallible>>();
+    let mut answer = Response::new(Body::from_stream(nothing));
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    *answer.headers_mut() = headers;
+    answer
+}
+
 /// 412 of a file that is not the one that the caller means.
 fn changed(headers: &HeaderMap) -> Response {
     let status = StatusCode::PRECONDITION_FAILED;
@@ -156,7 +170,8 @@ fn unsatisfiable(size: u64, headers: &HeaderMap) -> Response {
     let status = StatusCode::RANGE_NOT_SATISFIABLE;
     let message = format!("the range is none of a file of {size} bytes");
     let problem = Problem::new(status, Kind::InvalidRequest, message);
-    let mut answer = problem.code("range_not_satisfiable").into_response();
+    let problem = problem.code("range_not_satisfiable").param("Range");
+    let mut answer = problem.into_response();
     copy(headers, &mut answer);
     put(
         answer.headers_mut(),

@@ -73,11 +73,12 @@ impl Identity {
         same: fn(&str, &str) -> bool,
     ) -> bool {
         let values = headers.get_all(name).iter();
-        let mut tags = values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','));
-        // Our tags hold no comma, so a tag that does is none of ours, whole or cut.
-        tags.any(|tag| matches!(tag.trim(), tag if tag == "*" || same(tag, &self.etag)))
+        let mut lists = values.filter_map(|value| value.to_str().ok());
+        lists.any(|list| {
+            // Our tags hold no comma, so a tag that does is none of ours, whole or cut.
+            let mut tags = list.split(',').map(str::trim);
+            list.trim() == "*" || tags.any(|tag| same(tag, &self.etag))
+        })
     }
 
     /// Whether the part that a caller holds is of this file: the tag is strong, or the date the same.
@@ -141,6 +142,8 @@ mod tests {
             (vec![(IF_NONE_MATCH, "W/OURS")], Unchanged),
             (vec![(IF_NONE_MATCH, "\"a\" , OURS")], Unchanged),
             (vec![(IF_NONE_MATCH, "*")], Unchanged),
+            (vec![(IF_MATCH, "\"a,*,b\"")], Failed),
+            (vec![(IF_NONE_MATCH, "\"a,*,b\"")], Send),
             (vec![(IF_NONE_MATCH, "\"other\"")], Send),
             (
                 vec![(IF_MATCH, "\"other\""), (IF_NONE_MATCH, "OURS")],

@@ -18,7 +18,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::gate::Streamer;
+use super::gate::Viewer;
 use super::object::Video;
 use super::path::Named;
 use super::{Face, Kind, Problem, Route, refusal};
@@ -41,17 +41,18 @@ pub(super) fn rows() -> Vec<Route> {
 
 async fn content(
     State(face): State<Face>,
-    Streamer { caller, pass }: Streamer,
+    Viewer(visitor): Viewer,
     Named(id): Named,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref().unwrap_or_default())?;
+    let caller = visitor.caller();
     let found = face.service.output(&caller.tenant, id, query.index).await;
     let output = match found {
         Ok(output) => output,
-        Err(DownloadError::NoOutput) => return Err(without(&face, &caller, id).await),
+        Err(DownloadError::NoOutput) => return Err(without(&face, caller, id).await),
         Err(error) => return Err(refusal::download(id, error)),
     };
     query.check(output.task.order.generation.operation.output())?;
@@ -60,7 +61,7 @@ async fn content(
         headers: &headers,
         showing: Showing::Attached,
     };
-    asked.answer(&face, output, Some(pass)).await
+    asked.answer(&face, output, Some(visitor)).await
 }
 
 /// Why a task that has ended has no content.

@@ -1,7 +1,7 @@
-//! How much of a file a request asks for: `Range`, as far as it is one range of bytes.
+//! How much of a file a request asks for: `Range`, as far as it comes to one range of bytes.
 //!
-//! Several ranges and other units are answered with the whole, which RFC 9110 leaves to the server:
-//! parts in one body would be a format of their own for what no client of media asks for.
+//! Several ranges that the file has and other units are answered with the whole, which RFC 9110 leaves
+//! to the server: parts in one body would be a format of their own for what no client of media asks for.
 
 use std::ops::Range;
 
@@ -34,17 +34,29 @@ impl Extent {
         let Some((unit, ranges)) = bytes.split_at_checked(UNIT.len()) else {
             return Self::Whole;
         };
-        if !unit.eq_ignore_ascii_case(UNIT) || ranges.contains(&b',') {
+        if !unit.eq_ignore_ascii_case(UNIT) {
             return Self::Whole;
         }
         let ranges = std::str::from_utf8(ranges).unwrap_or_default();
-        let part = part(ranges.trim_matches([' ', '\t']), size);
-        part.filter(|part| !part.is_empty())
-            .map_or(Self::Nothing, Self::Part)
+        let ranges = ranges
+            .split(',')
+            .map(|range| range.trim_matches([' ', '\t']));
+        // An empty place in a list means nothing.
+        let parts = ranges.filter(|range| !range.is_empty());
+        let parts: Option<Vec<_>> = parts.map(|range| part(range, size)).collect();
+        let Some(mut parts) = parts else {
+            return Self::Nothing;
+        };
+        parts.retain(|part| !part.is_empty());
+        match parts.as_slice() {
+            [] => Self::Nothing,
+            [part] => Self::Part(part.clone()),
+            _ => Self::Whole,
+        }
     }
 }
 
-/// The bytes of one range, cut to the file.
+/// The bytes of one range, cut to the file; `None`: it is none.
 fn part(range: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = range.split_once('-')?;
     if first.is_empty() {
@@ -95,6 +107,9 @@ mod tests {
             ("bytes=00003-5", 3..6),
             ("bytes=0-99999999999999999999999", 0..10),
             ("bytes=-99999999999999999999999", 0..10),
+            ("bytes=0-0,", 0..1),
+            ("bytes= , 2-3 ,", 2..4),
+            ("bytes=20-, 2-3, 10-11", 2..4),
         ] {
             let part = asked(value.as_bytes(), 10);
             assert_eq!(part, Extent::Part(expected), "{value}");
@@ -120,6 +135,9 @@ mod tests {
             b"bytes=18446744073709551616-",
             b"bytes=99999999999999999999999-99999999999999999999999",
             b"bytes=18446744073709551615-18446744073709551615",
+            b"bytes=,",
+            b"bytes=10-,20-30",
+            b"bytes=0-1,abc",
         ] {
             assert_eq!(asked(value, 10), Extent::Nothing, "{value:?}");
         }
@@ -136,7 +154,7 @@ mod tests {
             "",
             "bytes =0-1",
             "bytes=0-1,3-4",
-            "bytes=0-0,",
+            "bytes=20-,0-1,3-4",
         ] {
             assert_eq!(asked(value.as_bytes(), 10), Extent::Whole, "{value}");
         }

@@ -88,25 +88,17 @@ const MOST_HOST: usize = 253;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::Request;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::openai::FileKey;
 
     fn settings(public_url: Option<&str>) -> Settings {
         Settings {
             public_url: public_url.map(str::to_owned),
             is_tls: true,
             listen: "0.0.0.0:80".parse().unwrap(),
-            file_urls: Duration::ZERO,
-            file_key: FileKey::new([0; 32]),
-            image_wait: Duration::ZERO,
-            image_model: String::new(),
-            max_body: 0,
-            body_idle: Duration::ZERO,
+            ..Settings::plain()
         }
     }
 

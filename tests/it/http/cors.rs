@@ -1,8 +1,10 @@
 //! Pages of other origins: which may call, what they may send, and what they may read.
 
 use ::http::{HeaderMap, Method};
+use serde_json::json;
 
-use crate::harness::{TestApp, http, sound};
+use super::content::two_tenants;
+use crate::harness::{TestApp, http, quick, sound};
 
 const APP: &str = "https://app.example.com";
 
@@ -117,4 +119,71 @@ async fn by_default_no_page_may_call_and_options_is_a_method_like_any() {
     assert_eq!(answer.problem().0, 405);
     assert!(answer.header("allow").contains("GET"), "{answer:?}");
     assert_eq!(told(&answer.headers).len(), 0, "{answer:?}");
+}
+
+/// A create as a page of any site sends one without having to ask: a form, or a body without a type.
+async fn from_page(app: &TestApp, is_form: bool, headers: &[(&str, &str)]) -> http::Answer {
+    let url = format!("http://{}/v1/videos", app.address);
+    let mut asked = http::client().post(url);
+    for (name, value) in headers {
+        asked = asked.header(*name, *value);
+    }
+    let asked = if is_form {
+        let kind = "multipart/form-data; boundary=b";
+        let form =
+            "--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na lake\r\n--b--\r\n";
+        asked.header("content-type", kind).body(form)
+    } else {
+        asked.body(json!({"prompt": "a lake"}).to_string())
+    };
+    http::Answer::of(asked.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_makes_nothing_where_no_key_is_needed() {
+    let app = TestApp::with(quick(), &[("http.cors.origins", APP)]).await;
+    let foreign = [
+        &[("origin", "https://evil.example")][..],
+        &[("sec-fetch-site", "cross-site")],
+        &[("origin", "http://evil.example"), ("host", "evil.example")],
+    ];
+    for headers in foreign {
+        for is_form in [true, false] {
+            let refused = from_page(&app, is_form, headers).await;
+            let (status, kind, code, _) = refused.problem();
+            let found = (status, &*kind, &*code);
+            assert_eq!(
+                found,
+                (403, "permission_error", "cross_origin"),
+                "{headers:?}"
+            );
+        }
+    }
+    let images = format!("http://{}/v1/images/generations", app.address);
+    let asked = http::client().post(images).header("origin", "null");
+    let refused = http::Answer::of(asked.body("{}").send().await.unwrap()).await;
+    assert_eq!(refused.problem().2, "cross_origin");
+    let list = http::get(app.address, "/v1/videos").await.json();
+    assert_eq!(list["data"], json!([]));
+    let own = format!("http://{}", app.address);
+    for headers in [
+        &[][..],
+        &[("origin", APP), ("sec-fetch-site", "cross-site")],
+        &[("origin", &own), ("sec-fetch-site", "same-origin")],
+    ] {
+        assert_eq!(
+            from_page(&app, true, headers).await.status,
+            200,
+            "{headers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_a_key_is_needed_it_says_enough() {
+    let app = TestApp::tuned(two_tenants).await;
+    let refused = from_page(&app, true, &[("origin", "https://evil.example")]).await;
+    assert_eq!(refused.problem().2, "api_key_missing");
+    let headers = [("origin", "https://evil.example"), ("x-api-key", "sk-a")];
+    assert_ne!(from_page(&app, true, &headers).await.status, 403);
 }

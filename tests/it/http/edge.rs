@@ -194,6 +194,32 @@ async fn heads_that_are_too_long_are_refused_before_they_are_held() {
     }
     let (status, ..) = over_h2(app.address, "/healthz", &long[..20_000]).await;
     assert_eq!(status, 431);
+    let line = format!("x-long: {}\r\n", &long[..20_000]);
+    let answer = said(&app, &get("/v1/models", &line)).await;
+    assert_eq!(answer.status, 431);
+    assert_eq!(answer.code(), "headers_too_large");
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let app = TestApp::start().await;
+    for hosts in [
+        "",
+        "host: a\r\nhost: a\r\n",
+        "host: a b\r\n",
+        "host: u@a\r\n",
+    ] {
+        let answer = said(&app, &format!("GET /v1/models HTTP/1.1\r\n{hosts}\r\n")).await;
+        assert_eq!(answer.status, 400, "{hosts}");
+        assert_eq!(answer.problem()["param"], "Host", "{hosts}");
+    }
+    for request in [
+        "GET /v1/models HTTP/1.0\r\n\r\n",
+        "GET /v1/models HTTP/1.1\r\nhost:\r\n\r\n",
+        "GET http://a/v1/models HTTP/1.1\r\nhost: b:1\r\n\r\n",
+    ] {
+        assert_eq!(said(&app, request).await.status, 200, "{request}");
+    }
 }
 
 #[tokio::test]

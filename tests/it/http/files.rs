@@ -9,7 +9,8 @@ use mediagen::pb::v1::{DeleteRequest, Task};
 use sha2::Sha256;
 
 use super::content::{ask, film_of_ours, finished, get, problem, two_tenants};
-use crate::harness::TestApp;
+use crate::harness::http::client;
+use crate::harness::{TestApp, quick, video};
 
 /// An address as the server signs it, made from the secret of its data folder.
 fn signed(app: &TestApp, task: &Task, index: u32, seconds: i64) -> String {
@@ -125,4 +126,23 @@ async fn a_drawing_is_drawn_and_scripts_nothing() {
         assert!(policy.contains("default-src 'none'") && policy.ends_with("sandbox"));
         assert!(drawing.header("content-disposition").ends_with(".svg\""));
     }
+}
+
+#[tokio::test]
+async fn readers_without_a_key_never_take_all_places() {
+    let app = TestApp::with(quick(), &[("download.max_streams", "3")]).await;
+    let made = app.create(video("a lake [sandbox:bytes=33554432]")).await;
+    let task = app.finish(&made.id).await;
+    let address = signed(&app, &task, 0, 600);
+    let open = async || {
+        let asked = client().get(format!("http://{}{address}", app.address));
+        asked.send().await.unwrap()
+    };
+    let held = [open().await, open().await];
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    let third = get(&app, &address, &[]).await;
+    assert_eq!(third.problem().2, "stream_limit_reached");
+    let path = format!("/v1/videos/{}/content", task.id);
+    let own = get(&app, &path, &[("range", "bytes=0-0")]).await;
+    assert_eq!(own.status, 206);
 }

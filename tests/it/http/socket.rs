@@ -28,10 +28,16 @@ impl Said {
         found.map_or("", |(_, value)| value)
     }
 
-    /// The code of the problem that the body is.
+    /// The problem that the body is.
+    pub fn problem(&self) -> serde_json::Value {
+        let mut body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["error"].take()
+    }
+
+    /// Its code.
     pub fn code(&self) -> String {
-        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let code = body["error"]["code"].as_str();
+        let problem = self.problem();
+        let code = problem["code"].as_str();
         code.unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }
