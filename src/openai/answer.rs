@@ -46,10 +46,14 @@ pub(super) fn headers(task: &Task, rate: UsdRate, headers: &mut HeaderMap) {
     }
 }
 
-/// The same of a call that made several tasks: those of the first, with the cost of all.
-pub(super) fn headers_of_all(tasks: &[Arc<Task>], rate: UsdRate, out: &mut HeaderMap) {
-    let Some(first) = tasks.first() else { return };
-    headers(first, rate, out);
+/// The same of a call that made several tasks: those of the one that is `shown`, with the cost of all.
+pub(super) fn headers_of_all(
+    shown: &Task,
+    tasks: &[Arc<Task>],
+    rate: UsdRate,
+    out: &mut HeaderMap,
+) {
+    headers(shown, rate, out);
     out.remove(COST);
     let costs = tasks.iter().map(|task| known_cost(&task.cost()));
     let sum: Option<Vec<Millicredits>> = costs.collect();

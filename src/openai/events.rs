@@ -137,8 +137,10 @@ fn written(task: &Task, progress: Progress, rate: UsdRate) -> Bytes {
     }
 }
 
+/// A line of its own, without the empty one that ends an event: some readers take a block without data
+/// for an event without any.
 fn comment(text: &str) -> Bytes {
-    Bytes::from(format!(": {text}\n\n"))
+    Bytes::from(format!(": {text}\n"))
 }
 
 const fn why(end: WatchEnd) -> &'static str {
@@ -179,8 +181,8 @@ fn ahead(name: &'static str, current: u64) -> Problem {
 }
 
 const PATH: &str = "/videos/{id}/events";
-/// What is sent first: when to come back after an end, in milliseconds.
-const RETRY: &[u8] = b"retry: 2000\n\n";
+/// What is sent first, as a line of the first event: when to come back after an end, in milliseconds.
+const RETRY: &[u8] = b"retry: 2000\n";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The same as it is written in messages.
 const LAST: &str = "Last-Event-ID";

@@ -44,7 +44,7 @@ pub struct Video {
     pub model: String,
     /// The length in whole seconds, as text.
     pub seconds: Option<String>,
-    /// The size in pixels, or as the model names it.
+    /// The size in pixels, or as the model names it; what came out where none was asked.
     pub size: Option<String>,
     /// What was asked in words.
     pub prompt: Option<String>,
@@ -120,7 +120,7 @@ impl Video {
             expires_at: task.outputs.first().map(|output| seconds(output.expires)),
             model: task.order.model.clone(),
             seconds: length(task).map(|seconds| format!("{}", seconds.round())),
-            size: generation.size.as_deref().map(spelled),
+            size: size(task),
             prompt: Some(generation.prompt.clone()).filter(|prompt| !prompt.is_empty()),
             remixed_from_video_id: None,
             error: error(task),
@@ -178,11 +178,13 @@ pub const fn status(status: Status) -> &'static str {
     }
 }
 
-/// Whole percent; 100 only when it is completed, for clients that wait for it.
+/// Whole percent; 100 only when it is completed, for clients that wait for it, and 0 of what ended
+/// without.
 fn percent(task: &Task, progress: Progress) -> u8 {
     match &task.state {
         State::Completed => 100,
         State::Archiving => 99,
+        State::Failed(_) | State::Cancelled { .. } => 0,
         _ => {
             let share = progress.ten_thousandths() / (Progress::DONE.ten_thousandths() / 100);
             u8::try_from(share.min(99)).unwrap_or(99)
@@ -223,12 +225,22 @@ fn length(task: &Task) -> Option<f64> {
     measured.or_else(|| task.order.generation.seconds.map(f64::from))
 }
 
+/// The size as asked, else of the first output.
+fn size(task: &Task) -> Option<String> {
+    let asked = task.order.generation.size.as_deref().map(spelled);
+    asked.or_else(|| made(task).map(|(width, height)| format!("{width}x{height}")))
+}
+
+/// Width and height of the first output.
+fn made(task: &Task) -> Option<(u32, u32)> {
+    let output = task.outputs.first()?;
+    output.width.zip(output.height)
+}
+
 /// Pixels of the first output, or as asked.
 fn pixels(task: &Task) -> Option<u64> {
-    let output = task.outputs.first();
-    let made = output.and_then(|output| output.width.zip(output.height));
     let asked = || dimensions(task.order.generation.size.as_deref()?);
-    let (width, height) = made.or_else(asked)?;
+    let (width, height) = made(task).or_else(asked)?;
     Some(u64::from(width) * u64::from(height))
 }
 

@@ -11,7 +11,7 @@ pub(super) fn check(address: &str) -> Result<(), String> {
         .unwrap_or_default()
         .to_ascii_lowercase();
     match scheme.as_str() {
-        "https" => check_https(address),
+        "https" => check_length(address, SHORTEST, LONGEST_URL).and_then(|()| check_https(address)),
         "runway" => check_upload(address),
         "data" => Err("data URIs are not taken here: send the bytes in `data`".into()),
         _ => Err("must begin with https:// (or runway:// for an upload)".into()),
@@ -26,11 +26,11 @@ pub(in crate::domain) fn check_public_url(address: &str) -> Result<(), String> {
     {
         return Err("must begin with https://".into());
     }
+    check_length(address, 0, LONGEST_URL)?;
     check_https(address)
 }
 
 fn check_https(address: &str) -> Result<(), String> {
-    check_length(address, LONGEST_URL)?;
     if !address
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte))
@@ -88,19 +88,19 @@ fn check_host(host: &str) -> Result<(), String> {
 }
 
 fn check_upload(address: &str) -> Result<(), String> {
-    check_length(address, LONGEST_UPLOAD)?;
+    check_length(address, SHORTEST, LONGEST_UPLOAD)?;
     if !address.starts_with("runway://") || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("must be runway:// followed by printable ASCII".into());
     }
     Ok(())
 }
 
-fn check_length(address: &str, longest: usize) -> Result<(), String> {
-    if (SHORTEST..=longest).contains(&address.len()) {
+fn check_length(address: &str, shortest: usize, longest: usize) -> Result<(), String> {
+    if (shortest..=longest).contains(&address.len()) {
         return Ok(());
     }
     Err(format!(
-        "must be from {SHORTEST} to {longest} characters long; got {}",
+        "must be from {shortest} to {longest} characters long; got {}",
         address.len()
     ))
 }
@@ -128,7 +128,7 @@ const PRIVATE_ENDINGS: [&str; 9] = [
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{LONGEST_URL, check, check_public_url};
     use proptest::prelude::*;
 
     #[test]
@@ -206,6 +206,13 @@ mod tests {
         ] {
             assert!(check(address).is_err(), "{address}");
         }
+    }
+
+    #[test]
+    fn what_is_not_for_runway_may_be_shorter() {
+        assert!(check_public_url("https://t.co").is_ok());
+        let long = format!("https://example.com/{}", "a".repeat(LONGEST_URL));
+        assert!(check_public_url(&long).is_err());
     }
 
     proptest! {

@@ -100,7 +100,7 @@ pub(super) async fn of(
             Json(images).into_response()
         }
     };
-    answer::headers_of_all(tasks, rate, response.headers_mut());
+    answer::headers_of_all(first, tasks, rate, response.headers_mut());
     Ok(response)
 }
 

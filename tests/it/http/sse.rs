@@ -58,7 +58,10 @@ impl Events {
             loop {
                 let Some((block, rest)) = self.text.split_once("\n\n") else {
                     let Some(more) = self.response.chunk().await.expect("is not cut off") else {
-                        assert_eq!(self.text, "", "it ends between events");
+                        // Lines of no event may stand at the end.
+                        let rest = std::mem::take(&mut self.text);
+                        let rest = rest.strip_suffix('\n').map(|lines| self.read(lines));
+                        assert!(rest.flatten().is_none(), "it ends between events");
                         return None;
                     };
                     self.text.push_str(std::str::from_utf8(&more).unwrap());
@@ -77,6 +80,7 @@ impl Events {
     fn read(&mut self, block: &str) -> Option<Event> {
         let (mut id, mut name, mut data) = (None, None, None);
         for line in block.split('\n') {
+            assert_ne!(line, "", "a block without an event");
             let (field, value) = line.split_once(": ").unwrap();
             let seen = match field {
                 "" => {

@@ -51,18 +51,17 @@ pub(in crate::grpc) const fn cancel_outcome(outcome: CancelOutcome) -> v1::Cance
     }
 }
 
-/// Everything but the copy is done while content is archived.
+/// Everything but the copy is done while content is archived; what ended without content came to nothing.
 fn share(state: &State, progress: Progress) -> f32 {
     let known = match state {
         State::Archiving | State::Completed => Progress::DONE,
+        State::Failed(_) | State::Cancelled { .. } => Progress::default(),
         State::Queued { .. }
         | State::Submitting { .. }
         | State::SubmissionUnknown { .. }
         | State::Submitted
         | State::Throttled
-        | State::Running
-        | State::Failed(_)
-        | State::Cancelled { .. } => progress,
+        | State::Running => progress,
     };
     f32::from(known.ten_thousandths()) / f32::from(Progress::DONE.ten_thousandths())
 }
