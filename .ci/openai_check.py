@@ -83,6 +83,7 @@ def main(url: str, folder: str, own: str, reader: str, stranger: str, poor: str)
     picture = images(client, url, place)
     first = text_to_video(client, place)
     second = image_to_video(client, place, picture)
+    typed(url, own, picture)
     without_prefix(url, own, first)
     asyncio.run(asynchronous(url, own, first))
     forms(client)
@@ -218,6 +219,23 @@ def image_to_video(client: openai.OpenAI, place: pathlib.Path, picture: pathlib.
     assert wrong.param.startswith("input_reference"), wrong.body
     told("create: a file that is no image is a bad request")
     return video.id
+
+
+def typed(url: str, key: str, picture: pathlib.Path) -> None:
+    """A client that checks every type, and a create that says no length."""
+    client = openai.OpenAI(api_key=key, base_url=f"{url}/v1", _strict_response_validation=True)
+    made = client.videos.create(model="gen4_turbo", prompt=PROMPT, input_reference=picture)
+    assert (made.seconds, made.size) == ("5", "1280x720"), made
+    done = client.videos.poll(made.id)
+    completed(done)
+    assert done.usage["cost_usd"] == made.usage["cost_usd"] == 0.25, (made.usage, done.usage)
+    failing = f"{PROMPT} [sandbox:fail=SAFETY.INPUT.TEXT]"
+    failed = client.videos.create_and_poll(model="gen4_turbo", prompt=failing, input_reference=picture)
+    assert (failed.status, failed.seconds) == ("failed", "5"), failed
+    assert client.videos.delete(made.id).deleted
+    made = client.images.generate(model="gen4_image", prompt=PROMPT)
+    assert made.usage.total_tokens == 0, made
+    told("every type is as the SDK declares it, also where no length was asked for")
 
 
 def without_prefix(url: str, key: str, video_id: str) -> None:

@@ -59,6 +59,8 @@ as_documented() {
   local answer id state=queued
   answer=$(run "${create/runwayml\/gen4_turbo/$1}")
   id=$(field id <<<"$answer")
+  # It asks for no length, and is told the one that it gets.
+  [[ $(field seconds <<<"$answer") == 5 ]] || { echo "$answer"; return 1; }
   echo "ok: $1: $id, at most $(field usage cost_usd <<<"$answer") dollars"
   for _ in {1..120}; do
     answer=$(run "$status" "$id")
@@ -67,7 +69,7 @@ as_documented() {
     sleep 0.5
   done
   [[ $state == completed ]] || { echo "$answer"; return 1; }
-  # It has no length, and is not free for that.
+  # It is not free for that.
   [[ $(field progress <<<"$answer") == 100 && $(field size <<<"$answer") == 1280x720 &&
     $(field usage cost_usd <<<"$answer") == 0.25 ]] || { echo "$answer"; return 1; }
   rm -f video.mp4

@@ -53,6 +53,23 @@ struct Usage {
     cost_usd: Option<f64>,
     /// Whether the cost is not final.
     cost_is_estimate: bool,
+    #[serde(flatten)]
+    tokens: Tokens,
+}
+
+/// Nothing here is counted in tokens; OpenAI's clients take it for granted that they are told.
+#[derive(Default, Serialize)]
+struct Tokens {
+    input_tokens: u64,
+    input_tokens_details: Kinds,
+    output_tokens: u64,
+    total_tokens: u64,
+}
+
+#[derive(Default, Serialize)]
+struct Kinds {
+    image_tokens: u64,
+    text_tokens: u64,
 }
 
 /// A task that made nothing.
@@ -127,6 +144,7 @@ impl Usage {
             provider_reported_cost_usd: sum(bills().map(|bill| bill.actual).collect()),
             cost_usd: sum(bills().map(|bill| object::known_cost(&bill)).collect()),
             cost_is_estimate: bills().any(|bill| object::is_estimate(&bill)),
+            tokens: Tokens::default(),
         }
     }
 }
