@@ -24,7 +24,7 @@ use super::refusal::{self, Words};
 use super::{Face, Problem};
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, InvalidField, InvalidReason, Media, Operation};
-use crate::domain::id::TaskId;
+use crate::domain::id::{RequestId, TaskId};
 use crate::domain::task::Task;
 use crate::service::{Lent, NewRequest, NotAll};
 
@@ -225,13 +225,14 @@ fn request_id(headers: &HeaderMap, taker: &mut Taker) -> String {
     let Some(first) = sent.next() else {
         return String::new();
     };
-    match first.to_str() {
-        Ok(key) if !key.is_empty() && sent.all(|other| other == first) => key.to_owned(),
-        _ => {
-            taker.wrong(
-                "request_id",
-                "takes 1 to 128 visible ASCII characters, once",
-            );
+    let key = first.to_str().ok().and_then(RequestId::parse);
+    match key.filter(|_| sent.all(|other| other == first)) {
+        Some(key) => key.as_str().to_owned(),
+        // Not without one either: a repeat would look for a task that a call without a key made.
+        None => {
+            let most = RequestId::MAX_LEN;
+            let problem = format!("takes 1 to {most} visible ASCII characters, once");
+            taker.wrong("request_id", problem);
             String::new()
         }
     }

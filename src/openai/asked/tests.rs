@@ -226,7 +226,14 @@ fn a_header_says_the_key() {
     let good = |key: &str| (key.to_owned(), vec![]);
     assert_eq!(of("idempotency-key", &[b"a"]), good("a"));
     assert_eq!(of("idempotency-key", &[b"a", b"a"]), good("a"));
-    for bad in [&[&b""[..]][..], &[b"a", b"b"], &[b"\xff"]] {
+    const LONG: [u8; RequestId::MAX_LEN + 1] = [b'k'; RequestId::MAX_LEN + 1];
+    for bad in [
+        &[&b""[..]][..],
+        &[b"a", b"b"],
+        &[b"\xff"],
+        &[b"a b"],
+        &[&LONG],
+    ] {
         assert_eq!(of("idempotency-key", bad).1, ["Idempotency-Key"]);
     }
 }
