@@ -1,5 +1,7 @@
 //! Bounds that hold for every request, whatever the model.
 
+use std::collections::BTreeMap;
+
 use super::{Draft, InvalidReason, Violations};
 use crate::domain::value::Value;
 
@@ -51,25 +53,8 @@ fn check_amounts(draft: &Draft, found: &mut Violations) -> bool {
             ),
         );
     }
-    if draft.options.len() > MOST_OPTIONS {
-        refuse(
-            "provider_options",
-            format!(
-                "at most {MOST_OPTIONS} are taken; got {}",
-                draft.options.len()
-            ),
-        );
-    }
-    let bytes: usize = draft
-        .options
-        .iter()
-        .map(|(name, value)| name.len() + value.size())
-        .sum();
-    if bytes > MOST_OPTION_BYTES {
-        refuse(
-            "provider_options",
-            format!("at most {MOST_OPTION_BYTES} bytes are taken; got {bytes}"),
-        );
+    for problem in check_amount(&draft.options) {
+        refuse("provider_options", problem);
     }
     for (field, text) in [("model", &draft.model), ("size", &draft.size)] {
         if text.len() > LONGEST_NAME {
@@ -100,6 +85,25 @@ fn check_amounts(draft: &Draft, found: &mut Violations) -> bool {
         }
     }
     small
+}
+
+/// What is wrong with the number of options and their bytes.
+pub fn check_amount(options: &BTreeMap<String, Value>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if options.len() > MOST_OPTIONS {
+        let number = options.len();
+        wrong.push(format!("at most {MOST_OPTIONS} are taken; got {number}"));
+    }
+    let sizes = options
+        .iter()
+        .map(|(name, value)| name.len() + value.size());
+    let bytes: usize = sizes.sum();
+    if bytes > MOST_OPTION_BYTES {
+        wrong.push(format!(
+            "at most {MOST_OPTION_BYTES} bytes are taken; got {bytes}"
+        ));
+    }
+    wrong
 }
 
 /// A NUL ends a text for some readers and not for others.

@@ -26,7 +26,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use adapted::Adapted;
-pub use bounds::{Limits, MOST_INPUTS};
+pub use bounds::{Limits, MOST_INPUTS, check_amount};
 pub(crate) use bounds::{MOST_COUNT, MOST_SECONDS};
 pub use draft::{Draft, DraftInput, DraftSource, Keyframe, Moment, Uploaded};
 pub use fingerprint::fingerprint;

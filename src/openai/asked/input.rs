@@ -20,9 +20,10 @@ pub(super) fn inputs(taker: &mut Taker, output: Media) -> Vec<DraftInput> {
     let Some(given) = taker.any("input_references", names) else {
         return Vec::new();
     };
-    let each = match taker.unfolded(given) {
-        Value::List(items) => items,
-        one => vec![one],
+    let each = match taker.unfolded("input_references", given) {
+        None => Vec::new(),
+        Some(Value::List(items)) => items,
+        Some(one) => vec![one],
     };
     let numbered = each.into_iter().enumerate();
     let input = |(index, value)| input(&format!("input_references[{index}]"), value, taker);
@@ -30,13 +31,14 @@ pub(super) fn inputs(taker: &mut Taker, output: Media) -> Vec<DraftInput> {
 }
 
 fn input(field: &str, value: Value, taker: &mut Taker) -> DraftInput {
-    match taker.unfolded(value) {
-        Value::String(text) => DraftInput {
+    match taker.unfolded(field, value) {
+        None => DraftInput::default(),
+        Some(Value::String(text)) => DraftInput {
             source: source(field, text, taker),
             ..DraftInput::default()
         },
-        Value::Object(members) => described(field, members, taker),
-        other => {
+        Some(Value::Object(members)) => described(field, members, taker),
+        Some(other) => {
             let problem = format!(
                 "must be a URL, a data URI or an object; got {}",
                 kind(&other)
@@ -147,7 +149,8 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
     bytes.extend_from_slice(parts.next()?);
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;
-        bytes.push(*hex::decode(digits).ok()?.first()?);
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
         bytes.extend_from_slice(rest);
     }
     Some(bytes)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::slips;
 use super::taker::Taker;
+use crate::domain::generation::check_amount;
 use crate::domain::value::Value;
 use crate::openai::body::{Members, kind};
 
@@ -52,10 +53,7 @@ fn text(value: &Value) -> Option<String> {
 /// Options for the provider: those that say that they are, and every member that nobody took.
 pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
     let mut options: Members = taker.object("provider_options").unwrap_or_default();
-    for (name, value) in std::mem::take(&mut taker.members) {
-        if is_ignored(&name) {
-            continue;
-        }
+    for (name, value) in unknown(taker) {
         if let Some(ours) = slips::meant(&name) {
             let problem = format!(
                 "is no member of this call; did you mean {ours}? What the provider calls so goes in \
@@ -64,7 +62,9 @@ pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
             taker.wrong(name, problem);
             continue;
         }
-        let value = taker.unfolded(value);
+        let Some(value) = taker.unfolded(&name, value) else {
+            continue;
+        };
         match options.get(&name) {
             Some(known) if !known.same(&value) => {
                 taker.wrong(
@@ -86,6 +86,21 @@ pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
         !is_refused
     });
     options
+}
+
+/// The members that nobody took and that are not ignored; none where they are more than may be
+/// options, which would cost much to look at one by one.
+fn unknown(taker: &mut Taker) -> Members {
+    let mut unknown = std::mem::take(&mut taker.members);
+    unknown.retain(|name, _| !is_ignored(name));
+    let too_much = check_amount(&unknown);
+    if !too_much.is_empty() {
+        unknown.clear();
+    }
+    for problem in too_much {
+        taker.wrong("provider_options", problem);
+    }
+    unknown
 }
 
 /// What would change with which key, where or how a provider is asked, or whether it is asked at all.

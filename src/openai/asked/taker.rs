@@ -4,7 +4,7 @@ use super::{Given, invalid};
 use crate::domain::generation::InvalidField;
 use crate::domain::model::canonical;
 use crate::domain::value::Value;
-use crate::openai::body::{Members, kind, read};
+use crate::openai::body::{Budget, MOST_VALUES, Members, kind, read};
 use crate::openai::problem::shortened;
 use crate::openai::refusal::Words;
 
@@ -14,6 +14,8 @@ pub(super) struct Taker {
     pub is_form: bool,
     words: Words,
     wrong: Vec<InvalidField>,
+    /// For all texts that are unfolded.
+    budget: Budget,
 }
 
 impl Taker {
@@ -24,6 +26,7 @@ impl Taker {
             is_form: given.is_form,
             words: Words::default(),
             wrong: Vec::new(),
+            budget: Budget::default(),
         };
         for (name, value) in taker.object("extra_body").unwrap_or_default() {
             match taker.members.get(&name) {
@@ -46,6 +49,10 @@ impl Taker {
 
     /// Notes what is wrong with a field, by the domain's name of it.
     pub fn wrong(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        let mut field = field.into();
+        if field.len() > LONGEST_FIELD {
+            field = shortened(&field);
+        }
         self.wrong.push(invalid(field, problem));
     }
 
@@ -177,7 +184,7 @@ impl Taker {
     /// The members of an object, those that are null left out; in a form it may be a text of JSON.
     pub fn object(&mut self, name: &'static str) -> Option<Members> {
         let value = self.members.remove(name)?;
-        match self.unfolded(value) {
+        match self.unfolded(name, value)? {
             Value::Object(mut members) => {
                 members.retain(|_, value| *value != Value::Null);
                 Some(members)
@@ -189,14 +196,22 @@ impl Taker {
         }
     }
 
-    /// What a text of a form holds where that is a list or an object in JSON.
-    pub fn unfolded(&self, value: Value) -> Value {
+    /// What a text of a form holds where that is a list or an object in JSON. `None`: the request holds
+    /// more than may be read of it, which is noted.
+    pub fn unfolded(&mut self, field: &str, value: Value) -> Option<Value> {
         let is_json = |text: &&str| text.trim_start().starts_with(['{', '[']);
-        let text = value.as_str().filter(|_| self.is_form).filter(is_json);
-        match text.map(read) {
-            Some(Ok(inner)) => inner,
-            _ => value,
+        let Some(text) = value.as_str().filter(|_| self.is_form).filter(is_json) else {
+            return Some(value);
+        };
+        let read = read(text, &self.budget);
+        if self.budget.is_exceeded() {
+            let problem = format!(
+                "holds too many values: with all before it more than the {MOST_VALUES} of a request"
+            );
+            self.wrong(field, problem);
+            return None;
         }
+        Some(read.unwrap_or(value))
     }
 }
 
@@ -219,3 +234,6 @@ fn got(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// Bytes of a field's name that are told as they are.
+const LONGEST_FIELD: usize = 512;

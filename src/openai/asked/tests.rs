@@ -5,7 +5,7 @@ use http::HeaderValue;
 use super::*;
 use crate::domain::generation::DraftSource;
 use crate::domain::value::Value;
-use crate::openai::body::parse;
+use crate::openai::body::{MOST_VALUES, parse};
 
 fn read(body: &str, is_form: bool) -> Asked {
     let members = parse(body.as_bytes()).unwrap();
@@ -206,6 +206,52 @@ fn in_a_form_texts_are_what_they_spell() {
         bad(r#"{"n": "two", "audio": "maybe"}"#, true),
         ["n", "audio"]
     );
+}
+
+#[test]
+fn the_texts_of_a_form_hold_together_no_more_values_than_a_body() {
+    let list = |values: usize| format!("\"[{}0]\"", "0,".repeat(values - 2));
+    let form = |one: usize, two: usize| {
+        let (one, two) = (list(one), list(two));
+        format!(r#"{{"a": {one}, "b": {two}, "metadata": "{{}}", "c": "[]"}}"#)
+    };
+    let half = MOST_VALUES / 2;
+    // The object of `metadata` is one more, and so is the list of `c`.
+    assert_eq!(bad(&form(half, half - 2), true), [""; 0]);
+    assert_eq!(bad(&form(half, half - 1), true), ["c"]);
+    assert_eq!(bad(&form(half, half), true), ["b", "c"]);
+    assert_eq!(bad(&form(MOST_VALUES, 2), true), ["a", "b", "c"]);
+    // In JSON a text is a text.
+    assert_eq!(bad(&form(MOST_VALUES, MOST_VALUES), false), ["metadata"]);
+}
+
+#[test]
+fn more_unknown_members_than_may_be_options_are_not_looked_at_one_by_one() {
+    // `promp` and any other sign is nearly `prompt`.
+    let members = |number: u32, name: &str, text: &str| {
+        let signs = (0..number).filter_map(|n| char::from_u32(0x4E00 + n));
+        let members = signs.map(|sign| format!("\"{name}{sign}\": \"{text}\""));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    };
+    let most = 64;
+    let all = bad(&members(most, "promp", ""), false);
+    assert_eq!(all.len(), 64, "each is told by its name");
+    for too_much in [
+        members(most + 1, "promp", ""),
+        members(62, "option", &"[0]".repeat(10_000)),
+    ] {
+        let asked = read(&too_much, true);
+        let named: Vec<&str> = asked.wrong.iter().map(|wrong| &*wrong.field).collect();
+        assert_eq!(named, ["provider_options"]);
+        assert_eq!(asked.request.draft.options, [].into());
+    }
+}
+
+#[test]
+fn a_name_without_end_is_told_by_its_beginning() {
+    let long = "x".repeat(10_000);
+    let names = bad(&format!(r#"{{"labels": {{"{long}": []}}}}"#), false);
+    assert!(names[0].len() < 300, "{names:?}");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! JSON as values of the domain, read more strictly than usual: a name that comes twice is refused and
 //! not the last one taken, and there is an end to depth and number.
+//!
+//! A value may take a hundred times its text: an object of one member some 600 bytes. So a request has a
+//! [`Budget`] of values for all that is read of it. Whatever a body says, its values take 3 MiB beside
+//! the bytes of their texts.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -29,7 +33,7 @@ pub(in crate::openai) fn parse(body: &[u8]) -> Result<Members, Problem> {
     if text.trim().is_empty() {
         return Err(broken("the body is empty: send a JSON object"));
     }
-    match read(text)? {
+    match read(text, &Budget::default())? {
         Value::Object(mut members) => {
             members.retain(|_, value| *value != Value::Null);
             Ok(members)
@@ -41,12 +45,15 @@ pub(in crate::openai) fn parse(body: &[u8]) -> Result<Members, Problem> {
     }
 }
 
-/// Any JSON text as a value.
+/// Any JSON text as a value, out of the budget of its request.
 ///
 /// # Errors
 /// As [`parse`].
-pub(in crate::openai) fn read(text: &str) -> Result<Value, Problem> {
-    let state = State::default();
+pub(in crate::openai) fn read(text: &str, budget: &Budget) -> Result<Value, Problem> {
+    let state = State {
+        budget,
+        twice: RefCell::default(),
+    };
     let mut reader = serde_json::Deserializer::from_str(text);
     let seed = Seed {
         state: &state,
@@ -77,18 +84,32 @@ pub(in crate::openai) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// What all the texts of a request may hold together, counted as they are read.
+#[derive(Debug, Default)]
+pub(in crate::openai) struct Budget(Cell<usize>);
+
+impl Budget {
+    /// Counts one more value, whatever becomes of it.
+    fn take(&self) {
+        self.0.set(self.0.get().saturating_add(1));
+    }
+
+    /// Whether there were more than may be: nothing more can be read.
+    pub fn is_exceeded(&self) -> bool {
+        self.0.get() > MOST_VALUES
+    }
+}
+
 /// What is known of a text while it is read.
-#[derive(Default)]
-struct State {
-    /// Values so far.
-    count: Cell<usize>,
+struct State<'a> {
+    budget: &'a Budget,
     /// The outermost member that came twice or holds one that did.
     twice: RefCell<Option<String>>,
 }
 
 #[derive(Clone, Copy)]
 struct Seed<'a> {
-    state: &'a State,
+    state: &'a State<'a>,
     depth: usize,
 }
 
@@ -112,8 +133,8 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        self.state.count.set(self.state.count.get() + 1);
-        if self.state.count.get() > MOST_VALUES {
+        self.state.budget.take();
+        if self.state.budget.is_exceeded() {
             return Err(D::Error::custom(format!("more than {MOST_VALUES} values")));
         }
         from.deserialize_any(self)
@@ -190,8 +211,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
 /// Levels of a body; the deepest option of a provider has eight.
 const DEEPEST: usize = 32;
-/// Values in a body, so that many small ones do not take many times its size.
-const MOST_VALUES: usize = 65_536;
+/// Values in a request. What is large in one is text: no model's option is a list of more than 30.
+pub(in crate::openai) const MOST_VALUES: usize = 4_096;
 
 #[cfg(test)]
 mod tests {

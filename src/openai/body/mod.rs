@@ -21,7 +21,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub(super) use form::Form;
-pub(super) use json::{Members, kind, parse, read};
+pub(super) use json::{Budget, MOST_VALUES, Members, kind, parse, read};
 pub(super) use leftover::finish_reading;
 pub(super) use part::Part;
 pub(super) use room::{Held, Room};
