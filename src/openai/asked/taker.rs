@@ -28,6 +28,13 @@ impl Taker {
             wrong: Vec::new(),
             budget: Budget::default(),
         };
+        if taker.is_form {
+            // A form's way to say nothing; in JSON that is null.
+            let is_absent = |name: &str, value: &Value| {
+                value.as_str().is_some_and(str::is_empty) && EMPTY_IS_ABSENT.contains(&name)
+            };
+            taker.members.retain(|name, value| !is_absent(name, value));
+        }
         for (name, value) in taker.object("extra_body").unwrap_or_default() {
             match taker.members.get(&name) {
                 Some(known) if !known.same(&value) => {
@@ -235,5 +242,25 @@ fn got(value: &Value) -> String {
     }
 }
 
+/// Members that an empty text leaves out of a form. Other texts may be empty: to some that says nothing
+/// anyway, and a prompt, a label and what is the provider's are what they are.
+const EMPTY_IS_ABSENT: [&str; 16] = [
+    "audio",
+    "count",
+    "extra_body",
+    "input_reference",
+    "input_references",
+    "labels",
+    "metadata",
+    "n",
+    "operation",
+    "priority",
+    "provider_options",
+    "ratio",
+    "seconds",
+    "seed",
+    "size",
+    "timeout",
+];
 /// Bytes of a field's name that are told as they are.
 const LONGEST_FIELD: usize = 512;

@@ -209,6 +209,31 @@ fn in_a_form_texts_are_what_they_spell() {
 }
 
 #[test]
+fn an_empty_text_of_a_form_says_nothing_where_a_text_is_no_value() {
+    let form = r#"{"seconds": "", "n": "", "count": "2", "seed": "", "audio": "", "size": "",
+        "ratio": "1280:720", "operation": "", "timeout": "", "priority": "", "metadata": "",
+        "labels": "", "provider_options": "", "extra_body": "", "input_reference": "", "model": "",
+        "webhook_url": "", "prompt": "", "user": "", "extra": ""}"#;
+    let asked = read(form, true);
+    assert_eq!(asked.wrong, []);
+    let expected = Draft {
+        size: "1280:720".to_owned(),
+        count: Some(2),
+        output: Some(Media::Video),
+        options_are_texts: true,
+        options: [("extra".to_owned(), Value::String(String::new()))].into(),
+        ..Draft::default()
+    };
+    assert_eq!(asked.request.draft, expected);
+    assert_eq!(
+        asked.request.labels,
+        [("user".to_owned(), String::new())].into()
+    );
+    // In JSON null says so.
+    assert_eq!(bad(r#"{"seconds": ""}"#, false), ["seconds"]);
+}
+
+#[test]
 fn the_texts_of_a_form_hold_together_no_more_values_than_a_body() {
     let list = |values: usize| format!("\"[{}0]\"", "0,".repeat(values - 2));
     let form = |one: usize, two: usize| {
