@@ -8,14 +8,17 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
+use tokio::time::{Instant, timeout};
 
-use super::{Held, Part, Room, broken, next, too_large};
+use super::{Held, LONGEST, Part, Share, broken, next, stalled, too_large};
 use crate::openai::{Problem, Settings};
 
 /// A form that is being read.
 pub(in crate::openai) struct Form {
     body: Body,
     idle: Duration,
+    /// What is left of the time for everything but files: others may wait for the room of the texts.
+    time: Duration,
     /// The line end before a boundary, two dashes and the boundary.
     delimiter: Vec<u8>,
     /// What came and was not given out.
@@ -26,9 +29,18 @@ pub(in crate::openai) struct Form {
     /// Bytes of texts that may still come.
     text_left: usize,
     text_limit: usize,
-    room: Room,
+    room: Share,
     /// Of the room, for the texts.
     taken: Held,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// Anything that the form itself is.
+    Form,
+    /// A file, whose time is bounded by who keeps it.
+    File,
 }
 
 /// How far a form was read.
@@ -44,10 +56,11 @@ enum Place {
 
 impl Form {
     /// Begins to read a body.
-    pub fn new(body: Body, boundary: &str, settings: &Settings, room: Room) -> Self {
+    pub fn new(body: Body, boundary: &str, settings: &Settings, room: Share) -> Self {
         Self {
             body,
             idle: settings.body_idle,
+            time: LONGEST,
             delimiter: format!("\r\n--{boundary}").into_bytes(),
             // The first boundary may stand at the very beginning.
             held: BytesMut::from(&b"\r\n"[..]),
@@ -64,9 +77,10 @@ impl Form {
     /// The next part, whatever of the one before was not read; `None` after the last.
     ///
     /// # Errors
-    /// 400 for what is no form, or one of too many parts; 408 after a silence.
+    /// 400 for what is no form, or one of too many parts; 408 after a silence, or when everything but
+    /// files takes longer than [`LONGEST`].
     pub async fn part(&mut self) -> Result<Option<Part>, Problem> {
-        while self.chunk().await?.is_some() {}
+        while self.content(Of::Form).await?.is_some() {}
         if self.place == Place::End || self.is_last().await? {
             self.place = Place::End;
             return Ok(None);
@@ -80,11 +94,30 @@ impl Form {
         Part::parse(&headers).map(Some)
     }
 
-    /// The next bytes of the part's content; `None` at its end.
+    /// The next bytes of a file; `None` at its end.
+    ///
+    /// # Errors
+    /// As [`Form::part`], but for the time of the form.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.content(Of::File).await
+    }
+
+    /// The first bytes of the part's content: so many, and what came with them.
     ///
     /// # Errors
     /// As [`Form::part`].
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+    pub async fn head(&mut self, length: usize) -> Result<Bytes, Problem> {
+        let mut head = BytesMut::new();
+        while head.len() < length {
+            let Some(chunk) = self.content(Of::Form).await? else {
+                break;
+            };
+            head.extend_from_slice(&chunk);
+        }
+        Ok(head.freeze())
+    }
+
+    async fn content(&mut self, of: Of) -> Result<Option<Bytes>, Problem> {
         if self.place != Place::Content {
             return Ok(None);
         }
@@ -100,7 +133,7 @@ impl Form {
             if sure > 0 {
                 return Ok(Some(self.held.split_to(sure).freeze()));
             }
-            self.fill().await?;
+            self.fill(of).await?;
         }
     }
 
@@ -115,9 +148,9 @@ impl Form {
             let left = self.text_left.checked_sub(bytes.len());
             self.text_left = left.ok_or_else(|| too_large(self.text_limit).param(name))?;
             let (there, most) = (self.text_limit - self.text_left, self.text_limit);
-            self.room.fit(&mut self.taken, there, most).await?;
+            self.room.fit(&mut self.taken, there, None, most).await?;
             whole.extend_from_slice(&bytes);
-            chunk = self.chunk().await?;
+            chunk = self.content(Of::Form).await?;
         }
         String::from_utf8(whole).map_err(|_| broken(format!("{name} is not UTF-8")).param(name))
     }
@@ -130,7 +163,7 @@ impl Form {
     /// Whether the delimiter that was just read ends the form.
     async fn is_last(&mut self) -> Result<bool, Problem> {
         while self.held.len() < 2 {
-            self.fill().await?;
+            self.fill(Of::Form).await?;
         }
         if self.held.starts_with(b"--") {
             return Ok(true);
@@ -146,7 +179,7 @@ impl Form {
             if self.held.len() > LONGEST_PADDING {
                 return Err(broken("a boundary of the form goes on in its line"));
             }
-            self.fill().await?;
+            self.fill(Of::Form).await?;
         }
     }
 
@@ -165,16 +198,25 @@ impl Form {
                     format!("a part of the form has more than {MOST_HEADERS} bytes of headers");
                 return Err(broken(message));
             }
-            self.fill().await?;
+            self.fill(Of::Form).await?;
         }
     }
 
     /// Reads more of the body.
-    async fn fill(&mut self) -> Result<(), Problem> {
+    async fn fill(&mut self, of: Of) -> Result<(), Problem> {
         if self.is_ended {
             return Err(broken("the form ends before its last boundary"));
         }
-        match next(&mut self.body, self.idle).await? {
+        let (begun, next) = (Instant::now(), next(&mut self.body, self.idle));
+        let read = match of {
+            Of::File => next.await?,
+            Of::Form => {
+                let read = timeout(self.time, next).await;
+                self.time = self.time.saturating_sub(begun.elapsed());
+                read.map_err(|_| stalled("the form is not there after", LONGEST))??
+            }
+        };
+        match read {
             Some(bytes) => self.held.extend_from_slice(&bytes),
             None => self.is_ended = true,
         }
@@ -193,7 +235,11 @@ const LONGEST_PADDING: usize = 256;
 mod tests {
     use std::convert::Infallible;
 
+    use futures_util::StreamExt as _;
+
     use super::*;
+    use crate::domain::caller::Caller;
+    use crate::openai::body::Room;
 
     fn settings(max_body: usize) -> Settings {
         Settings {
@@ -209,7 +255,12 @@ mod tests {
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        Form::new(body, "XX", &settings(64 * 1024), Room::default())
+        self::begun(body)
+    }
+
+    fn begun(body: Body) -> Form {
+        let room = Room::default().of(&Caller::local());
+        Form::new(body, "XX", &settings(64 * 1024), room)
     }
 
     async fn all(form: &mut Form) -> Result<Vec<(String, String)>, Problem> {
@@ -242,6 +293,34 @@ mod tests {
             let refused = all(&mut form(&GOOD.as_bytes()[..cut], 7)).await;
             assert_eq!(refused.unwrap_err().status().as_u16(), 400, "{cut}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_form_has_its_time_and_a_file_another() {
+        // A byte just before each silence is too long.
+        let trickle = |head: &'static str| {
+            let first = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from(head))]);
+            let bytes = futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(999)).await;
+                Some((Ok(Bytes::from_static(b"a")), ()))
+            });
+            begun(Body::from_stream(first.chain(bytes)))
+        };
+        const PART: &str = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+        for head in ["", "--XX\r\nX: ", PART] {
+            let started = Instant::now();
+            let refused = all(&mut trickle(head)).await.unwrap_err();
+            assert_eq!(refused.status().as_u16(), 408, "{head}");
+            let took = started.elapsed();
+            assert!(took >= LONGEST && took < LONGEST * 2, "{head}: {took:?}");
+        }
+        let mut file = trickle(PART);
+        file.part().await.unwrap();
+        let started = Instant::now();
+        while started.elapsed() < LONGEST * 3 {
+            file.chunk().await.unwrap().unwrap();
+        }
+        assert_eq!(file.time, LONGEST, "none of it is the form's");
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Bodies of requests, read in bounded memory and time.
 //!
 //! [`whole`] holds a body whole and [`json`] reads one as JSON; [`Form`] goes through a multipart body
-//! part by part, and holds a chunk of it at a time. What all of them hold has a bound too ([`Room`]). What a call leaves unread is taken care of by
+//! part by part, and holds a chunk of it at a time. What all of them hold has a bound too ([`Room`]).
+//! What a call leaves unread is taken care of by
 //! [`finish_reading`], which stands round every call.
 
 mod form;
@@ -24,10 +25,11 @@ pub(super) use form::Form;
 pub(super) use json::{Budget, MOST_VALUES, Members, kind, parse, read};
 pub(super) use leftover::finish_reading;
 pub(super) use part::Part;
-pub(super) use room::{Held, Room};
+pub(super) use room::{Held, Room, Share};
 
 use super::refusal::timed_out;
 use super::{Face, Kind, Problem, Settings, problem};
+use crate::domain::caller::Caller;
 
 /// What a body says of its own form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +79,19 @@ impl Format {
 ///
 /// # Errors
 /// As [`Format::of`], [`whole`] and [`parse`]; 415 for a form.
-pub(super) async fn json(request: Request, face: &Face) -> Result<(Members, Held), Problem> {
+pub(super) async fn json(
+    request: Request,
+    face: &Face,
+    caller: &Caller,
+) -> Result<(Members, Held), Problem> {
     if let Format::Form(_) = Format::of(request.headers())? {
         let message = "this call takes no form: send JSON with Content-Type: application/json";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let form = Problem::new(status, Kind::InvalidRequest, message);
         return Err(form.code("unsupported_media_type").param("Content-Type"));
     }
-    let (bytes, held) = whole(request, &face.settings, &face.room).await?;
+    let room = face.room.of(caller);
+    let (bytes, held) = whole(request, &face.settings, &room).await?;
     Ok((parse(&bytes)?, held))
 }
 
@@ -96,7 +103,7 @@ pub(super) async fn json(request: Request, face: &Face) -> Result<(Members, Held
 async fn whole(
     request: Request,
     settings: &Settings,
-    room: &Room,
+    room: &Share,
 ) -> Result<(Bytes, Held), Problem> {
     let most = settings.max_body;
     let announced = request.headers().get(CONTENT_LENGTH);
@@ -105,7 +112,6 @@ async fn whole(
         return Err(too_large(most));
     }
     let length = announced.and_then(|length| usize::try_from(length).ok());
-    let length = length.unwrap_or(most);
     let mut body = request.into_body();
     let (mut bytes, mut held) = (BytesMut::new(), Held::default());
     let end = Instant::now() + LONGEST;
@@ -119,7 +125,7 @@ async fn whole(
         if there > most {
             return Err(too_large(most));
         }
-        room.fit(&mut held, there, length).await?;
+        room.fit(&mut held, there, length, most).await?;
         bytes.extend_from_slice(&chunk);
     }
     Ok((bytes.freeze(), held))
@@ -165,7 +171,7 @@ fn is_boundary(text: &str) -> bool {
     (1..=LONGEST_BOUNDARY).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// How long a body that is held whole may take to come, as other bodies may wait for its room.
+/// How long a body that is held may take to come, as other bodies may wait for its room.
 const LONGEST: Duration = Duration::from_mins(5);
 /// Characters of a boundary.
 const LONGEST_BOUNDARY: usize = 70;

@@ -41,7 +41,7 @@ impl Asked {
 /// For what is no JSON object.
 pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Result<Asked, Problem> {
     let headers = request.headers().clone();
-    let (mut members, held) = body::json(request, face).await?;
+    let (mut members, held) = body::json(request, face, caller).await?;
     let format = format(&mut members);
     let streamed = streamed(&mut members);
     let given = Given {

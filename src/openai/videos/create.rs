@@ -38,12 +38,12 @@ async fn read(
 ) -> Result<(Given, Vec<Lent>, Held), Problem> {
     match Format::of(request.headers())? {
         Format::Json => {
-            let (members, held) = body::json(request, face).await?;
+            let (members, held) = body::json(request, face, caller).await?;
             let is_form = false;
             Ok((Given { members, is_form }, Vec::new(), held))
         }
         Format::Form(boundary) => {
-            let room = face.room.clone();
+            let room = face.room.of(caller);
             let form = Form::new(request.into_body(), &boundary, &face.settings, room);
             let (members, lent, held) = form::read(&face.service, &caller.tenant, form).await?;
             let is_form = true;

@@ -1,6 +1,6 @@
 //! A form that asks for a video: its texts, and its files, which are spooled as they come in.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::unfold;
 
 use crate::domain::id::TenantId;
@@ -33,7 +33,7 @@ pub(super) async fn read(
         if !takes_files(&name) {
             return Err(Problem::field(name, "takes no file; input_reference does"));
         }
-        let head = head(&mut form).await?;
+        let head = form.head(HEAD).await?;
         if is_address(&head) {
             let text = form.text(&name, &head).await?;
             fields.push((name, Value::String(text.trim().to_owned())));
@@ -75,18 +75,6 @@ async fn spool(
     });
     let lent = service.lend(tenant.clone(), Box::pin(parts)).await;
     lent.map_err(|error| refusal::upload(name, error))
-}
-
-/// The first bytes of a file, enough to tell an address from a medium.
-async fn head(form: &mut Form) -> Result<Bytes, Problem> {
-    let mut head = BytesMut::new();
-    while head.len() < HEAD {
-        let Some(chunk) = form.chunk().await? else {
-            break;
-        };
-        head.extend_from_slice(&chunk);
-    }
-    Ok(head.freeze())
 }
 
 /// Whether a file is an address in truth: LiteLLM's client sends every address so.

@@ -13,6 +13,7 @@ use http::Method;
 use mediagen::pb::v1::{DownloadContentRequest, Task, TaskStatus};
 use mediagen::sandbox;
 use rand::RngExt as _;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,7 +22,7 @@ use tokio::net::TcpStream;
 use super::content::{ask, get, path};
 use crate::harness::child::{free_address, program, run};
 use crate::harness::client::{connect, finish, narrow};
-use crate::harness::http::client;
+use crate::harness::http::{client, post};
 use crate::harness::wait::PATIENCE;
 use crate::harness::{Client, Server, TestApp, Upstream, create, eventually, quick, video, within};
 
@@ -138,6 +139,25 @@ async fn large_bodies_hold_together_no_more_than_all_bodies_may() {
     drop(open);
     let client = connect(address);
     create(&client, video("a lake")).await.unwrap();
+}
+
+#[tokio::test]
+async fn forms_that_do_not_end_leave_room_to_other_bodies() {
+    let app = TestApp::start().await;
+    let form = "POST /v1/videos HTTP/1.1\r\nhost: x\r\ncontent-length: 16000000\r\n\
+                content-type: multipart/form-data; boundary=x\r\n\r\n\
+                --x\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\n";
+    let open = join_all((0..20).map(|_| async {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(form.as_bytes()).await.unwrap();
+        stream.write_all(&[b'x'; 70_000]).await.unwrap();
+        stream
+    }));
+    let open = open.await;
+    let large = json!({"prompt": "x".repeat(1 << 20)});
+    let answer = post(app.address, "/v1/videos", &large).await;
+    assert_eq!(answer.problem().3, "prompt", "{answer:?}");
+    drop(open);
 }
 
 /// A connection that has asked for content, has read the beginning of the answer, and reads no more.
