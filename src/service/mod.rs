@@ -217,6 +217,11 @@ impl Service {
         self.inner.parts.shutdown.is_draining()
     }
 
+    /// Resolves when the service takes nothing new.
+    pub async fn draining(&self) {
+        self.inner.parts.shutdown.draining().await;
+    }
+
     /// The time that the service goes by.
     pub fn now(&self) -> Timestamp {
         Timestamp(self.inner.clock.now_ms())

@@ -2,7 +2,7 @@
 //!
 //! [`whole`] holds a body whole and [`json`] reads one as JSON; [`Form`] goes through a multipart body
 //! part by part, and holds a chunk of it at a time. What all of them hold has a bound too ([`Room`]).
-//! What a call leaves unread is taken care of by
+//! Reading ends with the server ([`unless_draining`]). What a call leaves unread is taken care of by
 //! [`finish_reading`], which stands round every call.
 
 mod form;
@@ -27,7 +27,7 @@ pub(super) use leftover::finish_reading;
 pub(super) use part::Part;
 pub(super) use room::{Held, Room, Share};
 
-use super::refusal::timed_out;
+use super::refusal::{self, timed_out};
 use super::{Face, Kind, Problem, Settings, problem};
 use crate::domain::caller::Caller;
 
@@ -78,7 +78,7 @@ impl Format {
 /// The members of a body that is one JSON object, and what they hold of the room for bodies.
 ///
 /// # Errors
-/// As [`Format::of`], [`whole`] and [`parse`]; 415 for a form.
+/// As [`Format::of`], [`whole`] and [`parse`]; 415 for a form; 503 in a drain.
 pub(super) async fn json(
     request: Request,
     face: &Face,
@@ -91,8 +91,25 @@ pub(super) async fn json(
         return Err(form.code("unsupported_media_type").param("Content-Type"));
     }
     let room = face.room.of(caller);
-    let (bytes, held) = whole(request, &face.settings, &room).await?;
+    let whole = whole(request, &face.settings, &room);
+    let (bytes, held) = unless_draining(face, whole).await?;
     Ok((parse(&bytes)?, held))
+}
+
+/// Reads a body for as long as something may be made of it: what is not there when the server begins to
+/// drain is not waited for.
+///
+/// # Errors
+/// Those of the reading; 503 in a drain.
+pub(super) async fn unless_draining<T>(
+    face: &Face,
+    reading: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    tokio::select! {
+        biased;
+        () = face.service.draining() => Err(refusal::draining()),
+        read = reading => read,
+    }
 }
 
 /// A body, held whole.

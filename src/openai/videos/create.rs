@@ -45,7 +45,8 @@ async fn read(
         Format::Form(boundary) => {
             let room = face.room.of(caller);
             let form = Form::new(request.into_body(), &boundary, &face.settings, room);
-            let (members, lent, held) = form::read(&face.service, &caller.tenant, form).await?;
+            let read = form::read(&face.service, &caller.tenant, form);
+            let (members, lent, held) = body::unless_draining(face, read).await?;
             let is_form = true;
             Ok((Given { members, is_form }, lent, held))
         }

@@ -153,6 +153,41 @@ async fn a_half_sent_create_is_answered_whole_and_costs_nothing() {
 }
 
 #[tokio::test]
+async fn a_create_whose_rest_never_comes_is_told_of_the_drain() {
+    let mut server = Draining::prepare().await;
+    let form = "--x\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\na half-sent lake";
+    let mut sockets = Vec::new();
+    for (kind, begun) in [
+        (
+            "application/json",
+            r#"{"model":"gen4.5","prompt":"a half-sent"#,
+        ),
+        ("multipart/form-data; boundary=x", form),
+        ("multipart/form-data; boundary=x", "--"),
+    ] {
+        let mut socket = Socket::open(server.address).await;
+        let head = format!(
+            "POST /v1/videos HTTP/1.1\r\nhost: here\r\ncontent-type: {kind}\r\n\
+             content-length: 1000\r\n\r\n{begun}"
+        );
+        socket.send(&head).await;
+        sockets.push(socket);
+    }
+    server.begin().await;
+    let begun = Instant::now();
+    for socket in &mut sockets {
+        let told = socket.answer().await;
+        assert_eq!((told.status, &*told.code()), (503, "server_draining"));
+        assert_ne!(told.header("retry-after"), "");
+        assert_eq!(told.header("connection"), "close");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    server.ends_well().await;
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert_eq!(server.upstream.charged("half-sent").len(), 0);
+}
+
+#[tokio::test]
 async fn what_was_begun_is_finished_and_what_never_comes_holds_nobody() {
     let mut server = Draining::prepare().await;
     let mut silent = Socket::open(server.address).await;
