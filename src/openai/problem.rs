@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -46,6 +46,7 @@ pub struct Problem {
     param: Option<String>,
     retry_after: Option<Duration>,
     is_repeatable: bool,
+    takes_identity: bool,
     task: Option<TaskId>,
 }
 
@@ -80,6 +81,7 @@ impl Problem {
             param: None,
             retry_after: None,
             is_repeatable: later.contains(&status),
+            takes_identity: false,
             task: None,
         }
     }
@@ -127,6 +129,13 @@ impl Problem {
         self
     }
 
+    /// Tells that a body is taken as it is, and in no code; for what was refused for that alone.
+    #[must_use]
+    pub fn takes_identity(mut self) -> Self {
+        self.takes_identity = true;
+        self
+    }
+
     /// Leaves out which task it is about, for who may not know it.
     #[must_use]
     pub fn of_no_task(mut self) -> Self {
@@ -169,6 +178,9 @@ impl IntoResponse for Problem {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(repeat));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.takes_identity {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -44,8 +44,9 @@ impl Format {
     /// The form of a body by its headers.
     ///
     /// # Errors
-    /// 415 for what is neither, with what to send; 400 for a form without a boundary.
+    /// 415 for what is neither, or compressed, with what to send; 400 for a form without a boundary.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        check_encoding(headers)?;
         let Some(value) = headers.get(CONTENT_TYPE) else {
             return Ok(Self::Json);
         };
@@ -110,6 +111,26 @@ pub(super) async fn unless_draining<T>(
         () = face.service.draining() => Err(refusal::draining()),
         read = reading => read,
     }
+}
+
+/// Refuses what was compressed, or put into any other code, on its way.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut codes = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_plain = |code: &[u8]| code.is_empty() || code.eq_ignore_ascii_case(b"identity");
+    let Some(other) = codes.find(|code| !is_plain(code.trim_ascii())) else {
+        return Ok(());
+    };
+    let message = format!(
+        "a body with the Content-Encoding {} is not read: send it as it is",
+        problem::shortened(&String::from_utf8_lossy(other.trim_ascii()))
+    );
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let other = Problem::new(status, Kind::InvalidRequest, message);
+    let other = other.code("unsupported_content_encoding");
+    Err(other.param("Content-Encoding").takes_identity())
 }
 
 /// A body, held whole.
@@ -195,7 +216,9 @@ const LONGEST_BOUNDARY: usize = 70;
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
     use http::HeaderValue;
+    use http::header::ACCEPT_ENCODING;
 
     use super::*;
 
@@ -233,5 +256,35 @@ mod tests {
             let refused = of(&other.replace('\u{7f}', "@"));
             assert_eq!(refused.unwrap_err().status().as_u16(), status, "{other}");
         }
+    }
+
+    #[test]
+    fn a_body_in_a_code_is_not_read() {
+        let encoded = |values: &[&str]| {
+            let values = values.iter().map(|value| value.parse().unwrap());
+            Format::of(&values.map(|value| (CONTENT_ENCODING, value)).collect())
+        };
+        for plain in [&[][..], &[""], &["identity"], &["Identity, identity"]] {
+            assert_eq!(encoded(plain).unwrap(), Format::Json, "{plain:?}");
+        }
+        for code in [
+            &["gzip"][..],
+            &["br"],
+            &["identity, deflate"],
+            &["identity", "x"],
+        ] {
+            let refused = encoded(code).unwrap_err().into_response();
+            assert_eq!(
+                (refused.status(), &refused.headers()[ACCEPT_ENCODING]),
+                (
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    &HeaderValue::from_static("identity")
+                ),
+                "{code:?}"
+            );
+        }
+        // That header speaks of codes alone.
+        let other = of("text/plain").unwrap_err().into_response();
+        assert!(!other.headers().contains_key(ACCEPT_ENCODING));
     }
 }

@@ -180,6 +180,21 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Problem)> {
             bytes(&format!("{{\"prompt\": \"{}\"}}", "x".repeat(70_000))),
             (413, BAD, "body_too_large", ""),
         ),
+        (
+            JSON,
+            bytes(&format!("{{\"a\": [{}0]}}", "{},".repeat(5_000))),
+            broken,
+        ),
+        (
+            "Content-Type: application/json\r\nContent-Encoding: gzip",
+            b"\x1f\x8b\x08\x00\x00".to_vec(),
+            (415, BAD, "unsupported_content_encoding", "Content-Encoding"),
+        ),
+        (
+            "Content-Type: multipart/form-data; boundary=XyZ\r\nContent-Encoding: br",
+            Form::new().text("prompt", "a").end(),
+            (415, BAD, "unsupported_content_encoding", "Content-Encoding"),
+        ),
         (JSON, bytes("{}"), (400, BAD, "invalid_value", "prompt")),
         (
             JSON,
@@ -311,6 +326,24 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Problem)> {
                 .text("colour", "red")
                 .end(),
             (400, BAD, "option_unsupported", "colour"),
+        ),
+        (
+            Form::TYPE,
+            Form::new()
+                .text("prompt", "a")
+                .text("model", "gen4.5")
+                .text("metadata", &format!("{{\"a\": [{}0]}}", "0,".repeat(5_000)))
+                .end(),
+            (400, BAD, "invalid_value", "metadata"),
+        ),
+        (
+            Form::TYPE,
+            (0..62)
+                .fold(Form::new().text("prompt", "a"), |form, n| {
+                    form.text(&format!("option{n}"), &"[0]".repeat(350))
+                })
+                .end(),
+            (400, BAD, "invalid_value", "provider_options"),
         ),
         (
             Form::TYPE,
@@ -484,8 +517,12 @@ async fn bad_calls_around_a_body_are_refused_too() {
         "Idempotency-Key: \u{e4}",
         &long,
     ] {
+        let bad = (400, BAD, "invalid_value", "Idempotency-Key");
         let answer = wire::post(app.address, "/v1/videos", &[JSON, key], good).await;
-        check(&answer, (400, BAD, "invalid_value", "Idempotency-Key"), key);
+        check(&answer, bad, key);
+        let repeat = [JSON, key, "x-stainless-retry-count: 1"];
+        let answer = wire::post(app.address, "/v1/videos", &repeat, good).await;
+        check(&answer, bad, key);
     }
     nothing_stays(&app).await;
 }

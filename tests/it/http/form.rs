@@ -31,6 +31,8 @@ async fn a_form_of_texts_is_a_video() {
         .text("seconds", "5")
         .text("size", "1280x720")
         .text("seed", "7")
+        .text("audio", "")
+        .text("n", "")
         .text("metadata[team]", "x")
         .text("contentModeration[publicFigureThreshold]", "low")
         .end();
