@@ -12,13 +12,12 @@ use crate::openai::body::{Members, kind};
 /// The labels: `metadata`, `labels` and, as the label of that name, `user`.
 pub(super) fn labels(taker: &mut Taker) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
+    if taker.members.contains_key("labels") {
+        taker.say("labels", "labels");
+    }
     for name in ["metadata", "labels"] {
-        let Some(members) = taker.object(name) else {
-            continue;
-        };
-        taker.say("labels", name);
-        for (label, value) in members {
-            let field = format!("labels[{label}]");
+        for (label, value) in taker.object(name).unwrap_or_default() {
+            let field = format!("{name}[{label}]");
             let Some(text) = text(&value) else {
                 taker.wrong(field, format!("must be text; got {}", kind(&value)));
                 continue;

@@ -77,10 +77,14 @@ impl Form {
     /// The next part, whatever of the one before was not read; `None` after the last.
     ///
     /// # Errors
-    /// 400 for what is no form, or one of too many parts; 408 after a silence, or when everything but
+    /// 400 for what is no form, or one of too many parts; 413 for more beside the parts than all texts
+    /// may be; 408 after a silence, or when everything but
     /// files takes longer than [`LONGEST`].
     pub async fn part(&mut self) -> Result<Option<Part>, Problem> {
-        while self.content(Of::Form).await?.is_some() {}
+        while let Some(skipped) = self.content(Of::Form).await? {
+            let left = self.text_left.checked_sub(skipped.len());
+            self.text_left = left.ok_or_else(|| too_large(self.text_limit))?;
+        }
         if self.place == Place::End || self.is_last().await? {
             self.place = Place::End;
             return Ok(None);
@@ -333,6 +337,8 @@ mod tests {
             (part("a", "1").repeat(MOST_PARTS) + "--XX--", 200),
             (part("a", "1").repeat(MOST_PARTS + 1) + "--XX--", 400),
             (part("a", &"x".repeat(40_000)).repeat(2) + "--XX--", 413),
+            ("x".repeat(70_000) + "\r\n--XX--", 413),
+            ("x".repeat(60_000) + "\r\n--XX--", 200),
             (headers, 400),
             (format!("--XX{}\r\n", " ".repeat(1000)), 400),
             ("--XXY\r\n\r\n--XX--".to_owned(), 400),

@@ -83,6 +83,11 @@ fn fields() -> Vec<(&'static str, Problem)> {
         (r#""timeout": "x""#, bad("timeout")),
         (r#""priority": 101"#, bad("priority")),
         (r#""metadata": 5"#, bad("metadata")),
+        (r#""labels": 5"#, bad("labels")),
+        (
+            r#""metadata": {"a": [1]}, "labels": {"b": "x"}"#,
+            bad("metadata[a]"),
+        ),
         (r#""metadata": {"a": {"b": 1}}"#, bad("metadata[a]")),
         (r#""metadata": {"": "x"}"#, bad("metadata[]")),
         (r#""labels": {"a": null, "b": []}"#, bad("labels[b]")),
