@@ -55,7 +55,7 @@ pub trait WebhookStore: Send + Sync {
 /// Somebody to whom something is pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// Host and port.
+    /// As [`receiver`](crate::domain::webhook::receiver) says.
     pub name: String,
     /// When the first of it is due.
     pub first_due: Timestamp,

@@ -313,6 +313,32 @@ async fn a_slow_receiver_holds_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_slow_path_holds_up_no_other_of_the_same_host() {
+    let host = Receiver::by_path(|path| match path {
+        "/fast" => Says::Status(204),
+        _ => Says::Nothing,
+    })
+    .await;
+    let settings = [("webhooks.timeout", "1s")];
+    let app = app_with(&[host.origin()], &settings).await;
+    for n in 0..20 {
+        let url = format!("{}/slow/{n}", host.origin());
+        app.create(telling(&url)).await;
+    }
+    host.calls(1).await;
+    for _ in 0..3 {
+        let slow = || host.got().iter().filter(|got| got.path != "/fast").count();
+        let before = slow();
+        let fast = telling(&format!("{}/fast", host.origin()));
+        let task = app.run(fast).await;
+        told(app.address, &task.id, |one| one["status"] == "delivered").await;
+        let more = slow() - before;
+        assert!(more < 10, "it waited for {more} of the slow ones");
+    }
+    assert!(host.most_open() <= 4, "no more at once than is configured");
+}
+
+#[tokio::test]
 async fn who_does_not_listen_is_left_alone_for_longer_each_time() {
     let away = format!("http://{}", free_address());
     let app = app(std::slice::from_ref(&away)).await;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::entry::{Reading, read_file, resolve};
 use super::fields::Fields;
-use crate::domain::webhook::{KeyWebhook, MAX_SECRETS, MAX_URL, Secret, check, receiver};
+use crate::domain::webhook::{KeyWebhook, MAX_SECRETS, MAX_URL, Secret, check, is_address};
 
 /// Reads the map `webhook`. Nothing of a secret is ever in a problem.
 pub(super) fn read(fields: &Fields<'_>, with: Reading<'_>) -> KeyWebhook {
@@ -20,7 +20,7 @@ fn read_url(text: &str, with: Reading<'_>) -> Result<String, String> {
         Some(allowed) => check(&url, allowed)
             .map(drop)
             .map_err(|problem| format!("{problem}; or put its origin into webhooks.allow")),
-        None if url.len() > MAX_URL || receiver(&url).is_empty() => {
+        None if url.len() > MAX_URL || !is_address(&url) => {
             Err("must be an address that begins with https:// or http://".to_owned())
         }
         None => Ok(()),

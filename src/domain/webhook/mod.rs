@@ -15,7 +15,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 pub use secret::{InvalidSecret, MAX_SECRETS, Secret, SigningKey};
-pub use target::{Allowed, MAX_URL, Origin, Reach, check, receiver, shown};
+pub use target::{Allowed, MAX_URL, Origin, Reach, check, is_address, levels, receiver, shown};
 
 use super::caller::KeyId;
 use super::id::TaskId;
@@ -55,7 +55,7 @@ pub struct Delivery {
     pub ending: Status,
     /// Where to. Without its query once nothing is sent there any more.
     pub url: String,
-    /// Host and port of that: what must not be called too often at once.
+    /// Who is there, as [`receiver`] says: whose silence is remembered. Of former versions host and port.
     pub receiver: String,
     /// Where it stands.
     pub state: DeliveryState,
@@ -189,7 +189,7 @@ impl Delivery {
             event: EventId::of(task.id, ending),
             task: task.id,
             ending,
-            receiver: receiver(url),
+            receiver: receiver(url, &task.tenant),
             url: url.clone(),
             state: DeliveryState::Pending { due: ended },
             tries: 0,

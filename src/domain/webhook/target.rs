@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::domain::generation::check_public_url;
+use crate::domain::id::TenantId;
 
 /// Scheme, host and port, as `https://hooks.internal:8443`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,14 +84,46 @@ fn is_named(address: &str, allowed: &Allowed) -> bool {
     origin.is_some_and(|origin| allowed.0.contains(&origin))
 }
 
-/// Host and port of an address that was checked: what is not called too often at once.
-pub fn receiver(address: &str) -> String {
+/// Who is told at an address that was checked: host and port, and below them, from coarse to fine, marks
+/// of the tenant, of the path's folder and of the path, as `hooks.example.com:443/9f86…/2c/a41`.
+///
+/// Of addresses that differ only in their query it is the same. The last two marks are short, so that a
+/// tenant with an address for each task makes no more than so many receivers: then two addresses may
+/// share one.
+pub fn receiver(address: &str, tenant: &TenantId) -> String {
     let url = Url::parse(address).ok();
-    let origin = url.as_ref().and_then(Origin::of);
-    let origin = origin
-        .as_ref()
-        .and_then(|origin| origin.0.split_once("://"));
-    origin.map_or_else(String::new, |(_, host)| host.to_owned())
+    let (Some(url), Some(host)) = (&url, url.as_ref().and_then(host)) else {
+        return String::new();
+    };
+    let path = url.path();
+    let folder = path.rfind('/').map_or("", |end| &path[..end]);
+    let mark = |text: &str| hex::encode(Sha256::digest(text));
+    format!(
+        "{host}/{}/{}/{}",
+        &mark(tenant.as_str())[..TENANT_MARK],
+        &mark(folder)[..FOLDER_MARK],
+        &mark(path)[..PATH_MARK],
+    )
+}
+
+/// Whether a text is an address at all: http or https, on some host, without userinfo.
+pub fn is_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| host(&url).is_some())
+}
+
+/// Host and port.
+fn host(url: &Url) -> Option<String> {
+    let origin = Origin::of(url)?;
+    let (_, host) = origin.0.split_once("://")?;
+    Some(host.to_owned())
+}
+
+/// What a receiver is part of, from its host down to itself. One whose name is a host alone, as those
+/// of former versions are, is all of it.
+pub fn levels(receiver: &str) -> impl DoubleEndedIterator<Item = &str> {
+    let ends = receiver.match_indices('/').map(|(end, _)| end);
+    let above = ends.map(|end| &receiver[..end]);
+    above.chain([receiver])
 }
 
 /// An address without what may be a secret in it: no query, no userinfo.
@@ -107,6 +141,12 @@ pub fn shown(address: &str) -> String {
 
 /// Characters of an address at most.
 pub const MAX_URL: usize = 2_048;
+/// Digits of a tenant's mark: no two tenants have one.
+const TENANT_MARK: usize = 16;
+/// Digits of a folder's mark.
+const FOLDER_MARK: usize = 2;
+/// Digits of a path's mark.
+const PATH_MARK: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -188,11 +228,32 @@ mod tests {
     fn what_is_shown_and_counted_has_no_secret() {
         let address = "https://user:pw@Hooks.example.com/a/b?token=x";
         assert_eq!(shown(address), "https://hooks.example.com/a/b");
-        assert_eq!(
-            receiver("https://Hooks.example.com/a"),
-            "hooks.example.com:443"
-        );
-        assert_eq!(receiver("http://127.0.0.1:9000/"), "127.0.0.1:9000");
-        assert_eq!((shown("x"), receiver("x")), (String::new(), String::new()));
+        assert_eq!(shown("x"), "");
+    }
+
+    #[test]
+    fn a_receiver_is_a_path_of_a_tenants_at_a_host() {
+        let (local, other) = (TenantId::local(), TenantId::named("other"));
+        let of = |address| receiver(address, &local);
+        let one = of("https://Hooks.example.com/a/b?token=x");
+        assert_eq!(one, of("https://hooks.example.com:443/a/b?token=y"));
+        let levels: Vec<_> = levels(&one).collect();
+        assert_eq!(levels[0], "hooks.example.com:443");
+        assert_eq!((levels.len(), levels[3]), (4, &*one));
+        let beside = of("https://hooks.example.com/a/c");
+        assert!(beside != one && beside.starts_with(levels[2]), "{beside}");
+        let elsewhere = of("https://hooks.example.com/c/b");
+        assert!(!elsewhere.starts_with(levels[2]) && elsewhere.starts_with(levels[1]));
+        let others = receiver("https://hooks.example.com/a/b", &other);
+        assert!(!others.starts_with(levels[1]) && others.starts_with(levels[0]));
+        assert!(!one.contains("token"), "{one}");
+        assert!(of("http://127.0.0.1:9000/").starts_with("127.0.0.1:9000/"));
+        assert!(of("https://[2001:db8::1]/").starts_with("[2001:db8::1]:443/"));
+        assert_eq!(of("x"), "");
+    }
+
+    #[test]
+    fn a_receiver_of_a_former_version_is_a_host_alone() {
+        assert!(levels("a.example.com:443").eq(["a.example.com:443"]));
     }
 }

@@ -109,7 +109,8 @@ fn settle(c: &Connection, next: &Delivery) -> Result<usize, StoreError> {
     ])?)
 }
 
-/// Leaps from one receiver to the next, so that a long list of one costs no more than a short one.
+/// Leaps from one receiver to the next, so that a long list of one costs no more than a short one. An
+/// `OR` for "from the first" would have it go through all before `after` instead: no name is empty.
 fn receivers(
     c: &Connection,
     after: Option<&str>,
@@ -118,7 +119,7 @@ fn receivers(
     let mut statement = c.prepare_cached(
         "WITH RECURSIVE found (receiver) AS ( \
              SELECT min(receiver) FROM deliveries \
-                 WHERE state = 'pending' AND (?1 IS NULL OR receiver > ?1) \
+                 WHERE state = 'pending' AND receiver > coalesce(?1, '') \
              UNION ALL \
              SELECT (SELECT min(receiver) FROM deliveries \
                      WHERE state = 'pending' AND receiver > found.receiver) \

@@ -1,10 +1,17 @@
-//! What is on its way to receivers now: bounded in all and for each, so that a slow one holds up
-//! nobody else. Those that did not answer last time get one call at a time with a rest between two, and
-//! all of them together no more than half of what there is: many dead ones hold up nobody either, and
-//! a dead one with a long list costs no more than one with a short list. Of whom nothing is known yet
-//! gets one call at first, so that many of them do not take all there is before it is known.
+//! What is on its way to receivers now: bounded in all and for each host, so that a slow one holds up
+//! nobody else.
+//!
+//! A receiver is a path of a tenant's at a host ([`levels`]). Those that did not answer last time get one
+//! call at a time with a rest between two, and all of them together no more than half of what there is:
+//! many dead ones hold up nobody, and a dead one with a long list costs no more than one with a short
+//! list. Of whom nothing is known yet gets one call at first, so that many of them do not take all there
+//! is before it is known. Of the room of a host, those that have not answered get no more than a share:
+//! those of one folder a quarter, those of one tenant half, all of them three quarters. So a path that is
+//! dead, or many, leave room to those beside them. What room there is goes to whoever has the fewest calls
+//! on their way, then to who was called longest ago: first of the host's tenants, then of the tenant's
+//! folders, then of the paths.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +21,26 @@ use parking_lot::Mutex;
 
 use crate::domain::id::TaskId;
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::Delivery;
+use crate::domain::webhook::{Delivery, levels};
 
 /// What is on its way.
 #[derive(Debug)]
 pub(super) struct Busy {
     most: usize,
-    most_of_one: usize,
+    most_of_host: usize,
     now: Mutex<Now>,
 }
 
 #[derive(Debug)]
 struct Now {
-    tasks: HashSet<TaskId>,
-    receivers: HashMap<String, usize>,
-    /// Whether receivers answered last time, as far as is remembered.
+    /// Whom each call is to.
+    calls: HashMap<TaskId, String>,
+    /// Whether receivers answered last time, as far as is remembered; and of the folders of paths those
+    /// where the last call was answered.
     known: LruCache<String, Standing>,
+    /// The number of the last call to each receiver, and to whatever it is part of.
+    called: LruCache<String, u64>,
+    begun: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,23 +58,27 @@ struct Silence {
     until: Timestamp,
 }
 
+/// Whose turn it is: who has the least goes first. For the tenant, the folder and the path: the calls on
+/// their way, and the number of the last one.
+pub(super) type Turn = Vec<(usize, u64)>;
+
 /// One delivery on its way; dropping it makes room for another.
 #[derive(Debug)]
 pub(super) struct OnItsWay {
     busy: Arc<Busy>,
     task: TaskId,
-    receiver: String,
 }
 
 impl Busy {
-    pub(super) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+    pub(super) fn new(most: usize, most_of_host: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
-            most_of_one: most_of_one.min(most),
+            most_of_host: most_of_host.min(most),
             now: Mutex::new(Now {
-                tasks: HashSet::new(),
-                receivers: HashMap::new(),
+                calls: HashMap::new(),
                 known: LruCache::new(KNOWN),
+                called: LruCache::new(KNOWN),
+                begun: 0,
             }),
         })
     }
@@ -73,7 +88,13 @@ impl Busy {
         let known = &mut self.now.lock().known;
         if is_answer {
             known.put(receiver.to_owned(), Standing::Answers);
+            if let Some(folder) = folder(receiver) {
+                known.put(folder.to_owned(), Standing::Answers);
+            }
             return;
+        }
+        if let Some(folder) = folder(receiver) {
+            known.pop(folder);
         }
         let before = known.get(receiver).and_then(|known| known.silence());
         let before = before.map_or(0, |silence| silence.calls);
@@ -94,44 +115,103 @@ impl Busy {
 
     /// Whether nothing more may leave.
     pub(super) fn is_full(&self) -> bool {
-        self.now.lock().tasks.len() >= self.most
+        self.now.lock().calls.len() >= self.most
     }
 
-    /// How many are on their way to a receiver, and how many more may be.
-    pub(super) fn room(&self, receiver: &str) -> (usize, usize) {
+    /// Whether nothing more may leave to a host.
+    pub(super) fn is_full_at(&self, host: &str) -> bool {
+        self.now.lock().calls_within(host) >= self.most_of_host
+    }
+
+    /// How many are on their way to a receiver.
+    pub(super) fn calls(&self, receiver: &str) -> usize {
+        self.now.lock().calls_to(receiver)
+    }
+
+    /// Where a receiver stands in the turn of its host; `None`: there is no room for one more call to it.
+    pub(super) fn turn(&self, receiver: &str) -> Option<Turn> {
         let now = self.now.lock();
-        let own = now.receivers.get(receiver).copied().unwrap_or(0);
-        let left = self.most.saturating_sub(now.tasks.len());
-        match now.known.peek(receiver) {
-            None => return (own, 1_usize.saturating_sub(own).min(left)),
-            Some(Standing::Answers) => {
-                return (own, self.most_of_one.saturating_sub(own).min(left));
-            }
-            Some(Standing::Silent(_)) => {}
+        let turn = |level| {
+            let last = now.called.peek(level).copied();
+            (now.calls_within(level), last.unwrap_or_default())
+        };
+        let has_room = self.has_room(&now, receiver);
+        has_room.then(|| levels(receiver).skip(1).map(turn).collect())
+    }
+
+    fn has_room(&self, now: &Now, receiver: &str) -> bool {
+        let host = levels(receiver).next().unwrap_or_default();
+        if now.calls.len() >= self.most || now.calls_within(host) >= self.most_of_host {
+            return false;
         }
-        let silent = now.receivers.iter().filter(|(name, _)| {
-            let known = now.known.peek(*name);
-            known.is_some_and(|known| known.silence().is_some())
+        let known = now.known.peek(receiver);
+        let shares = match known {
+            Some(Standing::Answers) => return true,
+            Some(Standing::Silent(_)) if now.silent() >= (self.most / 2).max(1) => return false,
+            // Who has an address for each task would be unknown for ever.
+            None if now.answers_beside(receiver) => &SHARES[..1],
+            Some(Standing::Silent(_)) | None => &SHARES[..],
+        };
+        let mut shares = levels(receiver).zip(shares);
+        let leaves_room = shares.all(|(level, quarters)| {
+            let share = (self.most_of_host * quarters / 4).max(1);
+            now.unproved_within(level) < share
         });
-        let lost: usize = silent.map(|(_, count)| count).sum();
-        let half = (self.most / 2).max(1);
-        let left = left.min(half.saturating_sub(lost));
-        (own, 1_usize.saturating_sub(own).min(left))
+        leaves_room && now.calls_to(receiver) == 0
     }
 
     /// Takes the place of a delivery; `None` when it is on its way already, or there is no room.
     pub(super) fn begin(self: &Arc<Self>, delivery: &Delivery) -> Option<OnItsWay> {
-        let (_, room) = self.room(&delivery.receiver);
         let mut now = self.now.lock();
-        if room == 0 || !now.tasks.insert(delivery.task) {
+        if now.calls.contains_key(&delivery.task) || !self.has_room(&now, &delivery.receiver) {
             return None;
         }
-        *now.receivers.entry(delivery.receiver.clone()).or_default() += 1;
+        now.calls.insert(delivery.task, delivery.receiver.clone());
+        now.begun += 1;
+        let begun = now.begun;
+        for level in levels(&delivery.receiver).skip(1) {
+            now.called.put(level.to_owned(), begun);
+        }
         Some(OnItsWay {
             busy: Arc::clone(self),
             task: delivery.task,
-            receiver: delivery.receiver.clone(),
         })
+    }
+}
+
+impl Now {
+    fn calls_to(&self, receiver: &str) -> usize {
+        let calls = self.calls.values();
+        calls.filter(|known| *known == receiver).count()
+    }
+
+    /// Calls to a receiver, or to any that is part of this level.
+    fn calls_within(&self, level: &str) -> usize {
+        let calls = self.calls.values();
+        calls.filter(|receiver| is_within(receiver, level)).count()
+    }
+
+    /// The same of calls to those that have not answered.
+    fn unproved_within(&self, level: &str) -> usize {
+        let calls = self.calls.values().filter(|receiver| {
+            let known = self.known.peek(receiver.as_str());
+            is_within(receiver, level) && !matches!(known, Some(Standing::Answers))
+        });
+        calls.count()
+    }
+
+    /// Calls to those that did not answer last time.
+    fn silent(&self) -> usize {
+        let calls = self.calls.values().filter(|receiver| {
+            let known = self.known.peek(receiver.as_str());
+            known.is_some_and(|known| known.silence().is_some())
+        });
+        calls.count()
+    }
+
+    /// Whether the last call to a path of the same folder was answered.
+    fn answers_beside(&self, receiver: &str) -> bool {
+        folder(receiver).is_some_and(|folder| self.known.contains(folder))
     }
 }
 
@@ -146,24 +226,30 @@ impl Standing {
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        let mut now = self.busy.now.lock();
-        now.tasks.remove(&self.task);
-        if let Some(count) = now.receivers.get_mut(&self.receiver) {
-            *count -= 1;
-            if *count == 0 {
-                now.receivers.remove(&self.receiver);
-            }
-        }
+        self.busy.now.lock().calls.remove(&self.task);
     }
 }
 
+/// The folder that a receiver's path is in; `None`: its name has no path.
+fn folder(receiver: &str) -> Option<&str> {
+    levels(receiver).rev().nth(1)
+}
+
+fn is_within(receiver: &str, level: &str) -> bool {
+    let below = receiver.strip_prefix(level);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// What those that have not answered may take of a host's room: of all its tenants, of one, and of one
+/// folder of its paths; in quarters, and one call at least.
+const SHARES: [usize; 3] = [3, 2, 1];
 /// The rest of a receiver that did not answer one call; each further call doubles it.
 const FIRST_REST: Duration = Duration::from_millis(100);
 /// Its longest rest: so long after it came back what is due leaves, all of it at once.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// As often as a rest is doubled at most.
 const MOST_DOUBLINGS: u32 = 8;
-/// Receivers that are remembered.
+/// Receivers, and what they are part of, that are remembered.
 const KNOWN: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 #[cfg(test)]
@@ -188,50 +274,127 @@ mod tests {
         }
     }
 
+    const A: &str = "a:443/t/f/p";
+    const B: &str = "b:443/t/f/p";
+    const C: &str = "c:443/t/f/p";
+    const D: &str = "d:443/t/f/p";
+
+    fn has_room(busy: &Busy, receiver: &str) -> bool {
+        busy.turn(receiver).is_some()
+    }
+
     #[test]
-    fn one_receiver_takes_its_share_and_no_more_and_each_delivery_leaves_once() {
+    fn one_host_takes_its_room_and_no_more_and_each_delivery_leaves_once() {
         let busy = Busy::new(3, 2);
-        for name in ["a", "b", "c"] {
+        let beside = "a:443/u/f/p";
+        for name in [A, beside, B, C] {
             busy.heard(name, true, NOW);
         }
-        let first = busy.begin(&delivery(1, "a")).expect("room");
-        assert!(busy.begin(&delivery(1, "a")).is_none(), "it is on its way");
-        let second = busy.begin(&delivery(2, "a")).expect("room");
-        assert!(busy.begin(&delivery(3, "a")).is_none(), "its share is full");
-        assert_eq!((busy.room("a"), busy.room("b")), ((2, 0), (0, 1)));
-        let third = busy.begin(&delivery(4, "b")).expect("room");
+        let first = busy.begin(&delivery(1, A)).expect("room");
+        assert!(busy.begin(&delivery(1, A)).is_none(), "it is on its way");
+        let second = busy.begin(&delivery(2, beside)).expect("room");
+        assert!(busy.begin(&delivery(3, A)).is_none(), "the host is full");
+        assert!(busy.is_full_at("a:443") && !has_room(&busy, A) && has_room(&busy, B));
+        let third = busy.begin(&delivery(4, B)).expect("room");
         assert!(busy.is_full());
-        assert!(busy.begin(&delivery(5, "c")).is_none(), "all is full");
+        assert!(busy.begin(&delivery(5, C)).is_none(), "all is full");
         drop((first, second, third));
-        assert_eq!((busy.is_full(), busy.room("a")), (false, (0, 2)));
-        assert!(busy.now.lock().receivers.is_empty());
+        assert!(!busy.is_full() && has_room(&busy, A));
+        assert!(busy.now.lock().calls.is_empty());
     }
 
     #[test]
     fn the_silent_get_one_call_each_and_half_of_all_at_most() {
         let busy = Busy::new(4, 2);
-        for name in ["a", "b", "c"] {
+        for name in [A, B, C] {
             busy.heard(name, false, NOW);
         }
-        busy.heard("d", true, NOW);
-        let one = busy.begin(&delivery(1, "a")).expect("room");
-        assert!(busy.begin(&delivery(2, "a")).is_none(), "one at a time");
-        let other = busy.begin(&delivery(3, "b")).expect("room");
-        assert!(busy.begin(&delivery(4, "c")).is_none(), "half is taken");
-        let good = [5, 6].map(|n| busy.begin(&delivery(n, "d")).expect("room"));
+        busy.heard(D, true, NOW);
+        let one = busy.begin(&delivery(1, A)).expect("room");
+        assert!(busy.begin(&delivery(2, A)).is_none(), "one at a time");
+        let other = busy.begin(&delivery(3, B)).expect("room");
+        assert!(busy.begin(&delivery(4, C)).is_none(), "half is taken");
+        let good = [5, 6].map(|n| busy.begin(&delivery(n, D)).expect("room"));
         drop((one, other, good));
-        busy.heard("a", true, NOW);
-        assert_eq!((busy.room("a"), busy.room("c")), ((0, 2), (0, 1)));
+        busy.heard(A, true, NOW);
+        let again = [7, 8].map(|n| busy.begin(&delivery(n, A)).expect("room"));
+        assert!(has_room(&busy, C));
+        drop(again);
     }
+
     #[test]
     fn who_is_not_known_gets_one_call_at_first() {
         let busy = Busy::new(4, 2);
-        let first = busy.begin(&delivery(1, "a")).expect("room");
-        assert_eq!((busy.room("a"), busy.room("b")), ((1, 0), (0, 1)));
-        busy.heard("a", true, NOW);
-        assert_eq!(busy.room("a"), (1, 1));
+        let first = busy.begin(&delivery(1, A)).expect("room");
+        assert!(!has_room(&busy, A) && has_room(&busy, B));
+        busy.heard(A, true, NOW);
+        assert!(has_room(&busy, A));
         drop(first);
-        assert_eq!(busy.room("a"), (0, 2));
+    }
+
+    #[test]
+    fn of_a_host_those_that_have_not_answered_leave_room_beside_them_at_each_level() {
+        let busy = Busy::new(16, 4);
+        let good = "a:443/u/g/p";
+        busy.heard(good, true, NOW);
+        let mut calls = vec![busy.begin(&delivery(1, A)).expect("room")];
+        assert!(!has_room(&busy, "a:443/t/f/q"), "a quarter for a folder");
+        calls.extend(busy.begin(&delivery(2, "a:443/t/g/p")));
+        assert!(!has_room(&busy, "a:443/t/h/p"), "half for a tenant");
+        calls.extend(busy.begin(&delivery(3, "a:443/u/f/p")));
+        assert!(!has_room(&busy, "a:443/v/f/p"), "three quarters for all");
+        assert!(has_room(&busy, good));
+        calls.extend(busy.begin(&delivery(4, good)));
+        assert_eq!((calls.len(), has_room(&busy, good)), (4, false));
+    }
+
+    #[test]
+    fn where_a_folder_answers_those_that_are_new_in_it_are_believed_until_one_is_silent() {
+        let busy = Busy::new(16, 4);
+        busy.heard("a:443/t/f/0", true, NOW);
+        let new = ["a:443/t/f/1", "a:443/t/f/2", "a:443/t/f/3", "a:443/t/f/4"];
+        let calls = (1..).zip(new);
+        let calls = calls.filter_map(|(n, name)| busy.begin(&delivery(n, name)));
+        let calls: Vec<_> = calls.collect();
+        assert_eq!(calls.len(), 3, "one is left to who has answered");
+        drop(calls);
+        busy.heard(new[0], false, NOW);
+        let _one = busy.begin(&delivery(5, new[1])).expect("room");
+        assert!(!has_room(&busy, new[2]));
+    }
+
+    #[test]
+    fn tenants_take_turns_and_within_them_folders_and_paths() {
+        let busy = Busy::new(16, 4);
+        let all = ["a:443/t/f/1", "a:443/t/f/2", "a:443/t/g/1", "a:443/u/f/1"];
+        let first = |among: &[&'static str]| {
+            let turns = among
+                .iter()
+                .filter_map(|name| Some((busy.turn(name)?, *name)));
+            turns.min().map(|(_, name)| name)
+        };
+        let mut turns = Vec::new();
+        for n in 1..=6 {
+            let name = first(&all).expect("room");
+            drop(busy.begin(&delivery(n, name)));
+            busy.heard(name, false, NOW);
+            turns.push(name);
+        }
+        let (f1, f2, g, u) = (all[0], all[1], all[2], all[3]);
+        assert_eq!(turns, [f1, u, g, u, f2, u]);
+        let _on_its_way = busy.begin(&delivery(7, u));
+        assert_eq!(first(&[f1, "a:443/u/g/1"]), Some(f1), "fewest calls first");
+    }
+
+    #[test]
+    fn a_receiver_of_a_former_version_is_called_like_any() {
+        let busy = Busy::new(16, 4);
+        let old = "a:443";
+        let _other = busy.begin(&delivery(1, A));
+        let _one = busy.begin(&delivery(2, old)).expect("room");
+        assert!(busy.begin(&delivery(3, old)).is_none(), "one at first");
+        busy.heard(old, true, NOW);
+        assert!(busy.begin(&delivery(3, old)).is_some());
     }
 
     #[test]

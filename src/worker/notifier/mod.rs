@@ -1,11 +1,13 @@
 //! Tells receivers of the ends of tasks: reads what is due from the outbox, posts it, settles it.
 //!
 //! What is not settled is posted again, under the same event id: after a crash, after a drain that cut
-//! it, and after any answer but a 2xx or 410. Receivers are gone through in turns, and each gets a few
-//! at once at most, so that a slow or a dead one costs the others nothing.
+//! it, and after any answer but a 2xx or 410. Hosts are gone through in turns, and whoever has something
+//! due at one has a turn within its room ([`busy`]), so that a slow or a dead one costs the others nothing.
 
 mod busy;
+mod round;
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +16,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use busy::{Busy, OnItsWay};
+use busy::{Busy, OnItsWay, Turn};
+use round::{Round, end_of};
 
 use super::{Desk, FIRST_RETRY, LAST_RETRY};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Delivery, DeliveryState, Patience, Reply, SigningKey};
+use crate::domain::webhook::{Delivery, DeliveryState, Patience, Reply, SigningKey, levels};
 use crate::egress::{EgressError, Hooks, Message};
+use crate::store::{Receiver, StoreError};
 use crate::telemetry::metrics;
 
 /// What receivers are told with.
@@ -41,9 +45,9 @@ pub type Render = dyn Fn(&Task, &Delivery) -> Bytes + Send + Sync;
 pub(super) async fn run(desk: Arc<Desk>) {
     let settings = &desk.settings.webhooks;
     let busy = Busy::new(settings.concurrency, settings.per_receiver);
-    let mut turn = Turn::default();
+    let mut cursor = Cursor::default();
     loop {
-        let wait = match pass(&desk, &busy, &mut turn).await {
+        let wait = match pass(&desk, &busy, &mut cursor).await {
             Some(due) => due.since(desk.now()).clamp(SHORTEST_REST, LONGEST_REST),
             None => LONGEST_REST,
         };
@@ -54,71 +58,118 @@ pub(super) async fn run(desk: Arc<Desk>) {
     }
 }
 
-/// Who was looked at last: the next pass begins after them, so that nobody is always last.
+/// Where the next pass begins: after the host that was looked at last, so that none is always last.
 #[derive(Default)]
-struct Turn {
+struct Cursor {
     after: Option<String>,
 }
 
+/// Who has the turn at one host, as far as its receivers were looked at.
+#[derive(Default)]
+struct First {
+    host: String,
+    receiver: Option<(Turn, Receiver)>,
+}
+
 /// Sends what is due and has room. The moment when something more is due, as far as it was looked at.
-async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>, turn: &mut Turn) -> Option<Timestamp> {
-    let begun_after = turn.after.take();
-    let mut after = begun_after.clone();
-    let mut next: Option<Timestamp> = None;
-    let mut is_round = begun_after.is_none();
-    loop {
-        let page = match desk.store.receivers(after.clone(), PAGE).await {
-            Ok(page) => page,
+async fn pass(desk: &Arc<Desk>, busy: &Arc<Busy>, cursor: &mut Cursor) -> Option<Timestamp> {
+    let mut over = HashSet::new();
+    for _ in 0..desk.settings.webhooks.concurrency {
+        match look(desk, busy, cursor, &mut over).await {
+            Ok(Looked::Sent) => {}
+            Ok(Looked::All { next }) => return next,
             Err(error) => {
                 tracing::warn!(%error, "could not read who is to be told");
                 return None;
             }
-        };
-        let is_last = page.len() < PAGE;
-        for receiver in page {
-            if is_round && begun_after.as_ref().is_some_and(|end| receiver.name > *end) {
-                return next;
-            }
+        }
+    }
+    Some(desk.now())
+}
+
+/// What one look at all receivers came to.
+enum Looked {
+    /// To some host something was sent, or the one whose turn it was had no more: there may be more.
+    Sent,
+    /// Nothing more can be sent now; when more is due.
+    All { next: Option<Timestamp> },
+}
+
+/// Sends one delivery to each host that has room, to whoever has the turn there. Who turns out to have no
+/// more that could be sent now is `over`.
+async fn look(
+    desk: &Arc<Desk>,
+    busy: &Arc<Busy>,
+    cursor: &mut Cursor,
+    over: &mut HashSet<String>,
+) -> Result<Looked, StoreError> {
+    let mut round = Round::after(cursor.after.take());
+    let (mut first, mut next, mut is_more) = (First::default(), None, false);
+    loop {
+        let receiver = round.next(&*desk.store).await?;
+        let host = receiver.as_ref().and_then(|one| levels(&one.name).next());
+        if host != Some(&*first.host) {
+            is_more |= send_first(desk, busy, &mut first, over).await?;
             if busy.is_full() || desk.shutdown.is_draining() {
                 // Whoever ends makes room, and the next pass goes on here.
-                turn.after = after;
-                return next;
+                let here = (!first.host.is_empty()).then(|| end_of(&first.host));
+                cursor.after = here.or_else(|| round.begun_after().cloned());
+                return Ok(Looked::All { next });
             }
-            let rest = busy.rests_until(&receiver.name);
-            let due = rest.map_or(receiver.first_due, |rest| rest.max(receiver.first_due));
-            if due > desk.now() {
-                next = Some(next.map_or(due, |next| next.min(due)));
-            } else {
-                send_due(desk, busy, &receiver.name).await;
-            }
-            after = Some(receiver.name);
+            host.unwrap_or_default().clone_into(&mut first.host);
         }
-        if is_last && is_round {
-            return next;
-        }
-        if is_last {
-            (after, is_round) = (None, true);
+        let Some(receiver) = receiver else {
+            let all = Looked::All { next };
+            return Ok(if is_more { Looked::Sent } else { all });
+        };
+        let rest = busy.rests_until(&receiver.name);
+        let due = rest.map_or(receiver.first_due, |rest| rest.max(receiver.first_due));
+        if busy.is_full_at(&first.host) {
+            round.skip(&first.host);
+        } else if due > desk.now() {
+            next = Some(next.map_or(due, |next: Timestamp| next.min(due)));
+        } else if !over.contains(&receiver.name) {
+            first.consider(busy.turn(&receiver.name), receiver);
         }
     }
 }
 
-/// Sends what is due to one receiver, as far as it has room.
-async fn send_due(desk: &Arc<Desk>, busy: &Arc<Busy>, receiver: &str) {
-    let (own, room) = busy.room(receiver);
-    if room == 0 {
-        return;
-    }
-    // Those on their way are still due: they are read and passed over.
-    let due = desk.store.due_deliveries(receiver, desk.now(), own + room);
-    let due = due.await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "could not read what is to be told");
-        Vec::new()
-    });
-    for delivery in due {
-        if let Some(place) = busy.begin(&delivery) {
-            start(desk, busy, delivery, place);
+impl First {
+    /// Takes one to whom something is due; without a turn there is no room for it.
+    fn consider(&mut self, turn: Option<Turn>, receiver: Receiver) {
+        let Some(turn) = turn else {
+            return;
+        };
+        let is_first = self
+            .receiver
+            .as_ref()
+            .is_none_or(|(first, known)| (&turn, receiver.first_due) < (first, known.first_due));
+        if is_first {
+            self.receiver = Some((turn, receiver));
         }
     }
+}
+
+/// Sends what is due first to whoever has the turn at a host, if anybody. Whether there was somebody.
+async fn send_first(
+    desk: &Arc<Desk>,
+    busy: &Arc<Busy>,
+    first: &mut First,
+    over: &mut HashSet<String>,
+) -> Result<bool, StoreError> {
+    let Some((_, Receiver { name, .. })) = first.receiver.take() else {
+        return Ok(false);
+    };
+    // Those on their way are still due: they are read and passed over.
+    let count = busy.calls(&name) + 1;
+    let due = desk.store.due_deliveries(&name, desk.now(), count).await?;
+    let mut due = due.into_iter();
+    let sent = due.find_map(|delivery| Some((busy.begin(&delivery)?, delivery)));
+    match sent {
+        Some((place, delivery)) => start(desk, busy, delivery, place),
+        None => drop(over.insert(name)),
+    }
+    Ok(true)
 }
 
 fn start(desk: &Arc<Desk>, busy: &Arc<Busy>, delivery: Delivery, place: OnItsWay) {
@@ -270,7 +321,7 @@ fn tell(delivery: &Delivery) {
 
 /// What is said of a delivery that was given up without a call of its own.
 const TOO_LATE: &str = "its time was over, and the receiver did not answer to others";
-/// Receivers read at once, and deliveries given up at once.
+/// Deliveries given up at once.
 const PAGE: usize = 256;
 /// How long a drain waits for calls that are on their way.
 const DRAIN: Duration = Duration::from_secs(5);

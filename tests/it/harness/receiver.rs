@@ -62,7 +62,7 @@ impl Got {
     }
 }
 
-type Script = dyn Fn(usize) -> Says + Send + Sync;
+type Script = dyn Fn(usize, &str) -> Says + Send + Sync;
 
 struct Desk {
     script: Box<Script>,
@@ -84,6 +84,12 @@ impl Receiver {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), script).await
     }
 
+    /// One that says this at each path.
+    pub async fn by_path(script: impl Fn(&str) -> Says + Send + Sync + 'static) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::telling(address, move |_, path| script(path)).await
+    }
+
     /// One that takes everything.
     pub async fn willing() -> Self {
         Self::new(|_| Says::Status(204)).await
@@ -93,6 +99,13 @@ impl Receiver {
     pub async fn at(
         address: SocketAddr,
         script: impl Fn(usize) -> Says + Send + Sync + 'static,
+    ) -> Self {
+        Self::telling(address, move |n, _| script(n)).await
+    }
+
+    async fn telling(
+        address: SocketAddr,
+        script: impl Fn(usize, &str) -> Says + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -164,7 +177,7 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let open = Open::of(&desk);
     let says = {
         let mut got = desk.got.lock();
-        let says = (desk.script)(got.len());
+        let says = (desk.script)(got.len(), head.uri.path());
         got.push(Got {
             path: head.uri.to_string(),
             headers: head.headers,
