@@ -200,16 +200,15 @@ async fn start_work(
         callers: Arc::new(config.callers.limits.clone()),
     });
     let signing = webhooks::kept_signing_key(&config.data_dir)?;
+    let page_key = PageKey::new(secret::PAGES.open(&config.data_dir)?);
+    // The face opens it again; if it cannot be used, no work begins.
+    secret::FILES.open(&config.data_dir)?;
     let service = Service::new(Parts {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
         roster: Arc::clone(&roster),
         shutdown: work.clone(),
-        settings: service_settings(
-            config,
-            PageKey::new(secret::kept(&config.data_dir, "page.key")?),
-            signing.clone(),
-        ),
+        settings: service_settings(config, page_key, signing.clone()),
     });
     let recalled = service.recall_moderation().await;
     recalled.context("cannot read the store")?;
@@ -360,7 +359,7 @@ fn http_settings(config: &Config, listen: SocketAddr) -> anyhow::Result<openai::
         is_tls: config.server.tls.is_some(),
         listen,
         file_urls: http.file_urls,
-        file_key: FileKey::new(secret::kept(&config.data_dir, "files.key")?),
+        file_key: FileKey::new(secret::FILES.open(&config.data_dir)?),
         image_wait: http.image_wait,
         image_model: config.defaults.image_model.clone(),
         max_body: config.server.max_create_bytes,

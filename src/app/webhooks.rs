@@ -36,16 +36,13 @@ pub(super) fn settings(config: &Config) -> WebhookSettings {
 
 /// What secrets are derived from, made where there is none.
 pub(super) fn kept_signing_key(folder: &Path) -> anyhow::Result<SigningKey> {
-    Ok(SigningKey::new(secret::kept(folder, FILE)?))
+    Ok(SigningKey::new(secret::WEBHOOKS.open(folder)?))
 }
 
 /// The same of the folder of another process; `None`: no server began there.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or is none.
 pub fn signing_key(folder: &Path) -> anyhow::Result<Option<SigningKey>> {
-    Ok(secret::found(folder, FILE)?.map(SigningKey::new))
+    Ok(secret::WEBHOOKS.find(folder)?.map(SigningKey::new))
 }
-
-/// The name of the secret in the data folder.
-const FILE: &str = "webhook.key";

@@ -199,7 +199,7 @@ fn change(
     };
     let new = Node::parse_long(&path.display().to_string(), &text);
     check(&new.map_err(|problem| Problems(vec![problem]))?)?;
-    replace(&real, &text).map_err(io)
+    replace(&real, text.as_bytes()).map_err(io)
 }
 
 /// Waits until nobody else changes the file. The lock ends with the handle.
@@ -212,14 +212,19 @@ fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Puts a file of this process's user alone in the place of what is there, if anything: whole, and on the
+/// disk, or not at all.
+///
+/// # Errors
+/// When it cannot be written; what was there is then there still.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = beside(path, &format!("{:016x}", rand::random::<u64>()));
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
     private(&mut options);
     let written = (|| {
         let mut file = options.open(&new)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
         match path
