@@ -153,7 +153,7 @@ impl Service {
         let alike = Alike {
             tenant: caller.tenant.clone(),
             key: caller.key.clone(),
-            fingerprint,
+            fingerprint: Some(fingerprint),
             since: Timestamp(self.now().0.saturating_sub(millis(REMEMBERED))),
         };
         let found = self.parts().store.alike(&alike, MOST_ALIKE).await?;

@@ -173,8 +173,8 @@ pub struct Alike {
     pub tenant: TenantId,
     /// The API key it came with; `None`: none.
     pub key: Option<KeyId>,
-    /// Its digest.
-    pub fingerprint: [u8; 32],
+    /// Its digest; `None`: whatever it asked for.
+    pub fingerprint: Option<[u8; 32]>,
     /// Only tasks made at or after this are looked at.
     pub since: Timestamp,
 }

@@ -33,7 +33,7 @@ pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
     let alike = Alike {
         tenant: new.tenant.clone(),
         key: new.key.clone(),
-        fingerprint: new.fingerprint,
+        fingerprint: Some(new.fingerprint),
         since: old.times.created,
     };
     let found = async |alike: &Alike| {
@@ -47,6 +47,11 @@ pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
     assert_eq!(found(&alike).await, [old.id]);
     let made = create(store, new.clone()).await;
     assert_eq!(found(&alike).await, [new.id, old.id]);
+    let whatever = Alike {
+        fingerprint: None,
+        ..alike.clone()
+    };
+    assert_eq!(found(&whatever).await, [new.id, old.id]);
     let newest = store.alike(&alike, 1).await.expect("a read");
     assert_eq!((newest.len(), newest[0].id), (1, new.id));
     let others = [
@@ -56,14 +61,14 @@ pub async fn a_request_without_a_key_finds_what_it_made(store: &dyn TaskStore) {
         },
         Alike {
             key: None,
-            ..alike.clone()
+            ..whatever.clone()
         },
         Alike {
             key: Some(KeyId::new("k2")),
             ..alike.clone()
         },
         Alike {
-            fingerprint: [8; 32],
+            fingerprint: Some([8; 32]),
             ..alike.clone()
         },
         Alike {

@@ -37,8 +37,8 @@ pub(super) fn alike(
     // Ids begin with the time of creation: only what was made since is looked at, the newest first.
     // Repeats are rare, so that no index of its own is kept up with every create.
     let first = first_id(alike.since.0);
-    let filter = "INDEXED BY tasks_tenant WHERE tenant = ?1 AND id >= ?2 AND fingerprint = ?3 \
-                  AND key IS ?4 AND request_id = 'auto_' || lower(hex(id)) AND deleted = 0 \
+    let filter = "INDEXED BY tasks_tenant WHERE tenant = ?1 AND id >= ?2 \
+                  AND fingerprint = ifnull(?3, fingerprint) AND key IS ?4 AND request_id = 'auto_' || lower(hex(id)) AND deleted = 0 \
                   ORDER BY id DESC LIMIT ?5";
     let key = alike.key.as_ref().map(KeyId::as_str);
     let (tenant, print) = (alike.tenant.as_str(), alike.fingerprint);
