@@ -21,6 +21,7 @@ mod files;
 mod gate;
 mod head;
 mod images;
+mod library;
 mod models;
 pub mod object;
 mod observed;

@@ -6,10 +6,10 @@
 //! length and number it was is known, and as many such calls of the next number are taken for first
 //! ones.
 
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName};
 
-use super::{Face, Problem};
+use super::{Face, Problem, library};
 use crate::domain::caller::KeyId;
 use crate::service::{Owed, Sending};
 
@@ -39,7 +39,7 @@ impl Face {
     /// How the client's library counts a call, and whether it may have made something before. Ask once
     /// of a call: what was refused before it is forgotten.
     pub(super) fn sending(&self, key: Option<&KeyId>, headers: &HeaderMap) -> Option<Sending> {
-        let number = number(headers)?;
+        let number = library::number(headers)?;
         let is_owed = || {
             let unread = Unread::new(key, headers, number);
             self.refusals.take(&unread, self.service.now())
@@ -63,28 +63,5 @@ impl Face {
             let next = Unread::new(key, headers, sending.number.saturating_add(1));
             self.refusals.add(next, self.service.now());
         }
-    }
-}
-
-/// The how-many-th repeat a call is; 0: the first call. `None`: it comes from no such library.
-fn number(headers: &HeaderMap) -> Option<u32> {
-    headers.get(NUMBER)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// How OpenAI's libraries number their repeats.
-const NUMBER: HeaderName = HeaderName::from_static("x-stainless-retry-count");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_whole_number_is_one() {
-        for (text, expected) in [("0", Some(0)), ("2", Some(2)), ("-1", None), ("x", None)] {
-            let mut headers = HeaderMap::new();
-            headers.insert(NUMBER, text.parse().unwrap());
-            assert_eq!(number(&headers), expected);
-        }
-        assert_eq!(number(&HeaderMap::new()), None);
     }
 }

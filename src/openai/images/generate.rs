@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::{answer, ask, ended};
 use crate::openai::files::Base;
 use crate::openai::gate::{self, Waiter};
-use crate::openai::{Face, Problem};
+use crate::openai::{Face, Problem, library};
 
 pub(super) async fn generate(
     State(face): State<Face>,
@@ -48,18 +48,11 @@ pub(super) async fn generate(
 /// How long this caller is made to wait: a little less than its library does, which would then give up
 /// on its own and repeat the call, and never learn of the task.
 fn patience(headers: &HeaderMap, most: Duration) -> Duration {
-    let told = LIBRARIES.iter().filter_map(|name| {
-        let seconds = headers.get(*name)?.to_str().ok()?.trim();
-        let seconds: f64 = seconds.parse().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
-    });
-    let theirs = told.filter(|wait| !wait.is_zero()).min();
+    let theirs = library::waits(headers).min();
     let ours = theirs.map(|wait| wait.saturating_sub(MARGIN).max(wait / 2));
     ours.map_or(most, |wait| wait.min(most))
 }
 
-/// How OpenAI's libraries say how long they wait for an answer, in seconds.
-const LIBRARIES: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
 /// Time for the answer to arrive.
 const MARGIN: Duration = Duration::from_secs(5);
 
