@@ -122,7 +122,7 @@ fn refused_unread(parts: &Parts, face: &Face, refused: &Refused) -> Problem {
     if let Refused::TooFast { key, .. } | Refused::TooManyStreams { key, .. } = refused
         && parts.method == Method::POST
     {
-        face.refused_unread(Some(key), &parts.headers, &problem);
+        return face.refused_at_the_gate(key, &parts.headers, problem);
     }
     problem
 }

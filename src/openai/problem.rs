@@ -155,6 +155,11 @@ impl Problem {
         self.is_repeatable
     }
 
+    /// When it is worth asking again, as it is told.
+    pub const fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// The status.
     pub const fn status(&self) -> StatusCode {
         self.status

@@ -82,7 +82,10 @@ pub enum CreateError {
     Denied(Limited),
     /// The server is going away.
     #[error("the server is draining")]
-    Draining,
+    Draining {
+        /// Whether a repeat by a client's library may be given the task of an equal call.
+        is_mistakable: bool,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -148,7 +151,8 @@ impl Service {
         lent: Vec<Lent>,
     ) -> Result<Arc<Task>, CreateError> {
         if self.is_draining() {
-            return Err(CreateError::Draining);
+            let print = print_of(&request, Part::WHOLE);
+            return Err(self.drained(&caller, &request, print).await);
         }
         let service = self.clone();
         let work = traces::kept(async move {
@@ -171,13 +175,7 @@ impl Service {
         request: &mut NewRequest,
         part: Part,
     ) -> Result<Arc<Task>, CreateError> {
-        let print = part.fingerprint(fingerprint(
-            &request.draft,
-            &request.labels,
-            request.timeout.map(millis),
-            request.priority,
-            &request.webhook_url,
-        ));
+        let print = print_of(request, part);
         let key = RequestId::parse(&request.request_id).map(|key| part.request_id(&key));
         let after = part.after();
         if let Some(key) = key {
@@ -195,7 +193,13 @@ impl Service {
             sending.is_first = true;
         }
         let made = self.make(caller, request, (print, None), after).await;
-        made.inspect_err(|error| self.note_refusal(caller, request, print, error))
+        match made {
+            Ok(task) => {
+                self.note_made(request, task.id);
+                Ok(task)
+            }
+            Err(error) => Err(self.refused(caller, request, print, error).await),
+        }
     }
 
     /// Makes a task of a request that has made none, before `more` others of the same call.
@@ -344,6 +348,17 @@ impl Service {
             Err(CreateError::NoUpstreamAccount)
         }
     }
+}
+
+/// What tells one part of a request from every other.
+pub(super) fn print_of(request: &NewRequest, part: Part) -> [u8; 32] {
+    part.fingerprint(fingerprint(
+        &request.draft,
+        &request.labels,
+        request.timeout.map(millis),
+        request.priority,
+        &request.webhook_url,
+    ))
 }
 
 /// The same draft for a model.

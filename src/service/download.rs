@@ -155,6 +155,7 @@ impl Service {
         if task.deleted {
             return Err(LookupError::Deleted.into());
         }
+        self.inner.receipts.answered(id);
         Output::find(task, index, true)
     }
 

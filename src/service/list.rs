@@ -93,6 +93,7 @@ impl Service {
         let kept = fitting(&tasks).min(request.limit);
         let has_more = tasks.len() > kept;
         tasks.truncate(kept);
+        self.inner.receipts.told(&tasks);
         Ok(WalkPage { tasks, has_more })
     }
 
@@ -115,6 +116,7 @@ impl Service {
         let kept = fitting(&tasks).min(size);
         let more = tasks.len() > kept;
         tasks.truncate(kept);
+        self.inner.receipts.told(&tasks);
         let last = tasks.last().filter(|_| more);
         let next_page_token = last.map(|task| seal.token(task.id.as_bytes()));
         Ok(Page {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::create::print_of;
 use super::{CreateError, NewRequest, Service};
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Draft, Part};
@@ -36,7 +37,11 @@ impl Service {
         count: u32,
     ) -> Result<Vec<Arc<Task>>, NotAll> {
         if self.is_draining() {
-            return Err(CreateError::Draining.into());
+            let mut request = request;
+            let tasks = self.divided(&caller, &mut request, count).await?;
+            let first = Part::all(tasks).next().unwrap_or(Part::WHOLE);
+            let print = print_of(&request, first);
+            return Err(self.drained(&caller, &request, print).await.into());
         }
         let service = self.clone();
         let work = traces::kept(async move { service.create_parts(caller, request, count).await });
@@ -50,11 +55,7 @@ impl Service {
         mut request: NewRequest,
         count: u32,
     ) -> Result<Vec<Arc<Task>>, NotAll> {
-        request.draft.count = Some(count);
-        let tasks = self.tasks_for(&caller, &request.draft).await?;
-        if tasks > 1 {
-            request.draft.count = Some(1);
-        }
+        let tasks = self.divided(&caller, &mut request, count).await?;
         let mut made: Vec<Arc<Task>> = Vec::new();
         for part in Part::all(tasks) {
             match self.create_part(&caller, &mut request, part).await {
@@ -67,6 +68,21 @@ impl Service {
             }
         }
         Ok(made)
+    }
+
+    /// The request as each of so many tasks is asked for.
+    async fn divided(
+        &self,
+        caller: &Caller,
+        request: &mut NewRequest,
+        count: u32,
+    ) -> Result<u32, CreateError> {
+        request.draft.count = Some(count);
+        let tasks = self.tasks_for(caller, &request.draft).await?;
+        if tasks > 1 {
+            request.draft.count = Some(1);
+        }
+        Ok(tasks)
     }
 
     /// How many tasks make the outputs that a draft asks for. What is wrong with it otherwise is said

@@ -22,6 +22,7 @@ mod many;
 mod models;
 mod owed;
 mod page;
+mod receipts;
 mod repeat;
 mod resolve;
 mod spool;
@@ -147,6 +148,8 @@ struct Inner {
     turns: Arc<repeat::Turns>,
     refusals: repeat::Refusals,
     given: repeat::Given,
+    receipts: receipts::Receipts,
+    last_looks: Semaphore,
 }
 
 /// No such task, as far as this tenant is concerned.
@@ -185,12 +188,21 @@ impl Service {
                 turns: Arc::default(),
                 refusals: repeat::Refusals::default(),
                 given: repeat::Given::default(),
+                receipts: receipts::Receipts::default(),
+                last_looks: Semaphore::new(1),
             }),
         }
     }
 
-    /// The task as last committed.
+    /// The task as last committed, for a caller who asks for it by its id.
     pub async fn status(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
+        let task = self.look(tenant, id).await?;
+        self.inner.receipts.read(&task);
+        Ok(task)
+    }
+
+    /// The same where it is not the caller who asks.
+    async fn look(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
         let found = self.inner.parts.store.get(id).await?;
         let task = found
             .filter(|task| task.tenant == *tenant)

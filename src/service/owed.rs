@@ -1,5 +1,8 @@
 //! Repeats that are to come: a client's library sends again what was refused for a while, and that
 //! repeat is a first call, for the one before it made nothing.
+//!
+//! It is sent when the refusal said, and soon. Who has not come by then has given up, and what comes
+//! later repeats another call.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -10,9 +13,17 @@ use parking_lot::Mutex;
 
 use crate::domain::time::Timestamp;
 
-/// How many repeats are to come of each `What`, and since when.
+/// How many repeats are to come of each `What`, and until when.
 #[derive(Debug)]
-pub struct Owed<What: Hash + Eq>(Mutex<LruCache<What, (u32, Timestamp)>>);
+pub struct Owed<What: Hash + Eq>(Mutex<LruCache<What, Credit>>);
+
+#[derive(Debug)]
+struct Credit {
+    count: u32,
+    /// When the last of them was refused.
+    refused: Timestamp,
+    until: Timestamp,
+}
 
 impl<What: Hash + Eq> Default for Owed<What> {
     fn default() -> Self {
@@ -21,39 +32,41 @@ impl<What: Hash + Eq> Default for Owed<What> {
 }
 
 impl<What: Hash + Eq> Owed<What> {
-    /// Notes one that is to come.
-    pub fn add(&self, what: What, now: Timestamp) {
-        let mut known = self.0.lock();
-        let (count, last) = known.get_or_insert_mut(what, || (0, now));
-        *count = if is_recent(*last, now) {
-            count.saturating_add(1)
-        } else {
-            1
+    /// Notes one that is to come, of what is refused now and told to wait so long.
+    pub fn add(&self, what: What, now: Timestamp, wait: Duration) {
+        let until = now.after(wait.min(LONGEST_WAIT)).after(LATE);
+        let none = || Credit {
+            count: 0,
+            refused: now,
+            until,
         };
-        *last = now;
+        let mut known = self.0.lock();
+        let credit = known.get_or_insert_mut(what, none);
+        if credit.until < now {
+            *credit = none();
+        }
+        credit.count = credit.count.saturating_add(1);
+        credit.refused = now;
+        credit.until = credit.until.max(until);
     }
 
-    /// Takes one of them, if there is one.
-    pub fn take(&self, what: &What, now: Timestamp) -> bool {
+    /// Takes one of them for a call that came then, if there is one: when the last of them was refused.
+    pub fn take(&self, what: &What, came: Timestamp) -> Option<Timestamp> {
         let mut known = self.0.lock();
-        let Some((count, last)) = known.get_mut(what) else {
-            return false;
-        };
-        let is_owed = is_recent(*last, now);
-        *count = if is_owed { *count - 1 } else { 0 };
-        if *count == 0 {
+        let credit = known.get_mut(what)?;
+        let refused = (came <= credit.until).then_some(credit.refused);
+        credit.count -= 1;
+        if credit.count == 0 || refused.is_none() {
             known.pop(what);
         }
-        is_owed
+        refused
     }
 }
 
-fn is_recent(then: Timestamp, now: Timestamp) -> bool {
-    now.since(then) <= WITHIN
-}
-
-/// How long after a refusal its repeat may come: libraries wait two minutes at most.
-const WITHIN: Duration = Duration::from_mins(3);
+/// The longest that libraries wait before a repeat, whatever they are told.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// How much later a repeat may come.
+const LATE: Duration = Duration::from_secs(15);
 /// What is remembered; of more the oldest is forgotten, and its repeats may be given the task of an
 /// equal call.
 const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
@@ -61,22 +74,39 @@ const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::millis;
+
+    const NOW: Timestamp = Timestamp(1);
+    const WAIT: Duration = Duration::from_secs(10);
 
     #[test]
     fn each_refusal_is_owed_to_one_repeat_for_a_while() {
         let owed = Owed::default();
-        let (now, later) = (Timestamp(1), Timestamp(2 + millis(WITHIN)));
-        assert!(!owed.take(&'a', now));
-        owed.add('a', now);
-        owed.add('a', now);
-        assert!(!owed.take(&'b', now));
-        let taken = [(); 3].map(|()| owed.take(&'a', now));
-        assert_eq!(taken, [true, true, false]);
-        owed.add('a', now);
-        assert!(!owed.take(&'a', later));
-        owed.add('a', later);
-        assert!(owed.take(&'a', later));
+        let later = Timestamp(NOW.after(WAIT).after(LATE).0 + 1);
+        assert_eq!(owed.take(&'a', NOW), None);
+        owed.add('a', NOW, WAIT);
+        owed.add('a', NOW, WAIT);
+        assert_eq!(owed.take(&'b', NOW), None);
+        let taken = [(); 3].map(|()| owed.take(&'a', NOW));
+        assert_eq!(taken, [Some(NOW), Some(NOW), None]);
+        owed.add('a', NOW, WAIT);
+        assert_eq!(owed.take(&'a', later), None);
+        owed.add('a', NOW, WAIT);
+        owed.add('a', later, WAIT);
+        assert_eq!(owed.take(&'a', later), Some(later));
         assert!(owed.0.lock().is_empty());
+    }
+
+    #[test]
+    fn a_repeat_is_owed_for_as_long_as_it_was_told_to_wait_and_a_little() {
+        for (told, seconds) in [(0, 15), (1, 16), (10, 25), (120, 135), (86_400, 135)] {
+            let (told, until) = (Duration::from_secs(told), Duration::from_secs(seconds));
+            let owed = Owed::default();
+            owed.add('a', NOW, told);
+            // A shorter wait of another takes nothing from it.
+            owed.add('a', NOW, Duration::ZERO);
+            assert_eq!(owed.take(&'a', NOW.after(until)), Some(NOW), "{told:?}");
+            let over = Timestamp(NOW.after(until).0 + 1);
+            assert_eq!(owed.take(&'a', over), None, "{told:?}");
+        }
     }
 }

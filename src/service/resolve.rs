@@ -43,7 +43,7 @@ impl Service {
         id: TaskId,
         resolution: Resolution,
     ) -> Result<Arc<Task>, ResolveError> {
-        let task = self.status(tenant, id).await?;
+        let task = self.look(tenant, id).await?;
         let State::SubmissionUnknown { .. } = task.state else {
             return Err(ResolveError::NotUnknown);
         };

@@ -57,12 +57,15 @@ impl Service {
         ids: &[TaskId],
         at_most: Duration,
     ) -> Result<Vec<Arc<Task>>, WaitEnd> {
-        tokio::select! {
+        let waiting = self.inner.receipts.waiting(ids);
+        let end = tokio::select! {
             biased;
-            ended = self.all_ended(tenant, ids) => Ok(ended?),
+            ended = self.all_ended(tenant, ids) => ended.map_err(WaitEnd::from),
             () = self.parts().shutdown.draining() => Err(WaitEnd::Draining),
             () = tokio::time::sleep(at_most) => Err(WaitEnd::TimedOut),
-        }
+        };
+        waiting.end();
+        end
     }
 
     async fn all_ended(
@@ -82,7 +85,7 @@ impl Service {
     async fn ended(&self, tenant: &TenantId, id: TaskId) -> Result<Arc<Task>, LookupError> {
         let mut subscription = self.parts().store.changes().subscribe(id);
         // What is committed after this read is told to the subscription.
-        let mut task = self.status(tenant, id).await?;
+        let mut task = self.look(tenant, id).await?;
         while !task.state.is_terminal() {
             subscription.changed().await;
             if let Some(latest) = subscription.latest().task {

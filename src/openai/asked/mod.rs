@@ -248,7 +248,7 @@ fn invalid(field: impl Into<String>, problem: impl Into<String>) -> InvalidField
 }
 
 /// The header that is the request's id.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 #[cfg(test)]
 mod tests;

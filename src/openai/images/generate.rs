@@ -17,19 +17,19 @@ pub(super) async fn generate(
     base: Base,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
+    let (came, headers) = (face.service.now(), request.headers().clone());
     let wait = patience(&headers, face.settings.image_wait);
-    let key = caller.key.as_ref();
-    let unread = |problem: &Problem| face.refused_unread(key, &headers, problem);
-    let read = ask::read(&face, &caller, request).await;
-    let mut asked = read.inspect_err(unread)?;
+    let unread = |problem| face.refused_unread(&caller, &headers, came, problem);
+    let mut asked = match ask::read(&face, &caller, request).await {
+        Ok(asked) => asked,
+        Err(problem) => return Err(unread(problem).await),
+    };
     // Before anything is made: nobody pays for what nobody may wait for.
-    let place = face
-        .service
-        .wait_place()
-        .map_err(|full| ended::crowded(&full));
-    let place = place.inspect_err(unread)?;
-    asked.create.request.sending = face.sending(key, &headers);
+    let place = match face.service.wait_place() {
+        Ok(place) => place,
+        Err(full) => return Err(unread(ended::crowded(&full)).await),
+    };
+    asked.create.request.sending = face.sending(caller.key.as_ref(), &headers, came);
     let (tenant, has_key) = (caller.tenant.clone(), asked.has_key());
     let made = asked.create.make_many(&face, caller, asked.count).await;
     drop(asked.held);

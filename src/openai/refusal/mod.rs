@@ -41,7 +41,8 @@ pub(super) fn create(error: CreateError, words: &Words) -> Problem {
         CreateError::PriceUnknown { deployments } => limits::price_unknown(&deployments),
         CreateError::Moderated { retry_after } => limits::moderated(retry_after),
         CreateError::Denied(limited) => limits::limited(&limited),
-        CreateError::Draining => draining(),
+        CreateError::Draining { is_mistakable } if is_mistakable => mistakable(draining()),
+        CreateError::Draining { .. } => draining(),
         CreateError::Store(error) => store("Create", &error).once(),
         CreateError::Archive(error) => {
             tracing::warn!(%error, "the inputs of a create could not be kept");
@@ -255,6 +256,13 @@ pub(super) fn no_room() -> Problem {
 pub(super) fn draining() -> Problem {
     let message = "the server is shutting down: repeat elsewhere or shortly";
     unavailable(message, "server_draining")
+}
+
+/// The same of a call that made nothing, and whose repeat may be given what another call made.
+pub(super) fn mistakable(problem: Problem) -> Problem {
+    let note = "nothing was made; call anew, for what counts as a repeat may be given the task of an \
+                equal call";
+    problem.once().noting(note)
 }
 
 fn unavailable(message: &str, code: &'static str) -> Problem {

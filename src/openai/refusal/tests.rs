@@ -126,9 +126,19 @@ async fn a_create_is_refused_as_the_contract_says() {
             ["server_error", "storage_full", "", "true", "60"],
         ),
         (
-            CreateError::Draining,
+            CreateError::Draining {
+                is_mistakable: false,
+            },
             503,
             ["server_error", "server_draining", "", "true", "2"],
+        ),
+        // Its repeat would be given the task of an equal call.
+        (
+            CreateError::Draining {
+                is_mistakable: true,
+            },
+            503,
+            ["server_error", "server_draining", "", "false", "2"],
         ),
         // Whether a task was made is not known: a library must not make another by itself.
         (

@@ -17,13 +17,13 @@ pub(super) async fn create(
     Maker(caller): Maker,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let read = read(&face, &caller, request).await;
-    let key = caller.key.as_ref();
-    let read = read.inspect_err(|problem| face.refused_unread(key, &headers, problem));
-    let (given, lent, _held) = read?;
+    let (came, headers) = (face.service.now(), request.headers().clone());
+    let (given, lent, _held) = match read(&face, &caller, request).await {
+        Ok(read) => read,
+        Err(problem) => return Err(face.refused_unread(&caller, &headers, came, problem).await),
+    };
     let mut asked = Asked::read(given, Media::Video, &headers);
-    asked.request.sending = face.sending(key, &headers);
+    asked.request.sending = face.sending(caller.key.as_ref(), &headers, came);
     let task = asked.make(&face, caller, lent).await?;
     let rate = face.service.usd_rate();
     let shown = face.video(&task);

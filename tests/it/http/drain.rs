@@ -152,6 +152,41 @@ async fn a_half_sent_create_is_answered_whole_and_costs_nothing() {
     assert_eq!(server.upstream.charged("half-sent").len(), 0);
 }
 
+/// A call as OpenAI's libraries first send it, without its last byte.
+async fn half_sent(address: SocketAddr, body: &str) -> Socket {
+    let mut socket = Socket::open(address).await;
+    let head = format!(
+        "POST /v1/videos HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n\
+         x-stainless-retry-count: 0\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.send(&head).await;
+    socket.send(&body[..body.len() - 1]).await;
+    socket
+}
+
+#[tokio::test]
+async fn a_library_is_told_not_to_repeat_what_would_be_given_the_task_of_an_equal_call() {
+    let mut server = Draining::prepare().await;
+    let film = |prompt: &str| {
+        format!(r#"{{"model":"gen4.5","prompt":"{prompt}","seconds":"5","size":"1280x720"}}"#)
+    };
+    let (twice, once) = (film("a lake twice"), film("a lake once"));
+    let mut first = half_sent(server.address, &twice).await;
+    first.send("}").await;
+    assert_eq!(first.answer().await.status, 200);
+    let mut second = half_sent(server.address, &twice).await;
+    let mut other = half_sent(server.address, &once).await;
+    server.begin().await;
+    for (socket, repeat) in [(&mut second, "false"), (&mut other, "true")] {
+        socket.send("}").await;
+        let told = socket.answer().await;
+        assert_eq!((told.status, &*told.code()), (503, "server_draining"));
+        assert_eq!(told.header("x-should-retry"), repeat);
+    }
+    server.ends_well().await;
+}
+
 #[tokio::test]
 async fn a_create_whose_rest_never_comes_is_told_of_the_drain() {
     let mut server = Draining::prepare().await;

@@ -114,6 +114,51 @@ async fn a_refusal_that_nobody_repeats_makes_no_repeat_a_first_call() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_was_given_up_makes_no_later_repeat_a_first_call() {
+    let limits = KeyLimits {
+        tasks_in_flight: Some(1),
+        ..KeyLimits::default()
+    };
+    let app = TestApp::tuned_on(Upstream::quick().await, keys(limits)).await;
+    let other = made(&app, ONE, Some(0), &film("a sea [sandbox:seconds=60]")).await;
+    assert_eq!(send(&app, ONE, Some(0), &long()).await.status, 429);
+    // Its caller gave up, and calls anew when there is room; that answer is lost.
+    let url = format!("http://{}/v1/videos/{other}", app.address);
+    let end = client().delete(&url).header("x-api-key", ONE);
+    assert_eq!(end.send().await.unwrap().status(), 200);
+    let first = crate::harness::eventually("there is room", || async {
+        let answer = send(&app, ONE, Some(0), &long()).await;
+        if answer.status == 200 {
+            Ok(answer.header("x-litellm-call-id").to_owned())
+        } else {
+            Err(answer.status)
+        }
+    });
+    let first = first.await;
+    assert_eq!(made(&app, ONE, Some(1), &long()).await, first);
+    assert_eq!(made(&app, ONE, Some(2), &long()).await, first);
+}
+
+#[tokio::test]
+async fn what_its_caller_has_read_is_no_lost_answer() {
+    let app = TestApp::start().await;
+    let body = film("a lake");
+    let get = |path: String| {
+        let url = format!("http://{}/v1/videos{path}", app.address);
+        async move { assert_eq!(client().get(url).send().await.unwrap().status(), 200) }
+    };
+    let read = made(&app, "any", Some(0), &body).await;
+    get(format!("/{read}")).await;
+    // Its first call never came.
+    let second = made(&app, "any", Some(1), &body).await;
+    assert_ne!(second, read);
+    // Who may have the id from a list may have no answer.
+    get(String::new()).await;
+    get(format!("/{second}")).await;
+    assert_eq!(made(&app, "any", Some(2), &body).await, second);
+}
+
+#[tokio::test]
 async fn what_one_key_was_refused_is_no_news_of_another() {
     let limits = KeyLimits {
         tasks_in_flight: Some(1),

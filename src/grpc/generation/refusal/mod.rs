@@ -36,7 +36,7 @@ pub(super) fn create(error: CreateError) -> Status {
         CreateError::PriceUnknown { deployments } => limits::price_unknown(&deployments),
         CreateError::Moderated { retry_after } => limits::moderated(retry_after),
         CreateError::Denied(limited) => limits::limited(&limited),
-        CreateError::Draining => draining(),
+        CreateError::Draining { .. } => draining(),
         CreateError::Store(error) => return store("Create", &error),
         CreateError::Archive(error) => {
             tracing::warn!(%error, "the inputs of a create could not be kept");

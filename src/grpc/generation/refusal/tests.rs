@@ -66,7 +66,12 @@ fn a_create_is_refused_in_the_contracts_words() {
         ),
         (CreateError::StorageFull, "STORAGE_FULL"),
         (CreateError::NoUpstreamAccount, "NO_UPSTREAM_ACCOUNT"),
-        (CreateError::Draining, "SERVER_DRAINING"),
+        (
+            CreateError::Draining {
+                is_mistakable: false,
+            },
+            "SERVER_DRAINING",
+        ),
         (
             CreateError::Store(StoreError::Conflict),
             "STORAGE_UNAVAILABLE",
