@@ -226,16 +226,14 @@ fn request_id(headers: &HeaderMap, taker: &mut Taker) -> String {
         return String::new();
     };
     let key = first.to_str().ok().and_then(RequestId::parse);
-    match key.filter(|_| sent.all(|other| other == first)) {
-        Some(key) => key.as_str().to_owned(),
-        // Not without one either: a repeat would look for a task that a call without a key made.
-        None => {
-            let most = RequestId::MAX_LEN;
-            let problem = format!("takes 1 to {most} visible ASCII characters, once");
-            taker.wrong("request_id", problem);
-            String::new()
-        }
+    if let Some(key) = key.filter(|_| sent.all(|other| other == first)) {
+        return key.as_str().to_owned();
     }
+    // Not passed over: the repeat of a call without a key is given the task of another.
+    let most = RequestId::MAX_LEN;
+    let problem = format!("takes 1 to {most} visible ASCII characters, once");
+    taker.wrong("request_id", problem);
+    String::new()
 }
 
 /// A value that its field does not take.

@@ -281,6 +281,7 @@ fn a_name_without_end_is_told_by_its_beginning() {
 
 #[test]
 fn a_header_says_the_key() {
+    const LONG: [u8; RequestId::MAX_LEN + 1] = [b'k'; RequestId::MAX_LEN + 1];
     let of = |name: &'static str, values: &[&'static [u8]]| {
         let mut headers = HeaderMap::new();
         for value in values {
@@ -297,7 +298,6 @@ fn a_header_says_the_key() {
     let good = |key: &str| (key.to_owned(), vec![]);
     assert_eq!(of("idempotency-key", &[b"a"]), good("a"));
     assert_eq!(of("idempotency-key", &[b"a", b"a"]), good("a"));
-    const LONG: [u8; RequestId::MAX_LEN + 1] = [b'k'; RequestId::MAX_LEN + 1];
     for bad in [
         &[&b""[..]][..],
         &[b"a", b"b"],

@@ -301,6 +301,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_form_has_its_time_and_a_file_another() {
+        const PART: &str = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
         // A byte just before each silence is too long.
         let trickle = |head: &'static str| {
             let first = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from(head))]);
@@ -310,7 +311,6 @@ mod tests {
             });
             begun(Body::from_stream(first.chain(bytes)))
         };
-        const PART: &str = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
         for head in ["", "--XX\r\nX: ", PART] {
             let started = Instant::now();
             let refused = all(&mut trickle(head)).await.unwrap_err();

@@ -150,7 +150,7 @@ async fn forms_that_do_not_end_leave_room_to_other_bodies() {
     let open = join_all((0..20).map(|_| async {
         let mut stream = TcpStream::connect(app.address).await.unwrap();
         stream.write_all(form.as_bytes()).await.unwrap();
-        stream.write_all(&[b'x'; 70_000]).await.unwrap();
+        stream.write_all(&vec![b'x'; 70_000]).await.unwrap();
         stream
     }));
     let open = open.await;
