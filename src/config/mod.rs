@@ -172,6 +172,7 @@ impl Config {
         let (runway, own) = root.within("runway", |section| Runway::read(section, env, sandbox));
         let routed = Routing::read(root, (&runway, &own), env, &catalog);
         let catalog = routed.routing.name_groups(catalog);
+        defaults::check_models(root, &routed.routing.routes, &catalog);
         let (webhooks, allowed) = root.within("webhooks", Webhooks::read);
         let (callers, of_callers) = Callers::read(
             root,

@@ -81,7 +81,7 @@ fn read(root: &Section<'_>) -> Option<Effective> {
     catalog.join(others);
     warnings.extend(said.hide(&mut catalog, [&mut file, &mut joined]));
     said.name(root, &mut catalog);
-    set_defaults(root, &mut catalog);
+    set_models(root, &mut catalog);
     Some(Effective {
         catalog,
         file,
@@ -139,39 +139,14 @@ fn set_sizes(root: &Section<'_>, files: [&mut Json; 2]) {
     }
 }
 
-fn set_defaults(root: &Section<'_>, catalog: &mut Catalog) {
-    let known = |catalog: &Catalog, section: &Section<'_>, key: &'static str, does: Operation| {
-        let name = section.text(key);
-        match catalog.resolve(&name) {
-            Err(unknown) => {
-                let hint = match &unknown.nearest[..] {
-                    [] => String::new(),
-                    near => format!("; near it are {}", near.join(", ")),
-                };
-                let text = format!("`{name}` is no model of the catalogue, or a hidden one{hint}");
-                section.wrong(key, &text);
-            }
-            Ok(model) if !catalog.offer_or_pass_through(&model.id).contains_key(&does) => {
-                section.wrong(key, &format!("`{name}` does not do {does}"));
-            }
-            Ok(_) => {}
-        }
-        name
-    };
-    let (model, image_model) = root.within("defaults", |section| {
+/// Whether they can be asked for is judged once it is known who serves what.
+fn set_models(root: &Section<'_>, catalog: &mut Catalog) {
+    root.within("defaults", |section| {
         section.leave_the_rest();
-        (
-            known(catalog, section, "video_model", Operation::TextToVideo),
-            known(
-                catalog,
-                section,
-                "image_to_video_model",
-                Operation::ImageToVideo,
-            ),
-        )
+        catalog.default_model = section.text("video_model");
+        catalog.default_image_model = section.text("image_to_video_model");
+        catalog.default_model_of_images = section.text("image_model");
     });
-    catalog.default_model = model;
-    catalog.default_image_model = image_model;
 }
 
 /// What `models` says.
@@ -472,6 +447,9 @@ mod tests {
         embedded
             .default_model
             .clone_from(&config.defaults.video_model);
+        embedded
+            .default_model_of_images
+            .clone_from(&config.defaults.image_model);
         assert_eq!(*config.catalog, embedded);
         assert!(config.warnings.is_empty());
     }

@@ -19,8 +19,6 @@ pub struct Settings {
     pub file_key: FileKey,
     /// The longest that a call for images is held open.
     pub image_wait: Duration,
-    /// The model of a call for images that names none.
-    pub image_model: String,
     /// Bytes of a body in JSON at most.
     pub max_body: usize,
     /// Bytes of a request's headers at most.
@@ -40,7 +38,6 @@ impl Settings {
             file_urls: Duration::from_secs(1),
             file_key: FileKey::new([0; 32]),
             image_wait: Duration::from_secs(1),
-            image_model: String::new(),
             max_body: 0,
             max_head: 0,
             body_idle: Duration::from_secs(1),

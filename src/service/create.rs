@@ -129,7 +129,7 @@ impl Service {
         request: NewRequest,
     ) -> Result<Vec<InvalidField>, StoreError> {
         let mut wrong = check_frame(&request, &self.roster().callers);
-        let draft = self.known_inputs(tenant, request.draft).await?;
+        let draft = self.completed(tenant, request.draft).await?;
         wrong.extend(self.generation(&draft).err().unwrap_or_default());
         Ok(wrong)
     }
@@ -215,7 +215,7 @@ impl Service {
             .unwrap_or(self.parts().settings.task_timeout);
         let (draft, generation) = self.checked(caller, request).await?;
         let roster = self.roster();
-        let model = asked_model(&draft.model, &generation);
+        let model = draft.model.clone();
         self.admit(&roster, &model, &generation)?;
         self.check_moderation(caller)?;
         let id = TaskId::new(self.now().0, rand::random());
@@ -254,17 +254,12 @@ impl Service {
     ) -> Result<(Draft, Generation), Unfit> {
         let mut wrong = check_frame(request, &self.roster().callers);
         let draft = self
-            .known_inputs(&caller.tenant, request.draft.clone())
+            .completed(&caller.tenant, request.draft.clone())
             .await?;
-        let checked = self.generation(&draft);
-        let asked = match &checked {
-            Ok(generation) => asked_model(&draft.model, generation),
-            Err(_) => draft.model.clone(),
-        };
-        if let Some(forbidden) = Self::check_model(caller, &self.roster(), &asked) {
+        if let Some(forbidden) = Self::check_model(caller, &self.roster(), &draft.model) {
             return Err(Unfit::ModelForbidden(forbidden));
         }
-        match checked {
+        match self.generation(&draft) {
             Ok(generation) if wrong.is_empty() => Ok((draft, generation)),
             Ok(_) => Err(Unfit::Invalid(wrong)),
             Err(more) => {
@@ -274,6 +269,18 @@ impl Service {
         }
     }
 
+    /// The request with what it leaves to the server: its uploads looked up, and a model where it
+    /// names none. From here on a default goes the way of a name that a caller wrote.
+    pub(super) async fn completed(
+        &self,
+        tenant: &TenantId,
+        draft: Draft,
+    ) -> Result<Draft, StoreError> {
+        let mut draft = self.known_inputs(tenant, draft).await?;
+        draft.model = draft.model_name(&self.roster().catalog).to_owned();
+        Ok(draft)
+    }
+
     /// The request as the first deployment of its group takes it that takes it at all; of a name
     /// that is the catalogue's own, as the model takes it.
     pub(super) fn generation(&self, draft: &Draft) -> Result<Generation, Vec<InvalidField>> {
@@ -281,29 +288,18 @@ impl Service {
             catalog, routes, ..
         } = &*self.roster();
         let limits = &self.parts().settings.limits;
-        let group = routes.configured(&draft.model);
-        let deployments = group.map_or(&[][..], |group| &group.deployments);
         let mut refused = None;
-        let mut tried: Vec<&str> = Vec::new();
-        for deployment in deployments {
-            if tried.contains(&&*deployment.model) {
-                continue;
-            }
-            tried.push(&deployment.model);
-            // By its qualified name, which no other name hides.
-            let [_, model] = catalog.spellings(&deployment.model);
-            match Generation::new(&naming(draft, model), catalog, limits) {
+        for model in routes.meanings(&draft.model, catalog) {
+            let draft = Draft {
+                model,
+                ..draft.clone()
+            };
+            match Generation::new(&draft, catalog, limits) {
                 Ok(generation) => return Ok(generation),
                 Err(wrong) => drop(refused.get_or_insert(wrong)),
             }
         }
-        if let Some(wrong) = refused {
-            return Err(wrong);
-        }
-        match routes.aliases.get(&draft.model) {
-            Some(own) => Generation::new(&naming(draft, own.clone()), catalog, limits),
-            None => Generation::new(draft, catalog, limits),
-        }
+        Err(refused.unwrap_or_default())
     }
 
     /// The most that one attempt may cost; `None`: not known.
@@ -359,21 +355,4 @@ pub(super) fn print_of(request: &NewRequest, part: Part) -> [u8; 32] {
         request.priority,
         &request.webhook_url,
     ))
-}
-
-/// The same draft for a model.
-fn naming(draft: &Draft, model: String) -> Draft {
-    Draft {
-        model,
-        ..draft.clone()
-    }
-}
-
-/// The model as asked; the default that stood in when nothing was.
-pub(super) fn asked_model(asked: &str, generation: &Generation) -> String {
-    if asked.is_empty() {
-        generation.model.clone()
-    } else {
-        asked.to_owned()
-    }
 }

@@ -4,8 +4,8 @@
 //! room or an account is fit just now is not asked: that may differ when the task is made.
 
 use super::Service;
+use super::create::NewRequest;
 pub use super::create::Unfit as EstimateError;
-use super::create::{NewRequest, asked_model};
 use super::models::each_once;
 use crate::domain::caller::Caller;
 use crate::domain::generation::{Generation, Operation};
@@ -40,10 +40,9 @@ impl Service {
     ) -> Result<Estimate, EstimateError> {
         let (draft, generation) = self.checked(caller, &request).await?;
         let roster = self.roster();
-        let asked = asked_model(&draft.model, &generation);
         let chain = roster
             .routes
-            .chain_of(&asked, &generation.model, &roster.catalog);
+            .chain_of(&draft.model, &generation.model, &roster.catalog);
         let tried = chain.iter().flat_map(|group| &group.deployments);
         let fitted = |deployment: &Deployment| {
             let adapted = generation.for_model(&deployment.model, &roster.catalog);
@@ -59,7 +58,7 @@ impl Service {
             estimated: first.map_or_else(|| self.price(&generation), price),
             deployments: each_once(takers.into_iter()),
             operation: generation.operation,
-            model: asked_model(&draft.model, &generation),
+            model: draft.model,
             seconds: generation.seconds,
             notes: [&generation.notes[..], &self.assumptions(&generation)].concat(),
             size: generation.size,

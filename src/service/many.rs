@@ -92,7 +92,7 @@ impl Service {
         if asked == 1 {
             return Ok(1);
         }
-        let known = self.known_inputs(&caller.tenant, draft.clone()).await?;
+        let known = self.completed(&caller.tenant, draft.clone()).await?;
         let Err(wrong) = self.generation(&known) else {
             return Ok(1);
         };

@@ -59,7 +59,7 @@ impl Service {
             size: String::new(),
             ..draft.clone()
         };
-        let plain = self.known_inputs(tenant, plain).await?;
+        let plain = self.completed(tenant, plain).await?;
         let Ok(generation) = self.generation(&plain) else {
             return Ok(None);
         };
@@ -68,6 +68,11 @@ impl Service {
         let spec = catalog.spec(model, operation);
         let spec = spec.filter(|_| catalog.is_known(model, operation));
         Ok(spec.map(|spec| spec.options.keys().cloned().collect()))
+    }
+
+    /// The model of a call for images that names none.
+    pub fn default_model_of_images(&self) -> String {
+        self.roster().catalog.default_model_of_images.clone()
     }
 
     /// The largest input that can be given, in bytes: inline or as an upload.

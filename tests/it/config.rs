@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use mediagen::pb::v1;
 use mediagen::sandbox::DEFAULT_API_KEY;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::child::{Ran, program, run};
 use crate::harness::media::png;
-use crate::harness::{TestApp, Upstream, picture, video};
+use crate::harness::{TestApp, Upstream, http, picture, video};
 
 /// The seeds' configuration, but for where its provider is.
 fn seeds(base: &str) -> String {
@@ -75,6 +76,65 @@ async fn a_model_that_nobody_serves_is_refused_at_once_and_not_listed() {
     let models = models.unwrap().into_inner().models;
     let names: Vec<&str> = models.iter().map(|model| &*model.name).collect();
     assert_eq!(names, ["gen4-turbo", "gen4_turbo"]);
+}
+
+#[tokio::test]
+async fn a_default_model_goes_the_way_of_a_name_that_is_written_out() {
+    let text = |base: &str| {
+        format!(
+            "runway: {{base_url: '{base}'}}\n\
+             model_list:\n\
+             - {{model_name: lake, model: runwayml/veo3.1}}\n\
+             - {{model_name: waves, model: runwayml/gen4_turbo}}\n\
+             routing: {{serve_catalog: false, aliases: {{sea: waves}}}}\n\
+             defaults: {{video_model: lake, image_to_video_model: sea}}\n"
+        )
+    };
+    let variables = [("RUNWAYML_API_KEY", DEFAULT_API_KEY)];
+    let app = TestApp::of_file(text, &variables).await;
+    for (image, name) in [(false, "lake"), (true, "sea")] {
+        for model in ["", name] {
+            let mut request = if image {
+                picture("a lake", png(10_000))
+            } else {
+                video("a lake")
+            };
+            request.model = model.into();
+            request.seconds = None;
+            let task = app.run(request).await;
+            let end = (&*task.model, task.status());
+            assert_eq!(end, (name, v1::TaskStatus::Completed), "{task:?}");
+        }
+    }
+    let body = json!({"prompt": "a lake"});
+    let made = http::post(app.address, "/v1/videos", &body).await.json();
+    assert_eq!(made["model"], "lake", "{made}");
+}
+
+#[tokio::test]
+async fn a_built_in_default_leads_to_the_group_of_its_name() {
+    let text = |model: &str, base: &str| {
+        format!(
+            "runway: {{base_url: '{base}'}}\n\
+             model_list: [{{model_name: gen4.5, model: runwayml/{model}}}]\n\
+             routing: {{serve_catalog: {}}}\n",
+            model == "gen4_turbo"
+        )
+    };
+    let variables = [("RUNWAYML_API_KEY", DEFAULT_API_KEY)];
+    let app = TestApp::of_file(|base| text("veo3.1", base), &variables).await;
+    let mut request = video("a lake");
+    (request.model, request.seconds) = (String::new(), None);
+    let task = app.create(request).await;
+    assert_eq!(task.model, "gen4.5");
+    assert_eq!(task.size, "1280x720");
+    // One that makes nothing of words is refused in the same words as by its name.
+    let app = TestApp::of_file(|base| text("gen4_turbo", base), &variables).await;
+    let bare = http::post(app.address, "/v1/videos", &json!({"prompt": "a"})).await;
+    let body = json!({"prompt": "a", "model": "gen4.5"});
+    let named = http::post(app.address, "/v1/videos", &body).await;
+    assert_eq!(named.status, 400);
+    assert_eq!(bare.problem(), named.problem());
 }
 
 #[test]

@@ -468,6 +468,20 @@ async fn the_program_reads_its_configuration_again_on_sighup_and_says_once_what_
     assert_eq!(server.end().await.code(), Some(0));
 }
 
+#[tokio::test]
+async fn default_models_are_taken_up_with_a_reload() {
+    let app = Followed::quick("{}").await;
+    app.write("defaults: {video_model: veo3.1, image_model: muse_image}\n");
+    app.running.reload().await.unwrap();
+    let body = serde_json::json!({"prompt": "a lake"});
+    let video = http::post(app.running.address, "/v1/videos", &body).await;
+    assert_eq!(video.json()["model"], "veo3.1");
+    let body = serde_json::json!({"prompt": "a bell"});
+    let images = http::post(app.running.address, "/v1/images/generations", &body).await;
+    assert_eq!(images.status, 200);
+    assert_eq!(app.upstream.charged("bell")[0].model, "muse_image");
+}
+
 /// Why a caller who shows this key is refused; `None`: it is let in.
 async fn turned_away(app: &Followed, key: &str) -> Option<Code> {
     let request = v1::StatusRequest {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::input::Seen;
-use super::{Draft, InvalidReason, Media, Operation, Role, Violations};
+use super::{Draft, DraftInput, InvalidReason, Media, Operation, Role, Violations};
 use crate::domain::model::{Catalog, Offer, Resolved, Spec, listed};
 
 /// The model and the operation that were chosen.
@@ -24,7 +24,7 @@ pub(super) fn choose<'a>(
     catalog: &'a Catalog,
     found: &mut Violations,
 ) -> Result<Chosen<'a>, Vec<Chosen<'a>>> {
-    let unknown = match catalog.resolve(model_name(draft, inputs, catalog)) {
+    let unknown = match catalog.resolve(draft.model_name(catalog)) {
         Ok(resolved) => return choose_operation(draft, inputs, &resolved, found),
         Err(unknown) => unknown,
     };
@@ -130,15 +130,20 @@ fn a(word: &str) -> String {
     format!("{article} {word}")
 }
 
-fn model_name<'a>(draft: &'a Draft, inputs: &[Seen], catalog: &'a Catalog) -> &'a str {
-    let wants_image = matches!(draft.operation, None | Some(Operation::ImageToVideo))
-        && inputs
-            .iter()
-            .any(|seen| matches!(seen.media, None | Some(Media::Image)));
-    match draft.model.as_str() {
-        "" if wants_image => &catalog.default_image_model,
-        "" => &catalog.default_model,
-        name => name,
+impl Draft {
+    /// The name of its model: as asked, else the default for the inputs that there are. Nothing is
+    /// checked, and uploads count that were looked up.
+    pub fn model_name<'a>(&'a self, catalog: &'a Catalog) -> &'a str {
+        let has_image = || {
+            let mut media = self.inputs.iter().map(DraftInput::media);
+            media.any(|media| matches!(media, None | Some(Media::Image)))
+        };
+        let may_animate = matches!(self.operation, None | Some(Operation::ImageToVideo));
+        match self.model.as_str() {
+            "" if may_animate && has_image() => &catalog.default_image_model,
+            "" => &catalog.default_model,
+            name => name,
+        }
     }
 }
 

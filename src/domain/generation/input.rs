@@ -53,14 +53,34 @@ pub(super) struct Seen {
 impl Input {
     /// The kind of medium: by its type, else by its role, else by the ending of its address.
     pub fn media(&self) -> Option<Media> {
-        let by_address = || match &self.source {
-            InputSource::Url(address) => media_type::kind_of_path(address),
+        let address = match &self.source {
+            InputSource::Url(address) => Some(&**address),
             InputSource::Inline { .. } => None,
         };
-        media_type::kind(&self.content_type)
-            .or_else(|| self.role.media())
-            .or_else(by_address)
+        media(&self.content_type, self.role, address)
     }
+}
+
+impl DraftInput {
+    /// The same before anything is checked or hashed: what the bytes say goes before what is said of
+    /// them.
+    pub(super) fn media(&self) -> Option<Media> {
+        let declared = media_type::canonical(&self.content_type);
+        let (found, address) = match &self.source {
+            DraftSource::Data(data) => (media_type::sniff(data), None),
+            DraftSource::Uploaded(upload) => (Some(&*upload.content_type), None),
+            DraftSource::Url(address) => (None, Some(&**address)),
+            DraftSource::Missing | DraftSource::Upload(_) => (None, None),
+        };
+        let overruled = found.filter(|found| !media_type::agree(&declared, found));
+        media(overruled.unwrap_or(&declared), self.role, address)
+    }
+}
+
+fn media(content_type: &str, role: Role, address: Option<&str>) -> Option<Media> {
+    media_type::kind(content_type)
+        .or_else(|| role.media())
+        .or_else(|| address.and_then(media_type::kind_of_path))
 }
 
 /// Looks at every input; the result has one entry for each, also for those that are refused.

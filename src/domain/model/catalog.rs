@@ -18,6 +18,8 @@ pub struct Catalog {
     pub default_model: String,
     /// What is meant when no model is named and an image is given.
     pub default_image_model: String,
+    /// What is meant when no model is named and the call makes images alone.
+    pub default_model_of_images: String,
     offers: BTreeMap<String, Offer>,
     /// What is not offered any more, for tasks that were made while it was.
     hidden: BTreeMap<String, Offer>,

@@ -57,6 +57,25 @@ impl Routes {
         self.groups.get(own)
     }
 
+    /// What a caller's name may mean, as names of the catalogue, in the order in which they are tried:
+    /// the models of its configured group, each once; else what it stands for. Never empty.
+    pub fn meanings(&self, name: &str, catalog: &Catalog) -> Vec<String> {
+        let mut meant: Vec<String> = Vec::new();
+        let group = self.configured(name);
+        for deployment in group.map_or(&[][..], |group| &group.deployments) {
+            // By its qualified name, which no other name hides.
+            let [_, model] = catalog.spellings(&deployment.model);
+            if !meant.contains(&model) {
+                meant.push(model);
+            }
+        }
+        if meant.is_empty() {
+            let own = self.aliases.get(name).map_or(name, String::as_str);
+            meant.push(own.to_owned());
+        }
+        meant
+    }
+
     /// The group that a caller's name means: a configured one, by its name or another; else the
     /// one that the catalogue's name means. `None`: nobody serves it.
     pub fn group(&self, name: &str, catalog: &Catalog) -> Option<Cow<'_, Group>> {

@@ -51,7 +51,8 @@ pub(super) async fn read(face: &Face, caller: &Caller, request: Request) -> Resu
     let mut create = asked::Asked::read(given, Media::Image, &headers);
     let request = &mut create.request;
     if request.draft.model.is_empty() {
-        request.draft.model.clone_from(&face.settings.image_model);
+        // Named here, for a fingerprint does not say what must come out.
+        request.draft.model = face.service.default_model_of_images();
     }
     let count = request.draft.count.unwrap_or(1);
     let format = format.unwrap_or_else(|problem| {
