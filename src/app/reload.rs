@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -16,7 +18,7 @@ use crate::aside;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::callers::file::fingerprint;
-use crate::config::{Access, Account, Callers, Config, is_loopback};
+use crate::config::{Access, Account, Callers, Config, Telemetry, is_loopback};
 use crate::domain::model::ProviderKind;
 use crate::domain::task::Lane;
 use crate::egress::Egress;
@@ -329,28 +331,60 @@ fn is_far(account: &Account) -> bool {
 
 /// All that takes a restart, by the name of its section or key.
 fn fixed(config: &Config) -> Vec<(&'static str, String)> {
+    // By name, so that a section that comes is put on the one side or the other.
+    let Config {
+        data_dir,
+        server,
+        store,
+        archive,
+        retention,
+        watch,
+        download,
+        upload,
+        webhooks,
+        submit,
+        poll,
+        runway,
+        routing,
+        callers: _,
+        defaults,
+        catalog: _,
+        log,
+        telemetry,
+        http,
+        warnings: _,
+        files: _,
+    } = config;
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
-        ("data_dir", text(&config.data_dir)),
-        ("server", text(&config.server)),
-        ("store", text(&config.store)),
-        ("archive", text(&config.archive)),
-        ("retention", text(&config.retention)),
-        ("watch", text(&config.watch)),
-        ("download", text(&config.download)),
-        ("upload", text(&config.upload)),
-        ("submit", text(&config.submit)),
-        ("poll", text(&config.poll)),
-        ("webhooks", text(&config.webhooks)),
-        ("runway.usd_per_credit", text(&config.runway.usd_per_credit)),
-        (
-            "routing.check_accounts",
-            text(&config.routing.check_accounts),
-        ),
-        ("defaults.task_timeout", text(&config.defaults.task_timeout)),
-        ("log", text(&config.log)),
-        ("telemetry", text(&config.telemetry)),
+        ("data_dir", text(data_dir)),
+        ("server", text(server)),
+        ("http", text(http)),
+        ("store", text(store)),
+        ("archive", text(archive)),
+        ("retention", text(retention)),
+        ("watch", text(watch)),
+        ("download", text(download)),
+        ("upload", text(upload)),
+        ("submit", text(submit)),
+        ("poll", text(poll)),
+        ("webhooks", text(webhooks)),
+        ("runway.usd_per_credit", text(&runway.usd_per_credit)),
+        ("routing.check_accounts", text(&routing.check_accounts)),
+        ("defaults.task_timeout", text(&defaults.task_timeout)),
+        ("log", text(log)),
+        ("telemetry", text(&(telemetry, digest(telemetry)))),
     ]
+}
+
+/// What no text shows of it: the values of headers.
+fn digest(telemetry: &Telemetry) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    for (_, value) in telemetry.otlp.iter().flat_map(|otlp| &otlp.headers) {
+        sum.update(value.expose_secret());
+        sum.update("\0");
+    }
+    sum.finalize().into()
 }
 
 /// When files are to be read again: pure but for the clock's `Instant`.
@@ -401,3 +435,232 @@ const SETTLE: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(10);
 /// The least time between two reads of a task that Runway allows.
 const RUNWAYS_FLOOR: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::config::{DEFAULTS, Environment, catalog};
+
+    /// Every key of the configuration with another value than its default.
+    fn others(folder: &Path) -> Value {
+        let (key, keys, catalog) = ("api.key", "keys.yaml", "catalog.json");
+        fs::write(folder.join(key), "key_of_a_file_0123").unwrap();
+        fs::write(folder.join(keys), "[{id: b, key: sk-of-a-file}]").unwrap();
+        let other = catalog::EMBEDDED.replacen("\"720:1280\"", "\"721:1280\"", 1);
+        fs::write(folder.join(catalog), other).unwrap();
+        let (key, keys) = (folder.join(key), folder.join(keys));
+        let catalog = folder.join(catalog);
+        json!({
+            "data_dir": "/elsewhere",
+            "server": {
+                "listen": "127.0.0.1:1",
+                "tls": {"cert": "c", "key": "k", "client_ca": "a"},
+                "worker_threads": 3, "max_create_bytes": "1MiB", "max_message_bytes": "2MiB",
+                "drain_timeout": "37s", "download_drain": "19s",
+                "limits": {
+                    "max_connections": 5, "max_connections_per_ip": 5, "handshake_timeout": "6s",
+                    "preface_timeout": "6s", "max_streams_per_connection": 5,
+                    "connection_window": "8MiB", "stream_window": "2MiB",
+                    "max_header_bytes": "8KiB", "send_buffer": "32KiB",
+                    "keepalive_interval": "31s", "keepalive_timeout": "21s",
+                },
+            },
+            "http": {
+                "public_url": "https://a.example", "file_urls": "2h", "image_wait": "9m",
+                "grpc_web": true, "cors": {"origins": ["https://a.example"]},
+            },
+            "store": {"path": "/elsewhere.db", "group_commit_max": 5},
+            "archive": {
+                "max_bytes": "9GiB", "max_output_bytes": "1GiB", "concurrency": 5,
+                "min_bytes_per_second": "32KiB", "give_up": "19h",
+            },
+            "retention": {"content": "29d", "records": "91d", "uploads": "23h"},
+            "watch": {
+                "heartbeat": "31s", "max_age": "31m", "reader_timeout": "61s", "max_streams": 5,
+            },
+            "download": {"chunk": "32KiB", "max_streams": 5, "reader_timeout": "61s"},
+            "upload": {
+                "max_bytes": "100MB", "max_streams": 5, "idle_timeout": "61s", "timeout": "59m",
+            },
+            "webhooks": {
+                "allow": ["https://a.example:8443"], "concurrency": 15, "per_receiver": 5,
+                "timeout": "16s", "first_retry": "6s", "give_up": "2d",
+            },
+            "submit": {
+                "concurrency": 5, "window": "6s", "timeout": "31s", "image_timeout": "6m",
+                "unknown_deadline": "121s", "on_unknown_outcome": "hold", "max_attempts": 5,
+                "trust_503": false,
+            },
+            "poll": {"interval": "6s", "concurrency": 5, "max_backoff": "61s"},
+            "queue": {"max_length": 5},
+            "moderation": {
+                "window": "2h", "min_moderated": 5, "max_percent": 5, "cooldown": "16m",
+            },
+            "runway": {
+                "api_key": "key_of_another_0123", "api_key_file": key,
+                "base_url": "https://a.example", "api_version": "2099-01-01",
+                "headers": {"x-a": "b"}, "usd_per_credit": "0.02",
+            },
+            "accounts": {"a": {"provider": "runwayml", "api_key": "key_of_an_account_01"}},
+            "model_list": [{"model_name": "lake", "model": "runwayml/gen4.5"}],
+            "groups": {"gen4.5": {"retry_failed_tasks": 1}},
+            "routing": {
+                "strategy": "least-busy", "fallbacks": {"gen4.5": ["gen4_turbo"]},
+                "aliases": {"lake": "gen4.5"}, "retry_failed_tasks": 1, "allowed_fails": 5,
+                "cooldown": "6s", "check_accounts": "6m", "serve_catalog": false,
+            },
+            "keys": [{"id": "a", "key": "sk-of-a-test"}],
+            "keys_file": keys,
+            "tenants": {"team": {"max_in_flight": 5}},
+            "defaults": {
+                "video_model": "veo3.1", "image_to_video_model": "gen4.5",
+                "image_model": "gen4_image_turbo", "video_size": "720x1280",
+                "image_size": "1024x1024", "task_timeout": "2h",
+            },
+            "catalog": {"file": catalog},
+            "models": {"fast": {"alias": "gen4_turbo"}},
+            "log": {"filter": "warn", "format": "json"},
+            "telemetry": {
+                "metrics": "off",
+                "otlp": {
+                    "endpoint": "http://localhost:4317", "headers": {"a": "b"},
+                    "sample_ratio": 0.5, "service_name": "other",
+                },
+            },
+        })
+    }
+
+    /// Keys that are followed; what is not here takes a restart, and a warning says so.
+    const FOLLOWED: [&str; 31] = [
+        "webhooks.allow",
+        "queue.max_length",
+        "moderation.window",
+        "moderation.min_moderated",
+        "moderation.max_percent",
+        "moderation.cooldown",
+        "runway.api_key",
+        "runway.api_key_file",
+        "runway.base_url",
+        "runway.api_version",
+        "runway.headers",
+        "accounts",
+        "model_list",
+        "groups",
+        "routing.strategy",
+        "routing.fallbacks",
+        "routing.aliases",
+        "routing.retry_failed_tasks",
+        "routing.allowed_fails",
+        "routing.cooldown",
+        "routing.serve_catalog",
+        "keys",
+        "keys_file",
+        "tenants",
+        "defaults.video_model",
+        "defaults.image_to_video_model",
+        "defaults.image_model",
+        "defaults.video_size",
+        "defaults.image_size",
+        "catalog.file",
+        "models",
+    ];
+    /// Keys that say whether a configuration is taken at all.
+    const OF_THE_CHECK: [&str; 2] = ["sandbox", "server.allow_insecure"];
+    /// What is set as a whole, for its parts go together or have names of their own.
+    const WHOLE: [&str; 9] = [
+        "server.tls",
+        "runway.headers",
+        "accounts",
+        "groups",
+        "routing.fallbacks",
+        "routing.aliases",
+        "tenants",
+        "models",
+        "telemetry.otlp.headers",
+    ];
+
+    /// Every key with its value, by its whole name.
+    fn leaves(path: &str, value: &Value, found: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Object(keys) if !WHOLE.contains(&path) => {
+                for (key, value) in keys {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    leaves(&format!("{path}{dot}{key}"), value, found);
+                }
+            }
+            value => found.push((path.to_owned(), value.clone())),
+        }
+    }
+
+    fn loaded(folder: &Path, text: &str) -> Config {
+        let file = folder.join("mediagen.yaml");
+        fs::write(&file, text).unwrap();
+        let env: Environment = [
+            ("RUNWAYML_API_SECRET", "key_0123456789abcdef"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a.example:4317"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=c"),
+        ]
+        .into_iter()
+        .collect();
+        let loaded = Config::load(Some(&file), &env, &[]);
+        loaded.unwrap_or_else(|problems| panic!("{text}: {problems}"))
+    }
+
+    /// What a reload puts in force.
+    fn followed(config: &Config) -> String {
+        let accounts = &config.routing.accounts;
+        let access = accounts.iter().map(|account| match &account.access {
+            Access::Account { api_key, .. } => api_key.expose_secret(),
+            Access::Sandbox => "",
+        });
+        let access: Vec<&str> = access.collect();
+        let (routing, callers) = (&config.routing.routes, &config.callers);
+        let version = &config.runway.api_version;
+        let catalog = super::super::offered(config);
+        format!("{catalog:?} {routing:?} {callers:?} {accounts:?} {access:?} {version}")
+    }
+
+    #[test]
+    fn every_key_is_followed_or_named_when_it_changes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let folder = folder.path();
+        let defaults: Value = serde_saphyr::from_str(DEFAULTS).unwrap();
+        let (mut known, mut others_found) = (Vec::new(), Vec::new());
+        leaves("", &defaults, &mut known);
+        leaves("", &others(folder), &mut others_found);
+        let names = |leaves: &[(String, Value)]| -> Vec<String> {
+            let mut names: Vec<_> = leaves.iter().map(|(name, _)| name.clone()).collect();
+            names.sort();
+            names
+        };
+        known.retain(|(name, _)| !OF_THE_CHECK.contains(&&**name));
+        assert_eq!(names(&known), names(&others_found));
+        let before = loaded(folder, "{}");
+        let (fixed_before, followed_before) = (fixed(&before), followed(&before));
+        for (name, value) in others_found {
+            let text = name.rsplit('.').fold(value, |inner, key| {
+                Value::Object(Map::from_iter([(key.to_owned(), inner)]))
+            });
+            let after = loaded(folder, &text.to_string());
+            let told = fixed(&after).into_iter().zip(&fixed_before);
+            let told: Vec<&str> = told
+                .filter(|(now, before)| now != *before)
+                .map(|(now, _)| now.0)
+                .collect();
+            if FOLLOWED.contains(&&*name) {
+                assert_eq!(told, [""; 0], "{name}");
+                assert!(followed(&after) != followed_before, "{name}");
+            } else {
+                assert!(
+                    told.iter().any(|told| name.starts_with(told)),
+                    "{name}: {told:?}"
+                );
+            }
+        }
+    }
+}
