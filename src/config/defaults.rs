@@ -18,7 +18,8 @@ pub struct Defaults {
     pub image_to_video_model: String,
     /// The model of a call for images over HTTP that names none.
     pub image_model: String,
-    /// The size of a video where a model needs one, in the catalogue's spelling; `None`: the catalogue's.
+    /// The size of a video where a model takes one, in the catalogue's spelling; `None`: the
+    /// catalogue's, where a model needs one.
     pub video_size: Option<String>,
     /// The same for images.
     pub image_size: Option<String>,
@@ -151,6 +152,8 @@ mod tests {
     use std::io::Write as _;
 
     use crate::config::{Config, Environment, Problems};
+    use crate::domain::generation::{Draft, DraftInput, DraftSource, Generation, Limits, Role};
+    use crate::domain::value::Value;
 
     fn load(text: &str) -> Result<Config, Problems> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -218,6 +221,87 @@ mod tests {
         ] {
             let told = load(text).expect_err(text).to_string();
             assert!(told.contains(expected), "{text}\n{told}");
+        }
+    }
+
+    fn asked(model: &str) -> Draft {
+        Draft {
+            model: model.to_owned(),
+            prompt: "a lake".to_owned(),
+            ..Draft::default()
+        }
+    }
+
+    fn given(model: &str, address: &str, role: Role) -> Draft {
+        let input = DraftInput {
+            source: DraftSource::Url(address.to_owned()),
+            role,
+            ..DraftInput::default()
+        };
+        Draft {
+            inputs: vec![input],
+            ..asked(model)
+        }
+    }
+
+    fn sized(draft: &Draft, config: &Config) -> Option<String> {
+        let generation = Generation::new(draft, &config.catalog, &Limits::default());
+        generation
+            .unwrap_or_else(|wrong| panic!("{draft:?}: {wrong:?}"))
+            .size
+    }
+
+    #[test]
+    fn a_default_size_that_is_set_goes_to_every_model_that_can_take_it() {
+        let unset = load("").unwrap();
+        let set = load("defaults: {video_size: 720x1280, image_size: 1024x1536}").unwrap();
+        let square = load("defaults: {video_size: 960x960}").unwrap();
+        for (model, before, after, even) in [
+            ("gen4.5", Some("1280:720"), Some("720:1280"), None),
+            ("seedance2", None, Some("720:1280"), Some("960:960")),
+            ("wan3", None, Some("720:1280"), Some("960:960")),
+            ("kling2.5_turbo_pro", None, Some("720:1280"), None),
+            ("hailuo3", None, Some("9:16"), Some("1:1")),
+            ("grok_imagine_1_5", None, Some("9:16"), Some("1:1")),
+            ("h3_max", None, None, None),
+            ("openai/sora-2", Some("1280:720"), Some("720:1280"), None),
+            ("gen4_image", Some("1920:1080"), Some("1080:1440"), None),
+            ("openai/gpt-image-2", None, Some("1024:1536"), None),
+        ] {
+            let draft = asked(model);
+            assert_eq!(sized(&draft, &unset).as_deref(), before, "{model}");
+            assert_eq!(sized(&draft, &set).as_deref(), after, "{model}");
+            if even.is_some() {
+                assert_eq!(sized(&draft, &square).as_deref(), even, "{model}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_default_size_gives_way_to_what_is_asked_for_and_to_what_would_refuse_it() {
+        let set = load("defaults: {video_size: 720x1280}").unwrap();
+        let (image, video) = ("https://a.example/a.jpg", "https://a.example/a.mp4");
+        let with = |model: &str, name: &str, value: &str| Draft {
+            options: [(name.to_owned(), Value::String(value.to_owned()))].into(),
+            ..asked(model)
+        };
+        let tomorrows = Draft {
+            operation: Some(crate::domain::generation::Operation::TextToVideo),
+            ..asked("runwayml/gen9")
+        };
+        for (draft, size) in [
+            (with("seedance2", "ratio", "960:960"), Some("960:960")),
+            (with("hailuo3", "resolution", "2k"), Some("2k")),
+            (
+                given("seedance2", image, Role::FirstFrame),
+                Some("720:1280"),
+            ),
+            // Frames have the shape of the video.
+            (given("wan3", image, Role::FirstFrame), None),
+            (given("aleph2", video, Role::SourceVideo), None),
+            (tomorrows, None),
+        ] {
+            assert_eq!(sized(&draft, &set).as_deref(), size, "{draft:?}");
         }
     }
 }

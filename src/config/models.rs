@@ -117,23 +117,36 @@ fn embedded(root: &Section<'_>, text: &str) -> Option<Json> {
         .ok()
 }
 
-/// Puts the operator's default sizes in the place of the catalogues' own.
+/// Puts the operator's default sizes in the place of the catalogues' own. Those go to models that
+/// need one; what an operator says goes to every model that can take it.
 fn set_sizes(root: &Section<'_>, files: [&mut Json; 2]) {
     let sizes = root.within("defaults", |section| {
         section.leave_the_rest();
         // What is wrong with one is told where all of the section is read.
         let read = |key| {
-            section
-                .optional(key)
-                .and_then(|text| size(text.trim()).ok())
+            let text = section.optional(key)?;
+            size(text.trim()).ok()
         };
         [("video", read("video_size")), ("image", read("image_size"))]
     });
     for file in files {
+        let defaults = file.get_mut("defaults").and_then(Json::as_object_mut);
+        let Some(defaults) = defaults else {
+            continue;
+        };
         for (media, size) in &sizes {
-            let place = file.pointer_mut(&format!("/defaults/size/{media}"));
-            if let (Some(place), Some(size)) = (place, size) {
-                *place = Json::from(size.as_str());
+            let Some(size) = size else {
+                continue;
+            };
+            if let Some(of) = defaults.get_mut("size").and_then(Json::as_object_mut) {
+                of.insert((*media).to_owned(), size.as_str().into());
+            }
+            let to_all = defaults.entry("size_to_all");
+            if let Some(to_all) = to_all
+                .or_insert_with(|| Json::Array(Vec::new()))
+                .as_array_mut()
+            {
+                to_all.push((*media).into());
             }
         }
     }

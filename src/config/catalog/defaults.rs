@@ -47,5 +47,29 @@ pub(super) fn size(
         .map(|size| Value::String(size.to_owned()))
 }
 
+/// The default size where the model takes it, listed or not, else the nearest that keeps its shape.
+pub(super) fn near_size(
+    shape: &Shape,
+    wanted: &str,
+    price: &dyn Fn(&str) -> Option<Millicredits>,
+) -> Option<Value> {
+    let own = Value::String(wanted.to_owned());
+    if shape.takes(&own) {
+        return Some(own);
+    }
+    match shape {
+        Shape::Enum(values) => {
+            let listed = values.iter().filter_map(Value::as_str);
+            let near = nearest(dimensions(wanted)?, listed, KEEP_SHAPE, price)?;
+            Some(Value::String(near.to_owned()))
+        }
+        Shape::Either(shapes) => {
+            let near = |shape| near_size(shape, wanted, price);
+            shapes.iter().find_map(near)
+        }
+        _ => None,
+    }
+}
+
 /// How much a default size's shape counts against its number of pixels.
 const KEEP_SHAPE: f64 = 2.0;

@@ -183,6 +183,10 @@ impl Found {
         match row::spec(file, operation, &endpoint.pass_through) {
             Ok(mut spec) => {
                 spec.extras = Extras::Unknown;
+                // Of a model that nobody knows, nobody knows which sizes it takes.
+                for size in &mut spec.typed.sizes {
+                    size.fallback = None;
+                }
                 self.pass_through.insert(operation, spec);
             }
             Err(errors) => errors

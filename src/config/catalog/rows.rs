@@ -1,6 +1,6 @@
 //! The file's rows, as they are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use serde::de::DeserializeOwned;
@@ -27,6 +27,9 @@ pub(super) struct Defaults {
     pub image_model: String,
     pub seconds: i64,
     pub size: BTreeMap<String, String>,
+    /// Of which media the size goes to models that can do without one, too.
+    #[serde(default)]
+    pub size_to_all: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]

@@ -57,18 +57,28 @@ impl File {
         }
     }
 
-    /// Gives the typed fields what is sent where they are required and not given.
+    /// Gives the typed fields what is sent where they are not given: those that are required, and one
+    /// for a size where it goes to all.
     fn fall_back(&self, operation: Operation, spec: &mut Spec) {
-        if let Some(seconds) = &mut spec.typed.seconds {
+        if let Some(seconds) = spec.typed.seconds.as_mut().filter(|param| param.required) {
             seconds.fallback = defaults::seconds(&seconds.shape, self.defaults.seconds);
         }
-        let Some(wanted) = self.defaults.size.get(operation.output().as_str()) else {
+        let output = operation.output().as_str();
+        let Some(wanted) = self.defaults.size.get(output) else {
             return;
         };
         let tariff = spec.price.as_ref();
+        let is_for_all = self.defaults.size_to_all.contains(output);
+        let mut is_open = is_for_all && !operation.remakes();
         for param in &mut spec.typed.sizes {
             let price = |size: &str| tariff?.at_size(&param.name, size);
-            param.fallback = defaults::size(&param.shape, wanted, &price);
+            let is_asked = is_open || (is_for_all && param.required);
+            let near = is_asked.then(|| defaults::near_size(&param.shape, wanted, &price));
+            param.fallback = match near.flatten() {
+                None if param.required => defaults::size(&param.shape, wanted, &price),
+                near => near,
+            };
+            is_open &= param.fallback.is_none();
         }
     }
 

@@ -1,7 +1,8 @@
 //! The typed fields: prompt, seconds, size, count, seed, audio and negative prompt.
 
 use super::choice::Chosen;
-use super::{Draft, Operation, Violations};
+use super::input::Seen;
+use super::{Draft, Operation, Violations, rules};
 use crate::domain::model::{Extras, Param, canonical, dimensions, listed, nearest};
 use crate::domain::value::Value;
 
@@ -16,13 +17,19 @@ pub(super) struct Settled {
 }
 
 /// Checks the typed fields and fills in what the model requires.
-pub(super) fn settle(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) -> Settled {
+pub(super) fn settle(
+    draft: &Draft,
+    inputs: &[Seen],
+    chosen: &Chosen<'_>,
+    found: &mut Violations,
+) -> Settled {
     let mut notes = Vec::new();
     check_seed_audio_and_negative(draft, chosen, found);
     Settled {
         prompt: settle_prompt(draft, chosen, found),
         seconds: settle_seconds(draft, chosen, found),
-        size: settle_size(draft, chosen, &mut notes, found),
+        size: settle_size(draft, chosen, &mut notes, found)
+            .or_else(|| default_size(draft, inputs, chosen)),
         count: settle_count(draft, chosen, found),
         notes,
     }
@@ -118,6 +125,24 @@ fn settle_size(
     };
     found.field("size", problem);
     None
+}
+
+/// The default size where the model can do without one: what the request says of its size goes
+/// before it, and so does a rule that would refuse it.
+fn default_size(draft: &Draft, inputs: &[Seen], chosen: &Chosen<'_>) -> Option<String> {
+    let sizes = &chosen.spec.typed.sizes;
+    let is_said = |param: &Param| param.required || draft.options.contains_key(&param.name);
+    if !draft.size.is_empty() || sizes.iter().any(is_said) {
+        return None;
+    }
+    let mut fallbacks = sizes.iter().filter_map(|param| param.fallback.as_ref());
+    let with_size = Draft {
+        size: fallbacks.next()?.as_str()?.to_owned(),
+        ..draft.clone()
+    };
+    let mut refused = Violations::default();
+    rules::check(&with_size, inputs, chosen, &mut refused);
+    (!refused.names("size")).then_some(with_size.size)
 }
 
 /// The two sizes that callers know from another provider's images, as the nearest that there is.

@@ -116,7 +116,7 @@ impl Generation {
         let draft = &spelling::spelled(draft, chosen);
         placing::settle(&mut inputs, chosen, found);
         options::check(draft, chosen, found);
-        let settled = fields::settle(draft, chosen, found);
+        let settled = fields::settle(draft, &inputs, chosen, found);
         rules::check(draft, &inputs, chosen, found);
         let notes = settled.notes.into_iter();
         let mut generation = Self {

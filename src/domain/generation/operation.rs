@@ -99,6 +99,14 @@ impl Operation {
         Self::VoiceIsolation,
     ];
 
+    /// Whether what comes out is a medium that went in, made otherwise: it keeps its shape.
+    pub const fn remakes(self) -> bool {
+        matches!(
+            self,
+            Self::VideoToVideo | Self::VideoUpscale | Self::VideoToHdr | Self::ImageUpscale
+        )
+    }
+
     /// The name, as in `text_to_video`.
     pub const fn as_str(self) -> &'static str {
         match self {

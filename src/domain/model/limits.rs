@@ -279,8 +279,7 @@ impl<'a> InputLimits<'a> {
 impl Param {
     /// What is sent, or what the provider takes, where nothing is given; `None`: not known.
     pub fn default_value(&self) -> Option<&Value> {
-        let sent = self.fallback.as_ref().filter(|_| self.required);
-        sent.or(self.default.as_ref())
+        self.fallback.as_ref().or(self.default.as_ref())
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Param {
     pub required: bool,
     /// What it takes.
     pub shape: Shape,
-    /// What is sent where it is required and not given.
+    /// What is sent where it is not given; `None`: nothing is, or nothing stands in.
     pub fallback: Option<Value>,
     /// What the provider takes where nothing is sent; `None`: not known.
     pub default: Option<Value>,

@@ -22,7 +22,7 @@ pub fn dimensions(size: &str) -> Option<(u32, u32)> {
 /// `1280x720` for pixels; a model's own name, as `16:9` is one, stays.
 pub fn spelled(size: &str) -> String {
     match dimensions(size) {
-        Some((width, height)) if width.min(height) >= FEWEST_PIXELS => format!("{width}x{height}"),
+        Some(size) if !is_ratio(size) => format!("{}x{}", size.0, size.1),
         _ => size.to_owned(),
     }
 }
@@ -31,8 +31,8 @@ pub fn spelled(size: &str) -> String {
 /// one with the fewest pixels, then the one listed first.
 ///
 /// `shape_weight` adds that many times the difference of the aspect ratios: 0 asks for the nearest
-/// number of pixels either way, more keeps the picture's shape. `price` ranks the equals; it decides
-/// nothing unless it is known of all of them.
+/// number of pixels either way, more keeps the picture's shape. Beside a ratio, as `16:9` is one, only
+/// the shape counts. `price` ranks the equals; it decides nothing unless it is known of all of them.
 pub fn nearest<'a, P: Ord + Copy>(
     wanted: (u32, u32),
     sizes: impl IntoIterator<Item = &'a str>,
@@ -43,7 +43,13 @@ pub fn nearest<'a, P: Ord + Copy>(
     let measured = sizes.into_iter().filter_map(|size| {
         let (width, height) = dimensions(size)?;
         let (x, y) = ((f64::from(width) / w).ln(), (f64::from(height) / h).ln());
-        let distance = x.abs() + y.abs() + shape_weight * (x - y).abs();
+        let shape = (x - y).abs();
+        let apart = if is_ratio(wanted) || is_ratio((width, height)) {
+            shape
+        } else {
+            x.abs() + y.abs()
+        };
+        let distance = apart + shape_weight * shape;
         Some((distance, u64::from(width) * u64::from(height), size))
     });
     let measured: Vec<(f64, u64, &str)> = measured.collect();
@@ -60,6 +66,11 @@ pub fn nearest<'a, P: Ord + Copy>(
     let priced = equals.iter().all(|(price, _, _)| price.is_some());
     let rank = |(price, pixels, _): &(Option<P>, u64, &str)| (price.filter(|_| priced), *pixels);
     equals.into_iter().min_by_key(rank).map(|(_, _, size)| size)
+}
+
+/// Whether it counts no pixels, but says how the sides are to each other.
+fn is_ratio((width, height): (u32, u32)) -> bool {
+    width.min(height) < FEWEST_PIXELS
 }
 
 fn is_number(text: &str) -> bool {
@@ -117,8 +128,8 @@ mod tests {
             "1080:1920",
             "1280:720",
         ];
-        // Both are ln 2 away from 100 × 100.
-        let (large, small) = ("200:100", "50:100");
+        // Both are ln 2 away from 1000 × 1000.
+        let (large, small) = ("2000:1000", "500:1000");
         let cheap_large = |size: &str| Some(if size == large { 1 } else { 2 });
         let cheap_small = |size: &str| Some(if size == large { 2 } else { 1 });
         let half_known = |size: &str| (size == large).then_some(1);
@@ -126,19 +137,43 @@ mod tests {
         let table: [Row<'_>; 10] = [
             ((1792, 1024), &gen4_image, &unpriced, Some("1920:1080")),
             ((1024, 1792), &gen4_image, &unpriced, Some("1080:1920")),
-            ((100, 100), &[large, small], &unpriced, Some(small)),
-            ((100, 100), &[large, small], &equal, Some(small)),
-            ((100, 100), &[large, small], &half_known, Some(small)),
-            ((100, 100), &[large, small], &cheap_small, Some(small)),
-            ((100, 100), &[small, large], &cheap_large, Some(large)),
+            ((1000, 1000), &[large, small], &unpriced, Some(small)),
+            ((1000, 1000), &[large, small], &equal, Some(small)),
+            ((1000, 1000), &[large, small], &half_known, Some(small)),
+            ((1000, 1000), &[large, small], &cheap_small, Some(small)),
+            ((1000, 1000), &[small, large], &cheap_large, Some(large)),
             // Cheaper, but not as near.
-            ((90, 100), &[small, large], &cheap_large, Some(small)),
+            ((900, 1000), &[small, large], &cheap_large, Some(small)),
             // Of equals in price and pixels the first.
-            ((100, 100), &["200:100", "100:200"], &equal, Some("200:100")),
-            ((100, 100), &["auto"], &unpriced, None),
+            (
+                (1000, 1000),
+                &["2000:1000", "1000:2000"],
+                &equal,
+                Some("2000:1000"),
+            ),
+            ((1000, 1000), &["auto"], &unpriced, None),
         ];
         for (wanted, sizes, price, expected) in table {
             assert_eq!(nearest(wanted, sizes.iter().copied(), 0.0, price), expected);
+        }
+    }
+
+    #[test]
+    fn of_ratios_the_one_of_the_same_shape_is_nearest() {
+        let ratios = ["adaptive", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16"];
+        let pixels = ["1280:720", "720:1280", "960:960", "640:640"];
+        for (wanted, ratio) in [
+            ((1280, 720), "16:9"),
+            ((720, 1280), "9:16"),
+            ((960, 960), "1:1"),
+            ((1104, 832), "4:3"),
+        ] {
+            for weight in [0.0, 2.0] {
+                assert_eq!(nearest(wanted, ratios, weight, unpriced), Some(ratio));
+            }
+        }
+        for (wanted, size) in [((16, 9), "1280:720"), ((1, 1), "640:640")] {
+            assert_eq!(nearest(wanted, pixels, 2.0, unpriced), Some(size));
         }
     }
 
