@@ -361,6 +361,7 @@ fn http_settings(config: &Config, listen: SocketAddr) -> anyhow::Result<openai::
         file_urls: http.file_urls,
         file_key: FileKey::new(secret::FILES.open(&config.data_dir)?),
         image_wait: http.image_wait,
+        video_seconds: http.video_seconds,
         max_body: config.server.max_create_bytes,
         max_head: config.server.limits.max_header_bytes as usize,
         body_idle: config.upload.idle_timeout,

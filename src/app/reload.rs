@@ -472,7 +472,7 @@ mod tests {
             },
             "http": {
                 "public_url": "https://a.example", "file_urls": "2h", "image_wait": "9m",
-                "grpc_web": true, "cors": {"origins": ["https://a.example"]},
+                "video_seconds": 6, "grpc_web": true, "cors": {"origins": ["https://a.example"]},
             },
             "store": {"path": "/elsewhere.db", "group_commit_max": 5},
             "archive": {

@@ -18,6 +18,8 @@ pub struct Http {
     pub file_urls: Duration,
     /// The longest that a call for images is held open.
     pub image_wait: Duration,
+    /// How long a video is whose call names no length; `None`: the provider chooses.
+    pub video_seconds: Option<u32>,
     /// Whether browsers may speak gRPC-Web.
     pub grpc_web: bool,
     /// Which pages may call.
@@ -37,6 +39,8 @@ impl Http {
             public_url: section.parsed("public_url", public_url),
             file_urls: section.duration("file_urls", MINUTE..=7 * DAY),
             image_wait: image_wait(section, env),
+            video_seconds: Some(section.count("video_seconds", 0..=MOST_SECONDS))
+                .filter(|seconds| *seconds > 0),
             grpc_web: section.flag("grpc_web"),
             cors: section.within("cors", Cors::read),
         }
@@ -118,6 +122,8 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// The longest video that is asked for by default.
+const MOST_SECONDS: u32 = 600;
 const NO_URL: &str = "must be an http or https URL without a query, as https://media.example.com";
 /// LiteLLM's name for the wait, in seconds.
 const WAIT: &str = "RUNWAYML_POLLING_TIMEOUT";

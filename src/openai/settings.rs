@@ -19,6 +19,8 @@ pub struct Settings {
     pub file_key: FileKey,
     /// The longest that a call for images is held open.
     pub image_wait: Duration,
+    /// The length of a video whose call names none; `None`: the provider chooses.
+    pub video_seconds: Option<u32>,
     /// Bytes of a body in JSON at most.
     pub max_body: usize,
     /// Bytes of a request's headers at most.
@@ -38,6 +40,7 @@ impl Settings {
             file_urls: Duration::from_secs(1),
             file_key: FileKey::new([0; 32]),
             image_wait: Duration::from_secs(1),
+            video_seconds: None,
             max_body: 0,
             max_head: 0,
             body_idle: Duration::from_secs(1),

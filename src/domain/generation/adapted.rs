@@ -99,6 +99,7 @@ impl Generation {
             prompt: self.prompt.clone(),
             inputs: vec![DraftInput::default(); self.inputs.len()],
             seconds: self.seconds,
+            default_seconds: None,
             size: self.size.clone().unwrap_or_default(),
             count: self.count,
             seed: self.seed,
@@ -121,13 +122,16 @@ fn is_filled_in(spec: &Spec, name: &str, value: &Value) -> bool {
 
 /// The nearest length that is not shorter, else the longest; a model without a choice keeps it, to
 /// be refused for it.
-fn fit_seconds(wanted: u32, chosen: &Chosen<'_>, changes: &mut Vec<String>) -> u32 {
+pub(super) fn nearest_seconds(wanted: u32, chosen: &Chosen<'_>) -> u32 {
     let typed = chosen.spec.typed.seconds.as_ref();
     let takes = typed.is_some_and(|param| param.shape.takes(&Value::Int(wanted.into())));
-    let limits = chosen.spec.seconds_limits();
-    let Some(fitted) = limits.filter(|_| !takes).and_then(|l| fitting(wanted, &l)) else {
-        return wanted;
-    };
+    let limits = chosen.spec.seconds_limits().filter(|_| !takes);
+    let fitted = limits.and_then(|limits| fitting(wanted, &limits));
+    fitted.unwrap_or(wanted)
+}
+
+fn fit_seconds(wanted: u32, chosen: &Chosen<'_>, changes: &mut Vec<String>) -> u32 {
+    let fitted = nearest_seconds(wanted, chosen);
     if fitted != wanted {
         changes.push(format!(
             "{} makes no {wanted} seconds: {fitted} are asked for",

@@ -21,6 +21,10 @@ pub struct Draft {
     pub inputs: Vec<DraftInput>,
     /// How long the output is to be, in seconds.
     pub seconds: Option<u32>,
+    /// How long a video is that names no length, where its model lets one be chosen: that, or what the
+    /// model is known to make by itself. `None`: the model chooses. Says nothing of the caller's, so it
+    /// is not in the fingerprint.
+    pub default_seconds: Option<u32>,
     /// How large the output is to be: `1280x720`, `1280:720` or a name.
     pub size: String,
     /// How many outputs.

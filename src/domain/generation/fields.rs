@@ -1,5 +1,6 @@
 //! The typed fields: prompt, seconds, size, count, seed, audio and negative prompt.
 
+use super::adapted::nearest_seconds;
 use super::choice::Chosen;
 use super::input::Seen;
 use super::{Draft, Operation, Violations, rules};
@@ -27,7 +28,8 @@ pub(super) fn settle(
     check_seed_audio_and_negative(draft, chosen, found);
     Settled {
         prompt: settle_prompt(draft, chosen, found),
-        seconds: settle_seconds(draft, chosen, found),
+        seconds: settle_seconds(draft, chosen, found)
+            .or_else(|| default_seconds(draft, inputs, chosen)),
         size: settle_size(draft, chosen, &mut notes, found)
             .or_else(|| default_size(draft, inputs, chosen)),
         count: settle_count(draft, chosen, found),
@@ -77,6 +79,37 @@ fn settle_seconds(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) ->
         found.field("seconds", format!("must be {}", param.shape.wanted()));
     }
     fallback
+}
+
+/// The default length where the model can do without one: what the request says of it goes before it,
+/// and so does a rule that would refuse it.
+fn default_seconds(draft: &Draft, inputs: &[Seen], chosen: &Chosen<'_>) -> Option<u32> {
+    let wanted = draft.default_seconds.filter(|_| chosen.known)?;
+    let films = matches!(
+        chosen.operation,
+        Operation::TextToVideo | Operation::ImageToVideo
+    );
+    let param = chosen.spec.typed.seconds.as_ref().filter(|_| films)?;
+    if param.required || draft.seconds.is_some() || draft.options.contains_key(&param.name) {
+        return None;
+    }
+    let own = param.default.as_ref().and_then(Value::as_int);
+    let own = own.and_then(|own| u32::try_from(own).ok());
+    let seconds = own.unwrap_or_else(|| nearest_seconds(wanted, chosen));
+    let with_seconds = Draft {
+        seconds: Some(seconds),
+        ..draft.clone()
+    };
+    let mut refused = Violations::default();
+    judge(
+        "seconds",
+        Some(param),
+        &Value::Int(seconds.into()),
+        chosen,
+        &mut refused,
+    );
+    rules::check(&with_seconds, inputs, chosen, &mut refused);
+    (!refused.names("seconds")).then_some(seconds)
 }
 
 fn settle_size(

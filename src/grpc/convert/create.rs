@@ -32,6 +32,7 @@ pub(in crate::grpc) fn new_request(given: CreateRequest, found: &mut Violations)
             operation: read_operation(given.operation, found),
             output: None,
             options: options(given.provider_options, found),
+            default_seconds: None,
             options_are_texts: false,
         },
         labels: given.labels.into_iter().collect(),
@@ -167,6 +168,7 @@ mod tests {
             operation: Some(Operation::ImageToVideo),
             output: None,
             options: [("o".to_owned(), Value::Number(0.5))].into(),
+            default_seconds: None,
             options_are_texts: false,
         };
         assert_eq!(request.draft, draft);

@@ -181,6 +181,8 @@ fn draft(taker: &mut Taker, output: Media) -> Draft {
         prompt: taker.text("prompt", &["prompt"]).unwrap_or_default(),
         inputs: input::inputs(taker, output),
         seconds: taker.seconds(),
+        // The configuration's, which is asked for where the task is made.
+        default_seconds: None,
         size: taker.size(),
         count: taker.small("count", &["n", "count"]),
         seed: taker.small("seed", &["seed"]),

@@ -23,6 +23,7 @@ pub(super) async fn create(
         Err(problem) => return Err(face.refused_unread(&caller, &headers, came, problem).await),
     };
     let mut asked = Asked::read(given, Media::Video, &headers);
+    asked.request.draft.default_seconds = face.settings.video_seconds;
     asked.request.sending = face.sending(caller.key.as_ref(), &headers, came);
     let task = asked.make(&face, caller, lent).await?;
     let rate = face.service.usd_rate();

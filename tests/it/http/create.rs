@@ -180,6 +180,7 @@ async fn what_is_left_out_has_defaults_of_the_operators() {
     let body = json!({"model": "gen4_turbo", "prompt": "a", "input_reference": IMAGE});
     let near = made(&app, &body).await;
     assert_eq!(near["size"], "720x1280");
+    assert_eq!(near["seconds"], "5");
     let task = app.create(crate::harness::video("a lake")).await;
     assert_ne!(task.id, "");
 }

@@ -100,6 +100,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
             operation,
             output: audio.and_then(|audio| audio.then_some(Media::Video)),
             options,
+            default_seconds: None,
             options_are_texts: seed.is_some(),
         }
     })

@@ -443,3 +443,55 @@ fn a_hidden_model_is_not_offered_however_it_is_asked_for() {
         );
     }
 }
+
+#[test]
+fn a_video_without_a_length_has_the_default_where_its_model_lets_one_be_chosen() {
+    let seconds = |draft: Draft| {
+        let asked = Draft {
+            default_seconds: Some(5),
+            ..draft.clone()
+        };
+        let (plain, asked) = (check(&draft).unwrap(), check(&asked).unwrap());
+        assert_eq!(plain.seconds, draft.seconds, "it is sent unasked");
+        asked.seconds
+    };
+    let animated = |model| pictures(model, &[Role::Unspecified]);
+    for (draft, expected) in [
+        (animated("gen4_turbo"), Some(5)),
+        (ask("veo3.1"), Some(6)),
+        (ask("kling2.5_turbo_pro"), Some(5)),
+        (ask("seedance2"), Some(5)),
+        (ask("wan3"), Some(5)),
+    ] {
+        let model = draft.model.clone();
+        assert_eq!(seconds(draft.clone()), expected, "{model}");
+        let said = Draft {
+            seconds: Some(8),
+            ..draft.clone()
+        };
+        if check(&said).is_ok() {
+            assert_eq!(seconds(said), Some(8), "{model}");
+        }
+    }
+    let mut auto = ask("seedance2");
+    auto.options
+        .insert("duration".into(), Value::String("auto".into()));
+    assert_eq!(seconds(auto), None);
+    // Of a model that nobody knows, nobody knows what it takes.
+    let mut foreign = ask("runwayml/gen9");
+    foreign.operation = Some(Operation::TextToVideo);
+    assert_eq!(seconds(foreign), None);
+}
+
+#[test]
+fn no_default_length_makes_a_request_bad() {
+    for id in embedded().ids() {
+        for draft in [ask(id), pictures(id, &[Role::Unspecified])] {
+            let asked = Draft {
+                default_seconds: Some(5),
+                ..draft.clone()
+            };
+            assert_eq!(check(&asked).is_ok(), check(&draft).is_ok(), "{id}");
+        }
+    }
+}
