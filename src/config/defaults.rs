@@ -72,7 +72,14 @@ pub(super) fn check_models(root: &Section<'_>, routes: &Routes, catalog: &Catalo
             section.required(key, |name| {
                 let is_built_in = section.is_default(key) || is_built_in(key, name);
                 let routes = (!is_built_in).then_some(routes);
-                check_model(name, does, routes, catalog)
+                let checked = check_model(name, does, routes, catalog);
+                // Who hides it may want no images at all.
+                if let (true, Operation::TextToImage, Err(problem)) = (is_built_in, does, &checked)
+                {
+                    section.warn(key, problem);
+                    return Ok(());
+                }
+                checked
             });
         }
     });
@@ -214,14 +221,15 @@ mod tests {
                 ),
                 ":3: defaults.image_model: nobody serves `muse_image`",
             ),
-            (
-                "models: {gen4_image: hidden}",
-                "defaults.image_model: `gen4_image` is no model of the catalogue, or a hidden one",
-            ),
         ] {
             let told = load(text).expect_err(text).to_string();
             assert!(told.contains(expected), "{text}\n{told}");
         }
+        let warned = load("models: {gen4_image: hidden}").unwrap().warnings;
+        assert!(
+            warned[0].starts_with("defaults.image_model: `gen4_image` is no model"),
+            "{warned:?}"
+        );
     }
 
     fn asked(model: &str) -> Draft {
