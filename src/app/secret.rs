@@ -63,23 +63,22 @@ impl Kept {
 }
 
 /// Takes a file from everybody else on this machine, if they could use it.
-fn make_private(path: &Path) {
+fn make_private(file: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let is_open = |file: fs::Metadata| file.permissions().mode() & 0o077 != 0;
-        if !fs::metadata(path).is_ok_and(is_open) {
+        let is_open = |known: fs::Metadata| known.permissions().mode() & 0o077 != 0;
+        if !fs::metadata(file).is_ok_and(is_open) {
             return;
         }
-        let path_shown = path.display();
-        match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
-            Ok(()) => {
-                tracing::warn!(path = %path_shown, "others could read a secret; it is private now")
-            }
-            Err(error) => tracing::warn!(path = %path_shown, %error, "others can read a secret"),
+        let path = file.display();
+        if let Err(error) = fs::set_permissions(file, fs::Permissions::from_mode(0o600)) {
+            tracing::warn!(%path, %error, "a secret could not be made private");
+        } else {
+            tracing::warn!(%path, "a secret was open to others on this machine; it is private now");
         }
     }
-    let _ = path;
+    let _ = file;
 }
 
 /// What addresses of outputs are signed with.
@@ -149,11 +148,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(KEY.name);
         let made = KEY.open(folder.path()).unwrap();
-        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(), 0o600);
+        let bits = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(bits(), 0o600);
         for (set, then) in [(0o644, 0o600), (0o660, 0o600), (0o400, 0o400)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(set)).unwrap();
-            assert_eq!((KEY.open(folder.path()).unwrap(), mode()), (made, then));
+            assert_eq!((KEY.open(folder.path()).unwrap(), bits()), (made, then));
         }
     }
 }
