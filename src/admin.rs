@@ -2,7 +2,7 @@
 //! `/metrics`.
 //!
 //! `/healthz` says that the process answers; `/readyz`, that it takes new work: it does not drain,
-//! and its store can be read. Both are open. Who may read `/metrics` is [`Scrape`].
+//! and its store can be read. Both are open, and are there under the names of LiteLLM's probes too. Who may read `/metrics` is [`Scrape`].
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 
 use crate::service::Service;
@@ -23,9 +23,12 @@ pub enum Scrape {
     Off,
     /// Everybody who reaches the port.
     Open,
-    /// Whoever this finds a fit key in the headers of.
-    Keyed(Arc<dyn Fn(&HeaderMap) -> bool + Send + Sync>),
+    /// Whoever this refuses nothing, by their headers.
+    Keyed(Arc<Refusal>),
 }
+
+/// What whoever sends these headers is answered; `None`: they may read.
+pub type Refusal = dyn Fn(&HeaderMap) -> Option<Response> + Send + Sync;
 
 #[derive(Clone)]
 struct Admin {
@@ -36,8 +39,11 @@ struct Admin {
 /// The routes, to be merged with those of the faces.
 pub fn routes(service: Service, scrape: Scrape) -> Router {
     let mut router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready));
+        .route("/readyz", get(ready))
+        .route("/health/readiness", get(ready));
+    for path in ["/healthz", "/health/liveliness", "/health/liveness"] {
+        router = router.route(path, get(|| async { "ok\n" }));
+    }
     if !matches!(scrape, Scrape::Off) {
         router = router.route("/metrics", get(show));
     }
@@ -52,12 +58,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn show(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    if let Scrape::Keyed(may) = &admin.scrape
-        && !may(&headers)
+    if let Scrape::Keyed(refusal) = &admin.scrape
+        && let Some(answer) = refusal(&headers)
     {
-        let text = "an API key with the scope `operate` is needed\n";
-        let ask = [(WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, ask, text).into_response();
+        return answer;
     }
     admin.service.set_gauges().await;
     let kind = [

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
+
 use crate::admin::Scrape;
-use crate::auth::Auth;
+use crate::auth::{Auth, Refused};
 use crate::config::{Config, MetricsAccess, Otlp};
+use crate::openai;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{metrics, tasks, traces};
 
@@ -40,15 +43,22 @@ fn trace_settings(otlp: &Otlp) -> traces::Settings {
 
 /// Who may read `/metrics`.
 pub(super) fn scrape(access: MetricsAccess, auth: &Auth) -> Scrape {
+    let is_keyed = match access {
+        MetricsAccess::Off => return Scrape::Off,
+        MetricsAccess::Open => return Scrape::Open,
+        MetricsAccess::Auto => false,
+        MetricsAccess::Keyed => true,
+    };
     let auth = auth.clone();
-    match access {
-        MetricsAccess::Off => Scrape::Off,
-        MetricsAccess::Open => Scrape::Open,
-        MetricsAccess::Auto => Scrape::Keyed(Arc::new(move |headers| auth.may_see_all(headers))),
-        MetricsAccess::Keyed => Scrape::Keyed(Arc::new(move |headers| {
-            auth.is_needed() && auth.may_see_all(headers)
-        })),
-    }
+    Scrape::Keyed(Arc::new(move |headers| {
+        let seen = if is_keyed && !auth.is_needed() {
+            Err(Refused::Missing)
+        } else {
+            auth.see_all(headers)
+        };
+        seen.err()
+            .map(|refused| openai::refused(&refused).into_response())
+    }))
 }
 
 /// How often histograms are put in order.

@@ -178,11 +178,14 @@ impl Auth {
         Ok(Visitor { entry })
     }
 
-    /// Whether whoever sends these headers may see numbers of the whole server: an operator's key, or
-    /// none where none is needed. Not counted as a call.
-    pub fn may_see_all(&self, headers: &HeaderMap) -> bool {
-        let known = self.known(headers, self.now());
-        known.is_ok_and(|entry| entry.caller.scopes.contains(&Scope::Operate))
+    /// Lets whoever sends these headers see numbers of the whole server: an operator's key, or none where
+    /// none is needed. Not counted as a call.
+    ///
+    /// # Errors
+    /// Why the key may not.
+    pub fn see_all(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let entry = self.known(headers, self.now())?;
+        Visitor { entry }.check(Scope::Operate)
     }
 
     /// The key that is shown, if it is good now.

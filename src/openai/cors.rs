@@ -123,7 +123,7 @@ fn may_send(asked: &HeaderMap) -> HeaderValue {
 }
 
 /// For machines of the operator.
-const NOT_FOR_BROWSERS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
+const NOT_FOR_BROWSERS: [&str; 6] = super::observed::BESIDE;
 /// What any call of either face is made with.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, DELETE");
 /// How long a browser remembers a preflight, in seconds; none remembers longer than a day, most two hours.

@@ -128,7 +128,7 @@ fn refused_unread(parts: &Parts, face: &Face, refused: &Refused) -> Problem {
 }
 
 /// Why a call was refused for its key.
-pub(super) fn problem(refused: &Refused) -> Problem {
+pub fn problem(refused: &Refused) -> Problem {
     let message = refused.to_string();
     let (status, kind, code) = meaning(refused);
     metrics::refused(code);

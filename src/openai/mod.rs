@@ -52,6 +52,7 @@ use observed::Watched;
 
 pub use cors::{Cors, Listed};
 pub use problem::{Kind, Problem};
+pub use gate::problem as refused;
 pub use settings::{FileKey, Settings};
 pub use webhooks::event;
 

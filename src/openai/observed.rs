@@ -193,7 +193,14 @@ const STREAMS: [(&str, &str); 3] = [
     ("/files/{signed}", "download"),
 ];
 /// The paths of the operator's machines, which are answered beside this face.
-pub(super) const BESIDE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(super) const BESIDE: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/health/liveliness",
+    "/health/liveness",
+    "/health/readiness",
+];
 
 #[cfg(test)]
 mod tests {

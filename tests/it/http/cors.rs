@@ -102,7 +102,7 @@ async fn what_a_page_may_read_is_said_with_errors_and_streams_too() {
     ];
     let answer = ask(&app, Method::OPTIONS, "/v1/videos", &other).await;
     assert_eq!(told(&answer.headers).len(), 0, "{answer:?}");
-    for path in ["/metrics", "/healthz", "/readyz"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/health/readiness"] {
         let answer = ask(&app, Method::GET, path, &[("origin", APP)]).await;
         assert_eq!(
             (answer.status.as_u16(), told(&answer.headers).len()),

@@ -28,6 +28,66 @@ async fn every_answer_has_an_id_the_callers_own_if_it_is_fit() {
 }
 
 #[tokio::test]
+async fn metrics_are_for_operators_and_others_are_told_why_in_the_one_shape() {
+    let app = TestApp::of_file(
+        |upstream| {
+            format!(
+                "runway: {{base_url: '{upstream}', api_key: '{}'}}\n\
+                 keys:\n\
+                 - {{id: caller, key: sk-caller-of-the-tests}}\n\
+                 - {{id: operator, key: sk-operator-of-the-tests, scopes: [operate]}}\n",
+                mediagen::sandbox::DEFAULT_API_KEY,
+            )
+        },
+        &[],
+    )
+    .await;
+    for (key, status, code) in [
+        ("", 401, "api_key_missing"),
+        ("sk-nobody", 401, "api_key_invalid"),
+        ("sk-caller-of-the-tests", 403, "scope_missing"),
+        ("sk-operator-of-the-tests", 200, ""),
+    ] {
+        let asked = http::client().get(format!("http://{}/metrics", app.address));
+        let asked = if key.is_empty() {
+            asked
+        } else {
+            asked.header("x-api-key", key)
+        };
+        let answer = http::Answer::of(asked.send().await.unwrap()).await;
+        assert_eq!(answer.status, status, "{key}: {answer:?}");
+        if status != 200 {
+            assert_eq!(answer.json()["error"]["code"], code, "{answer:?}");
+        }
+        let asks = answer.header("www-authenticate");
+        assert_eq!(asks == "Bearer", status == 401, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn the_probes_of_litellm_are_answered() {
+    let app = TestApp::start().await;
+    for (path, like) in [
+        ("/health/liveliness", "/healthz"),
+        ("/health/liveness", "/healthz"),
+        ("/health/readiness", "/readyz"),
+    ] {
+        let (answer, like) = (
+            http::get(app.address, path).await,
+            http::get(app.address, like).await,
+        );
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.body, like.body, "{path}");
+        let counted = Scraped::of(app.address).await;
+        let labels = [("route", path), ("status", "200")];
+        assert!(
+            counted.count("mediagen_http_requests_total", &labels) > 0,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn calls_are_counted_by_route_and_status_and_timed() {
     let app = TestApp::start().await;
     let done = app.run(sound("a bell")).await;
