@@ -34,6 +34,7 @@ mod settings;
 mod videos;
 mod webhooks;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -51,8 +52,8 @@ use object::Video;
 use observed::Watched;
 
 pub use cors::{Cors, Listed};
-pub use problem::{Kind, Problem};
 pub use gate::problem as refused;
+pub use problem::{Kind, Problem};
 pub use settings::{FileKey, Settings};
 pub use webhooks::event;
 
@@ -73,8 +74,10 @@ struct Route {
         expect(dead_code, reason = "the description is held against it")
     )]
     method: Method,
-    /// As axum writes it, without `/v1`.
+    /// As it is described, without `/v1`.
     path: &'static str,
+    /// Whether the name at its end may hold slashes.
+    has_slashes: bool,
     answer: MethodRouter<Face>,
 }
 
@@ -83,7 +86,23 @@ impl Route {
         Self {
             method,
             path,
+            has_slashes: false,
             answer,
+        }
+    }
+
+    /// The same where the name at the end of the path may hold slashes.
+    const fn with_slashes(mut self) -> Self {
+        self.has_slashes = true;
+        self
+    }
+
+    /// The path as axum writes it.
+    fn matched(&self) -> Cow<'static, str> {
+        if self.has_slashes {
+            Cow::Owned(self.path.replace('{', "{*"))
+        } else {
+            Cow::Borrowed(self.path)
         }
     }
 }
@@ -131,11 +150,12 @@ fn rows() -> Vec<Route> {
 pub fn routes(face: Face, beside: Router) -> Router {
     let mut router = Router::new();
     let mut paths = observed::BESIDE.to_vec();
-    for Route { path, answer, .. } in rows() {
-        paths.push(path);
+    for row in rows() {
+        paths.push(row.path);
+        let path = row.matched();
         router = router
-            .route(path, answer.clone())
-            .route(&format!("/v1{path}"), answer);
+            .route(&path, row.answer.clone())
+            .route(&format!("/v1{path}"), row.answer);
     }
     let service = face.service.clone();
     let max_head = face.settings.max_head;

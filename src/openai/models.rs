@@ -39,7 +39,7 @@ struct Models {
 pub(super) fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::GET, "/models", get(list)),
-        Route::new(Method::GET, "/models/{*id}", get(retrieve)),
+        Route::new(Method::GET, "/models/{id}", get(retrieve)).with_slashes(),
     ]
 }
 

@@ -139,3 +139,6 @@ async fn calls_are_counted_by_route_and_status_and_timed() {
         "no label holds what callers write"
     );
 }
+    http::get(app.address, "/v1/models/openai/nothing").await;
+    let model = [("route", "/models/{id}"), ("status", "404")];
+    assert!(scraped.count("mediagen_http_requests_total", &model) >= 1);
