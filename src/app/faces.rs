@@ -46,8 +46,9 @@ impl Service<Request<Incoming>> for Faces {
         let Some(visit) = self.cors.as_ref().and_then(|cors| cors.visit(&request)) else {
             return self.answer(request);
         };
-        if let Some(answer) = visit.preflight() {
-            return Box::pin(std::future::ready(Ok(answer)));
+        if visit.is_preflight() {
+            request.extensions_mut().insert(visit);
+            return Box::pin(self.http.call(request));
         }
         if visit.is_listed() {
             request.extensions_mut().insert(Listed);

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::middleware::Next;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -26,7 +27,7 @@ pub struct Cors {
 pub struct Listed;
 
 /// One request, as far as CORS is concerned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Visit {
     cors: Arc<Cors>,
     /// What is told of the page's origin; `None`: it may not call, or there is no page.
@@ -70,14 +71,29 @@ impl Cors {
     }
 }
 
+/// Answers a preflight, of whichever face, where it is seen like any call.
+pub(super) async fn answered(mut request: Request<Body>, next: Next) -> Response<Body> {
+    let visit = request.extensions_mut().remove::<Visit>();
+    match visit.and_then(|visit| visit.preflight()) {
+        Some(answer) => answer,
+        None => next.run(request).await,
+    }
+}
+
 impl Visit {
     /// Whether the page's origin is listed.
     pub const fn is_listed(&self) -> bool {
         self.allowed.is_some()
     }
 
+    /// Whether it only asks what may be asked. It is for the router of this face then, with this visit
+    /// among its extensions.
+    pub const fn is_preflight(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// The answer to a preflight; `None`: it is the call itself.
-    pub fn preflight(&self) -> Option<Response<Body>> {
+    fn preflight(&self) -> Option<Response<Body>> {
         let asked = self.asked.as_ref()?;
         let mut answer = Response::new(Body::empty());
         *answer.status_mut() = StatusCode::NO_CONTENT;

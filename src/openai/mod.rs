@@ -171,6 +171,7 @@ pub fn routes(face: Face, beside: Router) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(max_head, head::check))
         .layer(from_fn(body::finish_reading))
+        .layer(from_fn(cors::answered))
         .layer(from_fn_with_state(watched, observed::observe))
 }
 

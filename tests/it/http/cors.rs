@@ -4,6 +4,7 @@ use ::http::{HeaderMap, Method};
 use serde_json::json;
 
 use super::content::two_tenants;
+use crate::harness::scrape::Scraped;
 use crate::harness::{TestApp, http, quick, sound};
 
 const APP: &str = "https://app.example.com";
@@ -60,6 +61,13 @@ async fn a_listed_origin_may_call_every_route_of_both_faces() {
         }
         assert!(answer.header("vary").contains("origin"));
         assert_eq!(answer.header("access-control-allow-credentials"), "");
+        assert!(answer.header("x-request-id").starts_with("req_"));
+    }
+    let counted = Scraped::of(app.address).await;
+    for route in ["/videos", "other"] {
+        let labels = [("route", route), ("method", "OPTIONS"), ("status", "204")];
+        let count = counted.count("mediagen_http_requests_total", &labels);
+        assert!(count >= 1, "{route}");
     }
 }
 
