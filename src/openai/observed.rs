@@ -21,7 +21,7 @@ use http_body::{Frame, SizeHint};
 
 use super::{Kind, Problem, problem, refusal};
 use crate::telemetry::metrics::HttpCall;
-use crate::telemetry::traces;
+use crate::telemetry::{request, traces};
 
 /// What the layer stands on. Cheap to clone.
 #[derive(Clone)]
@@ -42,8 +42,9 @@ pub(super) async fn observe(
     let (id, version) = (request_id(request.headers()), request.version());
     let call = HttpCall::begin(route, method);
     let begins = method == "POST" && MAKES.contains(&route);
-    let mut span = traces::http_call((method, route), request.headers(), begins);
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut span = traces::http_call((method, route, &id), request.headers(), begins);
+    let work = request::around(id.clone(), next.run(request));
+    let work = AssertUnwindSafe(work).catch_unwind();
     let answer = match &span {
         Some(span) => span.around(work).await,
         None => work.await,
@@ -74,10 +75,16 @@ fn told(
 ) -> u64 {
     let status = answer.status();
     let took = call.answered(status.as_u16());
-    if status.is_client_error() || status.is_server_error() {
-        let status = status.as_u16();
-        tracing::debug!(method, route, status, request = ?id, "a call failed");
-    }
+    let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (code, request) = (status.as_u16(), id.to_str().unwrap_or_default());
+    tracing::debug!(
+        method,
+        route,
+        status = code,
+        ms = took,
+        request,
+        "answered a call"
+    );
     let stream = STREAMS.iter().find(|(path, _)| *path == route);
     if let Some((_, kind)) = stream
         && method == "GET"
@@ -87,7 +94,7 @@ fn told(
     }
     let body = std::mem::take(answer.body_mut());
     *answer.body_mut() = Body::new(Followed { body, _call: call });
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+    took
 }
 
 impl Watched {

@@ -8,6 +8,7 @@ use crate::domain::caller::Caller;
 use crate::domain::generation::Draft;
 use crate::domain::task::Task;
 use crate::store::{Admission, Created, StoreError};
+use crate::telemetry::request;
 
 impl Service {
     /// Keeps the inputs and commits the task.
@@ -45,7 +46,8 @@ impl Service {
         let spooled = !order.generation.inputs.is_empty();
         match self.parts().store.admit(task, admission).await {
             Ok(Created::New(task)) => {
-                tracing::info!(task = %id, model = task.order.model, "created");
+                let request = request::current();
+                tracing::info!(task = %id, model = task.order.model, request, "created");
                 Ok(task)
             }
             Ok(Created::Denied(denied)) => {

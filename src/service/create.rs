@@ -25,7 +25,7 @@ use crate::domain::task::{NewTask, Order, Task};
 use crate::domain::time::millis;
 use crate::provider::Roster;
 use crate::store::{Admission, StoreError};
-use crate::telemetry::traces;
+use crate::telemetry::{self, traces};
 
 /// What a caller sent.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl Service {
             return Err(self.drained(&caller, &request, print).await);
         }
         let service = self.clone();
-        let work = traces::kept(async move {
+        let work = telemetry::kept(async move {
             let mut request = request;
             let made = service
                 .create_part(&caller, &mut request, Part::WHOLE)

@@ -9,7 +9,7 @@ use crate::domain::generation::{Draft, Part};
 use crate::domain::id::TaskId;
 use crate::domain::task::{Event, State, Task};
 use crate::store::StoreError;
-use crate::telemetry::traces;
+use crate::telemetry;
 
 /// Why not every task of a call was made.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,8 @@ impl Service {
             return Err(self.drained(&caller, &request, print).await.into());
         }
         let service = self.clone();
-        let work = traces::kept(async move { service.create_parts(caller, request, count).await });
+        let work =
+            telemetry::kept(async move { service.create_parts(caller, request, count).await });
         let gone = |_| CreateError::Store(StoreError::Unavailable("the create died".to_owned()));
         self.parts().shutdown.spawn(work).await.map_err(gone)?
     }

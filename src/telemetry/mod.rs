@@ -9,6 +9,7 @@
 mod lines;
 pub mod metrics;
 mod reload;
+pub mod request;
 mod scrub;
 pub mod tasks;
 pub mod traces;
@@ -24,6 +25,11 @@ use lines::Traced;
 
 pub use reload::ReloadState;
 pub use scrub::{Scrubber, scrub};
+
+/// Work that belongs to the running call, to its trace and to its id, wherever it is spawned.
+pub fn kept<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    traces::kept(request::kept(work))
+}
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -201,6 +201,7 @@ async fn a_task_made_over_http_joins_its_callers_trace() {
         "size": "1280x720"});
     let made = http::client().post(format!("http://{address}/v1/videos"));
     let made = made.header("traceparent", format!("00-{TRACE}-{SPAN}-01"));
+    let made = made.header("x-request-id", "call-7");
     let made = http::Answer::of(made.json(&body).send().await.unwrap()).await;
     assert_eq!(made.status, 200, "{made:?}");
     finish(&client, made.header("x-litellm-call-id")).await;
@@ -218,6 +219,11 @@ async fn a_task_made_over_http_joins_its_callers_trace() {
     assert_eq!(spans.len(), SPANS.len(), "{:?}", spans.keys());
     let call = &spans[POST][0];
     assert_eq!(hex::encode(&call.parent_span_id), SPAN);
+    let id = call
+        .attributes
+        .iter()
+        .find(|one| one.key == "mediagen.request");
+    assert!(format!("{id:?}").contains("call-7"), "{call:?}");
     for (name, spans) in &spans {
         assert!(
             name == POST || spans[0].parent_span_id == call.span_id,

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::str::FromStr as _;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceState,
     Tracer as _,
@@ -52,12 +52,16 @@ impl CallSpan {
     /// Of a call over HTTP.
     pub(super) fn http(
         tracer: &SdkTracer,
-        (method, route): (&'static str, &'static str),
+        (method, route, id): (&'static str, &'static str, &HeaderValue),
         brought: &Brought<'_>,
     ) -> Self {
         let attributes = [
             KeyValue::new("http.request.method", method),
             KeyValue::new("http.route", route),
+            KeyValue::new(
+                "mediagen.request",
+                id.to_str().unwrap_or_default().to_owned(),
+            ),
         ];
         Self::begin(tracer, format!("{method} {route}"), attributes, brought)
     }

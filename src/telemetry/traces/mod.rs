@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracer;
 
@@ -66,7 +66,7 @@ pub fn current() -> Option<TraceParent> {
 }
 
 /// Work that belongs where the running call belongs, wherever it is spawned.
-pub fn kept<F: Future>(work: F) -> impl Future<Output = F::Output> {
+pub(super) fn kept<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let parent = current();
     async move {
         match parent {
@@ -83,9 +83,9 @@ pub fn call(method: &'static str, headers: &HeaderMap, begins: bool) -> Option<C
     Some(CallSpan::grpc(tracer, method, &brought))
 }
 
-/// The same of a call over HTTP, by its method and its route.
+/// The same of a call over HTTP, by its method, its route and its id.
 pub fn http_call(
-    call: (&'static str, &'static str),
+    call: (&'static str, &'static str, &HeaderValue),
     headers: &HeaderMap,
     begins: bool,
 ) -> Option<CallSpan> {

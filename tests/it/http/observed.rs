@@ -1,7 +1,11 @@
 //! What is seen of calls over HTTP: ids, counts, times.
 
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::child::free_address;
 use crate::harness::scrape::Scraped;
-use crate::harness::{TestApp, eventually, http, sound};
+use crate::harness::{Server, TestApp, Upstream, eventually, http, sound};
 
 #[tokio::test]
 async fn every_answer_has_an_id_the_callers_own_if_it_is_fit() {
@@ -25,6 +29,40 @@ async fn every_answer_has_an_id_the_callers_own_if_it_is_fit() {
             assert!(took.parse::<u64>().is_ok(), "{path}: {took}");
         }
     }
+}
+
+/// By its caller's id a call is found in the log, and so is the task that it made.
+#[tokio::test]
+async fn a_call_and_the_task_that_it_made_are_in_the_log_under_its_id() {
+    let (upstream, data) = (Upstream::quick().await, TempDir::new().unwrap());
+    let settings = [
+        ("log.filter", "info,mediagen::openai=debug"),
+        ("log.format", "json"),
+    ];
+    let mut server = Server::spawn(&upstream, data.path(), free_address(), &settings);
+    let address = server.listening().await;
+    let body = serde_json::json!({"model": "gen4.5", "prompt": "a lake", "seconds": 2,
+        "size": "1280x720"});
+    let made = http::client().post(format!("http://{address}/v1/videos"));
+    let made = made.header("x-request-id", "call-7").json(&body);
+    let made = http::Answer::of(made.send().await.unwrap()).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let log = server.log();
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_call: Vec<Value> = lines.filter(|line| line["request"] == "call-7").collect();
+    let [created, answered] = of_call.as_slice() else {
+        panic!("{log}");
+    };
+    assert_eq!(created["message"], "created");
+    assert_eq!(created["task"], made.header("x-litellm-call-id"));
+    assert_eq!(answered["message"], "answered a call");
+    assert_eq!(
+        (&answered["method"], &answered["route"], &answered["status"]),
+        (&"POST".into(), &"/videos".into(), &200.into())
+    );
+    assert!(answered["ms"].is_u64(), "{answered}");
 }
 
 #[tokio::test]
@@ -117,6 +155,7 @@ async fn calls_are_counted_by_route_and_status_and_timed() {
     let brew = ::http::Method::from_bytes(b"BREW").unwrap();
     let url = format!("http://{}/coffee/{}", app.address, done.id);
     http::client().request(brew, url).send().await.unwrap();
+    http::get(app.address, "/v1/models/openai/nothing").await;
     eventually("they are counted", || async {
         let now = [
             counted(shown).await,
@@ -132,6 +171,8 @@ async fn calls_are_counted_by_route_and_status_and_timed() {
     })
     .await;
     let scraped = Scraped::of(app.address).await;
+    let model = [("route", "/models/{id}"), ("status", "404")];
+    assert!(scraped.count("mediagen_http_requests_total", &model) >= 1);
     let timed = [("route", "/videos/{id}")];
     assert!(scraped.count("mediagen_http_request_duration_seconds_count", &timed) >= 3);
     assert!(
@@ -139,6 +180,3 @@ async fn calls_are_counted_by_route_and_status_and_timed() {
         "no label holds what callers write"
     );
 }
-    http::get(app.address, "/v1/models/openai/nothing").await;
-    let model = [("route", "/models/{id}"), ("status", "404")];
-    assert!(scraped.count("mediagen_http_requests_total", &model) >= 1);
