@@ -114,7 +114,7 @@ mod tests {
     fn every_kind_of_error_is_described() {
         use super::super::Kind;
         let document = document();
-        let error = &document["components"]["schemas"]["Error"]["properties"]["error"];
+        let error = &document["components"]["schemas"]["Error"];
         let kinds = error["properties"]["type"]["enum"].as_array().unwrap();
         let kinds: BTreeSet<&str> = kinds.iter().filter_map(Value::as_str).collect();
         let ours = [
@@ -128,6 +128,79 @@ mod tests {
             Kind::Server,
         ];
         assert_eq!(kinds, ours.map(Kind::as_str).into());
+    }
+
+    /// The schemas that a schema is made of, each with its place.
+    fn parts<'a>(place: &str, schema: &'a Value) -> Vec<(String, &'a Value)> {
+        let mut found = Vec::new();
+        for (word, value) in schema.as_object().unwrap() {
+            let values: Vec<(String, &Value)> = match (word.as_str(), value) {
+                ("properties", Value::Object(members)) => members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value))
+                    .collect(),
+                ("oneOf" | "allOf", Value::Array(all)) => {
+                    all.iter().map(|value| (word.clone(), value)).collect()
+                }
+                ("items" | "additionalProperties", Value::Object(_)) => vec![(word.clone(), value)],
+                _ => Vec::new(),
+            };
+            for (name, value) in values {
+                let place = format!("{place}.{name}");
+                found.extend(parts(&place, value));
+                found.push((place, value));
+            }
+        }
+        found
+    }
+
+    /// Generators of clients give up on objects without a name, and on lists of values with null among
+    /// them; they make a member with a default one that must be sent.
+    #[test]
+    fn every_schema_is_one_that_clients_can_be_made_of() {
+        let document = document();
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let mut all = parts(name, schema);
+            all.push((name.clone(), schema));
+            for (place, schema) in all {
+                let is_named = !place.contains('.') || place == format!("{name}.allOf");
+                let is_unnamed_object = schema["properties"].is_object() && !is_named;
+                assert!(!is_unnamed_object, "{place} is an object without a name");
+                assert!(schema["default"].is_null(), "{place} has a default");
+                let of_texts = schema["enum"].is_null() || schema["type"] == "string";
+                assert!(of_texts, "{place} lists values that are not texts");
+            }
+        }
+    }
+
+    /// A client that was made of the description drops an answer of no kind that it knows.
+    #[test]
+    fn a_file_is_of_a_kind_that_clients_can_read() {
+        let document = document();
+        let mut files = 0;
+        for item in document["paths"].as_object().unwrap().values() {
+            let answers = item["get"]["responses"].as_object();
+            for answer in answers.into_iter().flat_map(|answers| answers.values()) {
+                let content = &answer["content"];
+                if content["*/*"].is_object() {
+                    files += 1;
+                    assert!(content["application/octet-stream"].is_object(), "{answer}");
+                }
+            }
+        }
+        assert_eq!(
+            files, 4,
+            "two ways to a file, each to the whole and to a part"
+        );
+    }
+
+    #[test]
+    fn the_form_has_the_members_that_json_has() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        let mut json = names(&schemas["Creation"]["properties"]);
+        json.extend(names(&schemas["CreateVideo"]["allOf"][1]["properties"]));
+        assert_eq!(names(&schemas["CreateVideoForm"]["properties"]), json);
     }
 
     #[test]
