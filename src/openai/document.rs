@@ -1,7 +1,7 @@
 //! `/openapi.json`: this face, described.
 //!
-//! The document is written by hand. A test here holds its paths against [`super::rows`] and its schemas
-//! against what is written; tests over real sockets hold every answer against it.
+//! The document is written by hand. A test here holds its paths against [`super::rows`] and those beside
+//! them, and its schemas against what is written; tests over real sockets hold every answer against it.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -67,11 +67,13 @@ mod tests {
 
     #[test]
     fn every_call_is_described_and_no_other() {
-        let served = super::super::rows();
-        let served: BTreeSet<(String, String)> = served
+        use super::super::observed::BESIDE;
+        let rows = super::super::rows();
+        let rows = rows
             .iter()
-            .map(|row| (row.method.to_string(), plain(row.path)))
-            .collect();
+            .map(|row| (row.method.to_string(), plain(row.path)));
+        let beside = BESIDE.map(|path| ("GET".to_owned(), path.to_owned()));
+        let served: BTreeSet<(String, String)> = rows.chain(beside).collect();
         let document = document();
         let mut described = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
