@@ -123,6 +123,13 @@ fn filled(operation: &Operation, id: &str) -> String {
 const NOBODYS: &str = "video_0192f3a4b5c67d8e9fa0b1c2d3e4f506";
 const LAKE: &str = "a lake";
 const IMAGES: &str = "/v1/images/generations";
+const HEALTH: [&str; 5] = [
+    "/healthz",
+    "/health/liveliness",
+    "/health/liveness",
+    "/readyz",
+    "/health/readiness",
+];
 
 /// The statuses that keys, ids and calls that are not offered bring about.
 const OF_KEYS: [u16; 5] = [401, 403, 404, 429, 501];
@@ -143,8 +150,12 @@ async fn every_call_takes_and_answers_what_is_described() {
     let first = models["data"][0]["id"].as_str().unwrap();
     caller.get(&format!("/v1/models/{first}")).await;
     caller.get("/v1/webhooks/secret").await;
-    for path in ["/openapi.json", "/healthz", "/readyz"] {
-        caller.ask("", ("GET", path), |asked| asked).await;
+    caller
+        .ask("", ("GET", "/openapi.json"), |asked| asked)
+        .await;
+    for path in HEALTH {
+        let well = caller.ask("", ("GET", path), |asked| asked).await;
+        assert_eq!(well.status, 200, "{path}");
     }
     assert_eq!(caller.get("/metrics").await.status, 200);
     assert_eq!(caller.get("/v1/videos?limit=0").await.status, 400);
@@ -322,8 +333,10 @@ async fn every_error_has_the_shape_that_is_described() {
             );
         }
     }
-    let refused = caller.ask("", ("GET", "/metrics"), |asked| asked).await;
-    assert_eq!(refused.status, 401);
+    for (key, status) in [("", 401), ("reads", 403)] {
+        let refused = caller.ask(key, ("GET", "/metrics"), |asked| asked).await;
+        assert_eq!(refused.status, status, "{key}");
+    }
     forgotten(&caller).await;
     unreadable(&mut caller).await;
     let is_wanted =
