@@ -217,17 +217,15 @@ async fn contents(caller: &Caller, path: &str, key: &str) {
     let whole = caller.ask(key, ("GET", path), |asked| asked).await;
     assert_eq!(whole.status, 200, "{whole:?}");
     let tag = whole.header("etag").to_owned();
-    for (name, value, status) in [
-        ("range", "bytes=0-9", 206),
-        ("range", "bytes=99999999-", 416),
-        ("if-none-match", &tag, 304),
-        ("if-match", "\"other\"", 412),
-        ("accept", "*/*", 200),
+    // Only GET has ranges.
+    for (name, value, status, of_head) in [
+        ("range", "bytes=0-9", 206, 200),
+        ("range", "bytes=99999999-", 416, 200),
+        ("if-none-match", &tag, 304, 304),
+        ("if-match", "\"other\"", 412, 412),
+        ("accept", "*/*", 200, 200),
     ] {
-        for method in ["GET", "HEAD"] {
-            if method == "HEAD" && name == "range" {
-                continue;
-            }
+        for (method, status) in [("GET", status), ("HEAD", of_head)] {
             let with = |asked: reqwest::RequestBuilder| asked.header(name, value);
             let answer = caller.ask(key, (method, path), with).await;
             assert_eq!(answer.status, status, "{method} {name}: {value}");
