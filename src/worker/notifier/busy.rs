@@ -147,9 +147,12 @@ impl Busy {
         let known = now.known.peek(receiver);
         let shares = match known {
             Some(Standing::Answers) => return true,
-            Some(Standing::Silent(_)) if now.silent() >= (self.most / 2).max(1) => return false,
             // Who has an address for each task would be unknown for ever.
             None if now.answers_beside(receiver) => &SHARES[..1],
+            // The same where nobody answers.
+            Some(Standing::Silent(_)) | None if now.unproved() >= (self.most / 2).max(1) => {
+                return false;
+            }
             Some(Standing::Silent(_)) | None => &SHARES[..],
         };
         let mut shares = levels(receiver).zip(shares);
@@ -200,12 +203,16 @@ impl Now {
         calls.count()
     }
 
-    /// Calls to those that did not answer last time.
-    fn silent(&self) -> usize {
-        let calls = self.calls.values().filter(|receiver| {
-            let known = self.known.peek(receiver.as_str());
-            known.is_some_and(|known| known.silence().is_some())
-        });
+    /// Calls to those that have not answered, nor anybody beside them.
+    fn unproved(&self) -> usize {
+        let calls =
+            self.calls
+                .values()
+                .filter(|receiver| match self.known.peek(receiver.as_str()) {
+                    Some(Standing::Answers) => false,
+                    Some(Standing::Silent(_)) => true,
+                    None => !self.answers_beside(receiver),
+                });
         calls.count()
     }
 

@@ -69,6 +69,9 @@ struct Cursor {
 struct First {
     host: String,
     receiver: Option<(Turn, Receiver)>,
+    /// Of those whose turn it is alike, as of all that were never called, the newest goes first, not the
+    /// oldest. By chance, so that many dead ones that are new do not hold up the next, nor the next them.
+    is_newest: bool,
 }
 
 /// Sends what is due and has room. The moment when something more is due, as far as it was looked at.
@@ -104,7 +107,8 @@ async fn look(
     over: &mut HashSet<String>,
 ) -> Result<Looked, StoreError> {
     let mut round = Round::after(cursor.after.take());
-    let (mut first, mut next, mut is_more) = (First::default(), None, false);
+    let mut first = First::with(rand::random());
+    let (mut next, mut is_more) = (None, false);
     loop {
         let receiver = round.next(&*desk.store).await?;
         let host = receiver.as_ref().and_then(|one| levels(&one.name).next());
@@ -135,15 +139,27 @@ async fn look(
 }
 
 impl First {
+    fn with(is_newest: bool) -> Self {
+        Self {
+            is_newest,
+            ..Self::default()
+        }
+    }
+
     /// Takes one to whom something is due; without a turn there is no room for it.
     fn consider(&mut self, turn: Option<Turn>, receiver: Receiver) {
         let Some(turn) = turn else {
             return;
         };
-        let is_first = self
-            .receiver
-            .as_ref()
-            .is_none_or(|(first, known)| (&turn, receiver.first_due) < (first, known.first_due));
+        let is_first = self.receiver.as_ref().is_none_or(|(first, known)| {
+            let by_due = receiver.first_due.cmp(&known.first_due);
+            let by_due = if self.is_newest {
+                by_due.reverse()
+            } else {
+                by_due
+            };
+            turn.cmp(first).then(by_due).is_lt()
+        });
         if is_first {
             self.receiver = Some((turn, receiver));
         }
@@ -331,3 +347,35 @@ const MAX_ERROR: usize = 200;
 const SHORTEST_REST: Duration = Duration::from_millis(50);
 /// A pass comes at least so often.
 const LONGEST_REST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_those_never_called_the_oldest_or_the_newest_goes_first_and_who_was_after_them() {
+        for (is_newest, expected) in [(false, "old"), (true, "new")] {
+            let mut first = First::with(is_newest);
+            let all = [
+                ("called", 7, 0),
+                ("new", 0, 3),
+                ("old", 0, 1),
+                ("mid", 0, 2),
+            ];
+            for (name, last, due) in all {
+                let receiver = Receiver {
+                    name: name.to_owned(),
+                    first_due: Timestamp(due),
+                };
+                first.consider(Some(vec![(0, 1), (0, last)]), receiver);
+            }
+            let none = Receiver {
+                name: "without room".to_owned(),
+                first_due: Timestamp(-1),
+            };
+            first.consider(None, none);
+            let (_, receiver) = first.receiver.expect("somebody");
+            assert_eq!(receiver.name, expected);
+        }
+    }
+}
