@@ -22,7 +22,18 @@ struct Credit {
     count: u32,
     /// When the last of them was refused.
     refused: Timestamp,
+    /// When the first of them may come again.
+    due: Timestamp,
     until: Timestamp,
+}
+
+/// A refusal before a call that may repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the call came no sooner than the refusal said.
+    pub is_due: bool,
 }
 
 impl<What: Hash + Eq> Default for Owed<What> {
@@ -34,10 +45,12 @@ impl<What: Hash + Eq> Default for Owed<What> {
 impl<What: Hash + Eq> Owed<What> {
     /// Notes one that is to come, of what is refused now and told to wait so long.
     pub fn add(&self, what: What, now: Timestamp, wait: Duration) {
-        let until = now.after(wait.min(LONGEST_WAIT)).after(LATE);
+        let due = now.after(wait.min(LONGEST_WAIT));
+        let until = due.after(LATE);
         let none = || Credit {
             count: 0,
             refused: now,
+            due,
             until,
         };
         let mut known = self.0.lock();
@@ -47,14 +60,18 @@ impl<What: Hash + Eq> Owed<What> {
         }
         credit.count = credit.count.saturating_add(1);
         credit.refused = now;
+        credit.due = credit.due.min(due);
         credit.until = credit.until.max(until);
     }
 
-    /// Takes one of them for a call that came then, if there is one: when the last of them was refused.
-    pub fn take(&self, what: &What, came: Timestamp) -> Option<Timestamp> {
+    /// Takes one of them for a call that came then, if there is one.
+    pub fn take(&self, what: &What, came: Timestamp) -> Option<Refused> {
         let mut known = self.0.lock();
         let credit = known.get_mut(what)?;
-        let refused = (came <= credit.until).then_some(credit.refused);
+        let refused = (came <= credit.until).then_some(Refused {
+            at: credit.refused,
+            is_due: came >= credit.due,
+        });
         credit.count -= 1;
         if credit.count == 0 || refused.is_none() {
             known.pop(what);
@@ -78,6 +95,10 @@ mod tests {
     const NOW: Timestamp = Timestamp(1);
     const WAIT: Duration = Duration::from_secs(10);
 
+    const fn at(at: Timestamp, is_due: bool) -> Refused {
+        Refused { at, is_due }
+    }
+
     #[test]
     fn each_refusal_is_owed_to_one_repeat_for_a_while() {
         let owed = Owed::default();
@@ -87,12 +108,12 @@ mod tests {
         owed.add('a', NOW, WAIT);
         assert_eq!(owed.take(&'b', NOW), None);
         let taken = [(); 3].map(|()| owed.take(&'a', NOW));
-        assert_eq!(taken, [Some(NOW), Some(NOW), None]);
+        assert_eq!(taken, [Some(at(NOW, false)), Some(at(NOW, false)), None]);
         owed.add('a', NOW, WAIT);
         assert_eq!(owed.take(&'a', later), None);
         owed.add('a', NOW, WAIT);
         owed.add('a', later, WAIT);
-        assert_eq!(owed.take(&'a', later), Some(later));
+        assert_eq!(owed.take(&'a', later), Some(at(later, false)));
         assert!(owed.0.lock().is_empty());
     }
 
@@ -104,7 +125,11 @@ mod tests {
             owed.add('a', NOW, told);
             // A shorter wait of another takes nothing from it.
             owed.add('a', NOW, Duration::ZERO);
-            assert_eq!(owed.take(&'a', NOW.after(until)), Some(NOW), "{told:?}");
+            assert_eq!(
+                owed.take(&'a', NOW.after(until)),
+                Some(at(NOW, true)),
+                "{told:?}"
+            );
             let over = Timestamp(NOW.after(until).0 + 1);
             assert_eq!(owed.take(&'a', over), None, "{told:?}");
         }

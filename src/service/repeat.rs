@@ -22,7 +22,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::owed::Owed;
+use super::owed::{Owed, Refused};
 use super::{CreateError, NewRequest, Service};
 use crate::domain::caller::{Caller, KeyId};
 use crate::domain::id::{RequestId, TaskId, TenantId};
@@ -41,8 +41,8 @@ pub struct Sending {
     pub wait: Option<Duration>,
     /// Whether nothing was made of it before.
     pub is_first: bool,
-    /// When what this may be the repeat of was refused unread; `None`: nothing was, lately.
-    pub refused: Option<Timestamp>,
+    /// The refusal of what this may be the repeat of, unread; `None`: there was none, lately.
+    pub refused: Option<Refused>,
 }
 
 impl Sending {
@@ -203,9 +203,11 @@ impl Service {
         let found = self.parts().store.alike(&alike, MOST_ALIKE).await?;
         let (given, receipts) = (&self.inner.given, &self.inner.receipts);
         let found = match self.refused_before(caller, &sending, fingerprint) {
-            // It repeats what was refused, unless that was given up, and called anew after it.
+            // A library comes when it was told to.
+            Some(refused) if refused.is_due => None,
+            // What comes sooner repeats what was refused, unless that was given up, and called anew.
             Some(refused) => given.give_untouched(&found, number, |task| {
-                task.times.created > refused && receipts.may_be_lost(task.id)
+                task.times.created > refused.at && receipts.may_be_lost(task.id)
             }),
             None => given.give(&found, number, |task| !receipts.is_received(task.id)),
         };
@@ -215,13 +217,13 @@ impl Service {
         Ok(found)
     }
 
-    /// When what this may be the repeat of was refused. Ask once of a call: it is forgotten.
+    /// The refusal of what this may be the repeat of. Ask once of a call: it is forgotten.
     fn refused_before(
         &self,
         caller: &Caller,
         sending: &Sending,
         print: [u8; 32],
-    ) -> Option<Timestamp> {
+    ) -> Option<Refused> {
         let read = || {
             let refused = (asked(caller, print), sending.number);
             self.inner.refusals.take(&refused, sending.came)

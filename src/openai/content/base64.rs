@@ -23,7 +23,7 @@ pub(in crate::openai) async fn in_base64(
     id: TaskId,
     index: u32,
 ) -> Result<Letters<impl Stream<Item = Result<Bytes, DownloadEnd>> + Send + use<>>, DownloadError> {
-    let output = service.output(tenant, id, index).await?;
+    let output = service.output_to_tell(tenant, id, index).await?;
     let size = output.artifact.size_bytes;
     let bytes = service.read(&output, 0, size)?;
     Ok(Letters {
