@@ -8,7 +8,7 @@ use super::choice::Chosen;
 use super::input::Seen;
 use super::{Draft, DraftInput, Generation, InvalidField, Violations};
 use crate::domain::model::{
-    Catalog, ProviderKind, SecondsLimits, Spec, canonical, dimensions, nearest,
+    Catalog, Param, ProviderKind, SecondsLimits, Spec, canonical, dimensions, nearest,
 };
 use crate::domain::value::Value;
 
@@ -77,6 +77,12 @@ impl Generation {
             .seconds
             .map(|seconds| fit_seconds(seconds, chosen, &mut changes));
         draft.size = fit_size(&draft.size, chosen, &mut changes);
+        // One that the first model could have done without is no reason to leave out another.
+        if chosen.spec.size(&draft.size).is_none()
+            && own.is_some_and(|spec| is_default_size(spec, &draft.size))
+        {
+            draft.size.clear();
+        }
         let mut found = Violations::default();
         let seen = self.inputs.iter().map(|input| Seen {
             media: input.media(),
@@ -120,18 +126,22 @@ fn is_filled_in(spec: &Spec, name: &str, value: &Value) -> bool {
     param.is_some_and(|param| param.fallback.as_ref() == Some(value))
 }
 
-/// The nearest length that is not shorter, else the longest; a model without a choice keeps it, to
-/// be refused for it.
-pub(super) fn nearest_seconds(wanted: u32, chosen: &Chosen<'_>) -> u32 {
-    let typed = chosen.spec.typed.seconds.as_ref();
-    let takes = typed.is_some_and(|param| param.shape.takes(&Value::Int(wanted.into())));
-    let limits = chosen.spec.seconds_limits().filter(|_| !takes);
-    let fitted = limits.and_then(|limits| fitting(wanted, &limits));
-    fitted.unwrap_or(wanted)
+/// Whether a size is what is sent where none is asked for, though the model requires none.
+fn is_default_size(spec: &Spec, size: &str) -> bool {
+    let mut sizes = spec.typed.sizes.iter().filter(|param| !param.required);
+    let sent = |param: &Param| param.fallback.as_ref().and_then(Value::as_str) == Some(size);
+    sizes.any(sent)
 }
 
+/// The nearest length that is not shorter, else the longest; a model without a choice keeps it, to
+/// be refused for it.
 fn fit_seconds(wanted: u32, chosen: &Chosen<'_>, changes: &mut Vec<String>) -> u32 {
-    let fitted = nearest_seconds(wanted, chosen);
+    let typed = chosen.spec.typed.seconds.as_ref();
+    let takes = typed.is_some_and(|param| param.shape.takes(&Value::Int(wanted.into())));
+    let limits = chosen.spec.seconds_limits();
+    let Some(fitted) = limits.filter(|_| !takes).and_then(|l| fitting(wanted, &l)) else {
+        return wanted;
+    };
     if fitted != wanted {
         changes.push(format!(
             "{} makes no {wanted} seconds: {fitted} are asked for",

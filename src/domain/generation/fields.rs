@@ -1,10 +1,9 @@
 //! The typed fields: prompt, seconds, size, count, seed, audio and negative prompt.
 
-use super::adapted::nearest_seconds;
 use super::choice::Chosen;
 use super::input::Seen;
 use super::{Draft, Operation, Violations, rules};
-use crate::domain::model::{Extras, Param, canonical, dimensions, listed, nearest};
+use crate::domain::model::{Extras, Param, Rule, canonical, dimensions, listed, nearest};
 use crate::domain::value::Value;
 
 /// The typed fields after defaults.
@@ -28,8 +27,8 @@ pub(super) fn settle(
     check_seed_audio_and_negative(draft, chosen, found);
     Settled {
         prompt: settle_prompt(draft, chosen, found),
-        seconds: settle_seconds(draft, chosen, found)
-            .or_else(|| default_seconds(draft, inputs, chosen)),
+        seconds: default_seconds(draft, inputs, chosen)
+            .or_else(|| settle_seconds(draft, chosen, found)),
         size: settle_size(draft, chosen, &mut notes, found)
             .or_else(|| default_size(draft, inputs, chosen)),
         count: settle_count(draft, chosen, found),
@@ -81,35 +80,44 @@ fn settle_seconds(draft: &Draft, chosen: &Chosen<'_>, found: &mut Violations) ->
     fallback
 }
 
-/// The default length where the model can do without one: what the request says of it goes before it,
-/// and so does a rule that would refuse it.
+/// The default length, or the nearest that the model makes, the shorter of two: what the request says
+/// of its length goes before it, and so does a rule that would refuse it.
 fn default_seconds(draft: &Draft, inputs: &[Seen], chosen: &Chosen<'_>) -> Option<u32> {
-    let wanted = draft.default_seconds.filter(|_| chosen.known)?;
     let films = matches!(
         chosen.operation,
         Operation::TextToVideo | Operation::ImageToVideo
     );
-    let param = chosen.spec.typed.seconds.as_ref().filter(|_| films)?;
-    if param.required || draft.seconds.is_some() || draft.options.contains_key(&param.name) {
+    let wanted = draft.default_seconds.filter(|_| films && chosen.known)?;
+    let param = chosen.spec.typed.seconds.as_ref()?;
+    let is_said = draft.seconds.is_some() || draft.options.contains_key(&param.name);
+    if is_said || has_parts(draft, chosen) {
         return None;
     }
-    let own = param.default.as_ref().and_then(Value::as_int);
-    let own = own.and_then(|own| u32::try_from(own).ok());
-    let seconds = own.unwrap_or_else(|| nearest_seconds(wanted, chosen));
+    let limits = chosen.spec.seconds_limits()?;
+    let listed = limits.allowed.iter().copied();
+    let nearest = listed.min_by_key(|seconds| (seconds.abs_diff(wanted), *seconds));
+    let least = limits.minimum.unwrap_or(0);
+    let seconds = nearest.unwrap_or(wanted.min(limits.maximum.unwrap_or(u32::MAX)).max(least));
     let with_seconds = Draft {
         seconds: Some(seconds),
         ..draft.clone()
     };
     let mut refused = Violations::default();
-    judge(
-        "seconds",
-        Some(param),
-        &Value::Int(seconds.into()),
-        chosen,
-        &mut refused,
-    );
+    let value = Value::Int(seconds.into());
+    judge("seconds", Some(param), &value, chosen, &mut refused);
     rules::check(&with_seconds, inputs, chosen, &mut refused);
     (!refused.names("seconds")).then_some(seconds)
+}
+
+/// Whether it says how long each of its parts is, and so says the length.
+fn has_parts(draft: &Draft, chosen: &Chosen<'_>) -> bool {
+    chosen.spec.rules.iter().any(|rule| match rule {
+        Rule::SumBetween { option, list, .. } => {
+            let given = draft.options.get(option);
+            matches!(given, Some(Value::Object(fields)) if fields.contains_key(list))
+        }
+        _ => false,
+    })
 }
 
 fn settle_size(

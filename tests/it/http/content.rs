@@ -143,8 +143,8 @@ async fn a_part_is_that_part_and_one_that_is_not_there_is_416() {
     }
     // Parts are GET's alone.
     for range in ["bytes=0-0", "bytes=300001-", "bytes=abc"] {
-        let held = [("range", range), ("if-range", "\"other\"")];
-        for headers in [&held[..1], &held] {
+        let both = [("range", range), ("if-range", "\"other\"")];
+        for headers in [&both[..1], &both] {
             let head = ask(app.address, Method::HEAD, &path, headers).await;
             assert_eq!((head.status.as_u16(), head.body.len()), (200, 0), "{range}");
             assert_eq!(head.header("content-length"), "300001");

@@ -40,8 +40,8 @@ async fn a_video_goes_from_json_to_its_end_under_one_id() {
     assert_eq!(video["model"], "runwayml/gen4_turbo");
     assert_eq!(
         (&video["seconds"], &video["size"]),
-        // How long a film is that nobody said is known once it is there.
-        (&Value::Null, &json!("1280x720"))
+        // A film of which nobody said how long it is has the default length.
+        (&json!("5"), &json!("1280x720"))
     );
     assert_eq!(
         (&video["prompt"], &video["error"]),

@@ -451,14 +451,13 @@ fn a_video_without_a_length_has_the_default_where_its_model_lets_one_be_chosen()
             default_seconds: Some(5),
             ..draft.clone()
         };
-        let (plain, asked) = (check(&draft).unwrap(), check(&asked).unwrap());
-        assert_eq!(plain.seconds, draft.seconds, "it is sent unasked");
-        asked.seconds
+        check(&asked).unwrap().seconds
     };
     let animated = |model| pictures(model, &[Role::Unspecified]);
     for (draft, expected) in [
         (animated("gen4_turbo"), Some(5)),
-        (ask("veo3.1"), Some(6)),
+        (ask("gen4.5"), Some(5)),
+        (ask("veo3.1"), Some(4)),
         (ask("kling2.5_turbo_pro"), Some(5)),
         (ask("seedance2"), Some(5)),
         (ask("wan3"), Some(5)),
@@ -473,6 +472,23 @@ fn a_video_without_a_length_has_the_default_where_its_model_lets_one_be_chosen()
             assert_eq!(seconds(said), Some(8), "{model}");
         }
     }
+    let long = |draft: Draft| {
+        let draft = Draft {
+            default_seconds: Some(8),
+            ..draft
+        };
+        check(&draft).unwrap().seconds
+    };
+    assert_eq!(long(ask("gen4.5")), Some(8));
+    assert_eq!(long(animated("gen4_turbo")), Some(8));
+    assert_eq!(long(ask("kling2.5_turbo_pro")), Some(10));
+    assert_eq!(check(&ask("veo3.1")).unwrap().seconds, None);
+    let part = |seconds| Value::Object([("duration".to_owned(), Value::Int(seconds))].into());
+    let parts = Value::List(vec![part(5), part(5)]);
+    let mut shots = ask("kling3.0_pro");
+    let settings = Value::Object([("multiPrompt".to_owned(), parts)].into());
+    shots.options.insert("providerSettings".into(), settings);
+    assert_eq!(seconds(shots), None);
     let mut auto = ask("seedance2");
     auto.options
         .insert("duration".into(), Value::String("auto".into()));
