@@ -1,6 +1,7 @@
 //! `Config` → a running server: the only folder that names every concrete type.
 
 mod accounts;
+mod end;
 mod faces;
 mod reload;
 mod secret;
@@ -11,7 +12,7 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ use crate::service::{self, PageKey, Parts, Service};
 use crate::shutdown::Shutdown;
 use crate::store::TaskStore;
 use crate::store::sqlite::SqliteStore;
-use crate::telemetry::{ReloadState, traces};
+use crate::telemetry::ReloadState;
 use crate::worker::{self, ArchiveSettings, Desk, PollSettings, SubmitSettings};
 
 /// A server that listens.
@@ -132,7 +133,7 @@ pub async fn start_from(
     health.serving().await;
     let downloads = config.server.download_drain;
     shutdown.spawn(Arc::clone(&reloader).follow(shutdown.clone()));
-    shutdown.spawn(end(shutdown.clone(), work, faces, health, downloads));
+    shutdown.spawn(end::end(shutdown.clone(), work, faces, health, downloads));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
     Ok(Running {
         address,
@@ -147,34 +148,6 @@ pub async fn start_from(
 /// What cannot be used, in the operator's words.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     load_tls(config).map(drop)
-}
-
-/// The drain, in its order: say so, finish the work, then close the doors.
-async fn end(
-    shutdown: Shutdown,
-    work: Shutdown,
-    faces: Shutdown,
-    health: Health,
-    downloads: Duration,
-) {
-    shutdown.draining().await;
-    let begun = Instant::now();
-    health.not_serving().await;
-    let settled = async { tokio::join!(work.finished(), tokio::time::sleep(LAME_DUCK)) };
-    tokio::select! {
-        () = shutdown.stopping() => {}
-        _ = settled => {}
-    }
-    faces.drain();
-    // A download that nobody reads is not even asked to end: it is cut off at its deadline.
-    let left = downloads.saturating_sub(begun.elapsed()).max(FAREWELL);
-    let finished = tokio::time::timeout(left, faces.finished()).await;
-    // What only followed the faces ends with them.
-    faces.stop();
-    if finished.is_err() {
-        faces.finished().await;
-    }
-    traces::flush().await;
 }
 
 /// Opens what the work stands on and starts it.
@@ -444,10 +417,6 @@ fn listener_limits(config: &Config) -> Limits {
     }
 }
 
-/// How long a draining server still answers, so that its callers hear that it drains.
-const LAME_DUCK: Duration = Duration::from_millis(500);
-/// What streams that are still open have in any case to end in, after the work is done.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the TLS files are looked at.
 const TLS_RELOAD: Duration = Duration::from_secs(5);
 /// Added to the send window and the create's timeout.

@@ -105,7 +105,7 @@ fn at_home(parts: &Parts, face: &Face) -> Result<(), Problem> {
         return Ok(());
     }
     let message = "a page of another site may not call a server without keys: give it keys, or name the \
-                   page's origin in `http.cors.origins`";
+                   page's origin in `http.cors.origins`, and its own address in `http.public_url`";
     let refused = Problem::new(StatusCode::FORBIDDEN, Kind::Permission, message);
     Err(refused.code("cross_origin"))
 }

@@ -11,6 +11,7 @@ use http::header::{HOST, HeaderMap};
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode, Version};
 
+use super::observed::BESIDE;
 use super::{Kind, Problem};
 
 /// Refuses a head that is longer than so many bytes, or names no host, or several.
@@ -32,6 +33,10 @@ fn judge(request: &Request, most: usize) -> Result<(), Problem> {
         let message = format!("the headers of a request are at most {most} bytes");
         let problem = Problem::new(status, Kind::InvalidRequest, message);
         return Err(problem.code("headers_too_large"));
+    }
+    // No address is made of what a probe calls its host.
+    if BESIDE.contains(&request.uri().path()) {
+        return Ok(());
     }
     let hosts: Vec<_> = headers.get_all(HOST).iter().collect();
     match hosts.as_slice() {

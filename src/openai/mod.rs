@@ -159,9 +159,10 @@ pub fn routes(face: Face, beside: Router) -> Router {
     }
     let service = face.service.clone();
     let max_head = face.settings.max_head;
+    let is_draining: body::IsDraining = Arc::new(move || service.is_draining());
     let watched = Watched {
         paths: paths.into(),
-        is_draining: Arc::new(move || service.is_draining()),
+        is_draining: Arc::clone(&is_draining),
     };
     router
         .layer(map_response(observed::enveloped))
@@ -170,7 +171,7 @@ pub fn routes(face: Face, beside: Router) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(max_head, head::check))
-        .layer(from_fn(body::finish_reading))
+        .layer(from_fn_with_state(is_draining, body::finish_reading))
         .layer(from_fn(cors::answered))
         .layer(from_fn_with_state(watched, observed::observe))
 }

@@ -54,11 +54,7 @@ pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
     let mut options: Members = taker.object("provider_options").unwrap_or_default();
     for (name, value) in unknown(taker) {
         if let Some(ours) = slips::meant(&name) {
-            let problem = format!(
-                "is no member of this call; did you mean {ours}? What the provider calls so goes in \
-                 provider_options"
-            );
-            taker.wrong(name, problem);
+            taker.wrong(name, slip(ours));
             continue;
         }
         let Some(value) = taker.unfolded(&name, value) else {
@@ -88,18 +84,31 @@ pub(super) fn options(taker: &mut Taker) -> BTreeMap<String, Value> {
 }
 
 /// The members that nobody took and that are not ignored; none where they are more than may be
-/// options, which would cost much to look at one by one.
+/// options, which would cost much to look at one by one: then only what other services call ours is told.
 fn unknown(taker: &mut Taker) -> Members {
     let mut unknown = std::mem::take(&mut taker.members);
     unknown.retain(|name, _| !is_ignored(name));
     let too_much = check_amount(&unknown);
-    if !too_much.is_empty() {
-        unknown.clear();
+    if too_much.is_empty() {
+        return unknown;
     }
-    for problem in too_much {
+    let foreign = |name: &String| Some((name.clone(), slips::elsewhere(name)?));
+    let slips: Vec<_> = unknown.keys().filter_map(foreign).collect();
+    let is_told = !slips.is_empty();
+    for (name, ours) in slips {
+        taker.wrong(name, slip(ours));
+    }
+    for problem in too_much.into_iter().filter(|_| !is_told) {
         taker.wrong("provider_options", problem);
     }
-    unknown
+    Members::default()
+}
+
+fn slip(ours: &str) -> String {
+    format!(
+        "is no member of this call; did you mean {ours}? What the provider calls so goes in \
+         provider_options"
+    )
 }
 
 /// What would change with which key, where or how a provider is asked, or whether it is asked at all.

@@ -11,8 +11,13 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     if PROVIDERS.contains(&name) {
         return None;
     }
-    let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == name);
-    elsewhere.map_or_else(|| likely(name, OURS), |(_, ours)| Some(*ours))
+    elsewhere(name).or_else(|| likely(name, OURS))
+}
+
+/// The member that other services call so.
+pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
+    let known = ELSEWHERE.iter().find(|(known, _)| *known == name);
+    known.map(|(_, ours)| *ours)
 }
 
 /// Our members of more than a letter.

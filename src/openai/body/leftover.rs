@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -20,8 +20,15 @@ use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
+/// Tells whether the server drains.
+pub(in crate::openai) type IsDraining = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A layer that reads what the call within it does not.
-pub(in crate::openai) async fn finish_reading(request: Request, next: Next) -> Response {
+pub(in crate::openai) async fn finish_reading(
+    State(is_draining): State<IsDraining>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -40,7 +47,12 @@ pub(in crate::openai) async fn finish_reading(request: Request, next: Next) -> R
     let rest = left.lock().take();
     if let Some(rest) = rest {
         // A client that does not stop sending is cut off.
-        let _ = timeout(LONGEST, discard(rest)).await;
+        let longest = if is_draining() {
+            LONGEST_IN_DRAIN
+        } else {
+            LONGEST
+        };
+        let _ = timeout(longest, discard(rest)).await;
     }
     answer
 }
@@ -106,5 +118,7 @@ impl Drop for Lent {
 
 /// How long what is left is read.
 const LONGEST: Duration = Duration::from_secs(5);
+/// The same while the server drains, which a client that stalls is not to hold up.
+const LONGEST_IN_DRAIN: Duration = Duration::from_secs(1);
 /// How much of it.
 const MOST: usize = 1024 * 1024 * 1024;

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub(super) use form::Form;
 pub(super) use json::{Budget, MOST_VALUES, Members, kind, parse, read};
-pub(super) use leftover::finish_reading;
+pub(super) use leftover::{IsDraining, finish_reading};
 pub(super) use part::Part;
 pub(super) use room::{Held, Room, Share};
 
@@ -97,8 +97,8 @@ pub(super) async fn json(
     Ok((parse(&bytes)?, held))
 }
 
-/// Reads a body for as long as something may be made of it: what is not there when the server begins to
-/// drain is not waited for.
+/// Reads a body for as long as something may be made of it: what is not there shortly after the server
+/// began to drain is not waited for. One that is there is read, so that its refusal is about it.
 ///
 /// # Errors
 /// Those of the reading; 503 in a drain.
@@ -108,8 +108,11 @@ pub(super) async fn unless_draining<T>(
 ) -> Result<T, Problem> {
     tokio::select! {
         biased;
-        () = face.service.draining() => Err(refusal::draining()),
         read = reading => read,
+        () = async {
+            face.service.draining().await;
+            tokio::time::sleep(LAST_BYTES).await;
+        } => Err(refusal::draining()),
     }
 }
 
@@ -211,6 +214,8 @@ fn is_boundary(text: &str) -> bool {
 
 /// How long a body that is held may take to come, as other bodies may wait for its room.
 const LONGEST: Duration = Duration::from_mins(5);
+/// How long what a client still sends is read after the server began to drain.
+const LAST_BYTES: Duration = Duration::from_secs(1);
 /// Characters of a boundary.
 const LONGEST_BOUNDARY: usize = 70;
 

@@ -54,12 +54,12 @@ struct Usage {
     /// Whether the cost is not final.
     cost_is_estimate: bool,
     #[serde(flatten)]
-    tokens: Tokens,
+    tokens: Uncounted,
 }
 
 /// Nothing here is counted in tokens; OpenAI's clients take it for granted that they are told.
 #[derive(Default, Serialize)]
-struct Tokens {
+struct Uncounted {
     input_tokens: u64,
     input_tokens_details: Kinds,
     output_tokens: u64,
@@ -144,7 +144,7 @@ impl Usage {
             provider_reported_cost_usd: sum(bills().map(|bill| bill.actual).collect()),
             cost_usd: sum(bills().map(|bill| object::known_cost(&bill)).collect()),
             cost_is_estimate: bills().any(|bill| object::is_estimate(&bill)),
-            tokens: Tokens::default(),
+            tokens: Uncounted::default(),
         }
     }
 }

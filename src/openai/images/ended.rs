@@ -55,7 +55,7 @@ impl Made {
             WaitEnd::TimedOut => {
                 let message = format!(
                     "not finished after {} s; still being made: {}; {}",
-                    waited.as_secs(),
+                    waited.as_secs_f64(),
                     self.names(),
                     self.how()
                 );

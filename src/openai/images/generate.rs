@@ -49,12 +49,17 @@ pub(super) async fn generate(
 /// on its own and repeat the call, and never learn of the task.
 fn patience(headers: &HeaderMap, most: Duration) -> Duration {
     let theirs = library::waits(headers).min();
-    let ours = theirs.map(|wait| wait.saturating_sub(MARGIN).max(wait / 2));
+    let ours = theirs.map(|wait| {
+        let margin = (wait / 10).clamp(LEAST_MARGIN, MARGIN);
+        wait.saturating_sub(margin).max(wait / 2)
+    });
     ours.map_or(most, |wait| wait.min(most))
 }
 
-/// Time for the answer to arrive.
+/// Time for the answer to arrive, of those who wait for long.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The same of those who do not.
+const LEAST_MARGIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -66,8 +71,9 @@ mod tests {
         for (told, seconds) in [
             (&[][..], 600.0),
             (&[("x-stainless-read-timeout", "600")], 595.0),
-            (&[("x-stainless-timeout", "30")], 25.0),
-            (&[("x-stainless-timeout", "4")], 2.0),
+            (&[("x-stainless-timeout", "30")], 27.0),
+            (&[("x-stainless-timeout", "4")], 3.0),
+            (&[("x-stainless-timeout", "1.5")], 0.75),
             (&[("x-stainless-timeout", "0.5")], 0.25),
             (&[("x-stainless-timeout", "86400")], 600.0),
             (&[("x-stainless-timeout", "0")], 600.0),
