@@ -286,6 +286,27 @@ mod tests {
     }
 
     #[test]
+    fn a_default_size_leaves_no_other_model_out() {
+        let set = load("defaults: {video_size: 720x1280}").unwrap();
+        let made = Generation::new(&asked("seedance2"), &set.catalog, &Limits::default());
+        let made = made.unwrap();
+        for (model, size) in [
+            ("gen4.5", Some("720:1280")),
+            ("h3_max", None),
+            ("hailuo3", Some("9:16")),
+        ] {
+            let there = made.for_model(model, &set.catalog).unwrap();
+            assert_eq!(there.generation.size.as_deref(), size, "{model}");
+        }
+        let said = Draft {
+            size: "960x960".to_owned(),
+            ..asked("seedance2")
+        };
+        let said = Generation::new(&said, &set.catalog, &Limits::default()).unwrap();
+        assert!(said.for_model("h3_max", &set.catalog).is_err());
+    }
+
+    #[test]
     fn a_default_size_gives_way_to_what_is_asked_for_and_to_what_would_refuse_it() {
         let set = load("defaults: {video_size: 720x1280}").unwrap();
         let (image, video) = ("https://a.example/a.jpg", "https://a.example/a.mp4");

@@ -483,7 +483,11 @@ fn a_video_without_a_length_has_the_default_where_its_model_lets_one_be_chosen()
     assert_eq!(long(animated("gen4_turbo")), Some(8));
     assert_eq!(long(ask("kling2.5_turbo_pro")), Some(10));
     assert_eq!(check(&ask("veo3.1")).unwrap().seconds, None);
-    let part = |seconds| Value::Object([("duration".to_owned(), Value::Int(seconds))].into());
+    let part = |seconds| {
+        let prompt = Value::String("a".to_owned());
+        let fields = [("duration", Value::Int(seconds)), ("prompt", prompt)];
+        Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    };
     let parts = Value::List(vec![part(5), part(5)]);
     let mut shots = ask("kling3.0_pro");
     let settings = Value::Object([("multiPrompt".to_owned(), parts)].into());

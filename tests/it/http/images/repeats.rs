@@ -88,6 +88,16 @@ async fn a_repeat_for_several_images_gets_all_of_them_again() {
     assert_eq!(app.upstream.charged("lakes").len(), 3);
     // The answer is the same but for the ends of its addresses.
     assert_eq!(first.json()["created"], repeat.json()["created"]);
+    // One with the bytes, of which the end was lost, is no other.
+    let mut bytes = image("ponds");
+    bytes["response_format"] = json!("b64_json");
+    let first = ask(app.address, &bytes, &FIRST).await;
+    let repeat = ask(app.address, &bytes, &REPEAT).await;
+    assert_eq!(
+        first.header("x-litellm-call-id"),
+        repeat.header("x-litellm-call-id")
+    );
+    assert_eq!(app.upstream.charged("ponds").len(), 1);
 }
 
 /// One key, which may have one unfinished task.
