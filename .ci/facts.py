@@ -6,7 +6,7 @@ def expect(error, call):
         got = call()
     except error as raised:
         return raised
-    raise AssertionError(f"wanted {error.__name__}, got {got!r}")
+    raise AssertionError(f"wanted {error}, got {got!r}")
 
 
 def told(what: str) -> None:

@@ -19,6 +19,7 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::{Frame, SizeHint};
 
+use super::body::IsDraining;
 use super::{Kind, Problem, problem, refusal};
 use crate::telemetry::metrics::HttpCall;
 use crate::telemetry::{request, traces};
@@ -29,7 +30,7 @@ pub(super) struct Watched {
     /// Every path that has a route, without `/v1`.
     pub paths: Arc<[&'static str]>,
     /// Whether the server drains.
-    pub is_draining: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub is_draining: IsDraining,
 }
 
 /// Observes a call.

@@ -199,12 +199,15 @@ impl Service {
             return Ok(None);
         };
         let number = sending.number;
+        let refused = self.refused_before(caller, &sending, fingerprint);
+        // A library comes when it was told to.
+        if refused.is_some_and(|refused| refused.is_due) {
+            return Ok(None);
+        }
         let alike = alike(caller, Some(fingerprint), sending.since(number));
         let found = self.parts().store.alike(&alike, MOST_ALIKE).await?;
         let (given, receipts) = (&self.inner.given, &self.inner.receipts);
-        let found = match self.refused_before(caller, &sending, fingerprint) {
-            // A library comes when it was told to.
-            Some(refused) if refused.is_due => None,
+        let found = match refused {
             // What comes sooner repeats what was refused, unless that was given up, and called anew.
             Some(refused) => given.give_untouched(&found, number, |task| {
                 task.times.created > refused.at && receipts.may_be_lost(task.id)

@@ -2,6 +2,7 @@
 //! equal calls each has a task of its own.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use mediagen::config::callers::digest;
 use mediagen::config::{Config, Key};
@@ -121,7 +122,9 @@ async fn a_refusal_that_was_given_up_makes_no_later_repeat_a_first_call() {
     };
     let app = TestApp::tuned_on(Upstream::quick().await, keys(limits)).await;
     let other = made(&app, ONE, Some(0), &film("a sea [sandbox:seconds=60]")).await;
-    assert_eq!(send(&app, ONE, Some(0), &long()).await.status, 429);
+    let refused = send(&app, ONE, Some(0), &long()).await;
+    assert_eq!(refused.status, 429);
+    let due = Instant::now() + Duration::from_secs(refused.header("retry-after").parse().unwrap());
     // Its caller gave up, and calls anew when there is room; that answer is lost.
     let url = format!("http://{}/v1/videos/{other}", app.address);
     let end = client().delete(&url).header("x-api-key", ONE);
@@ -135,8 +138,40 @@ async fn a_refusal_that_was_given_up_makes_no_later_repeat_a_first_call() {
         }
     });
     let first = first.await;
-    assert_eq!(made(&app, ONE, Some(1), &long()).await, first);
+    let repeat = send(&app, ONE, Some(1), &long()).await;
+    assert!(Instant::now() < due, "too slow to tell");
+    assert_eq!(repeat.header("x-litellm-call-id"), first);
     assert_eq!(made(&app, ONE, Some(2), &long()).await, first);
+}
+
+#[tokio::test]
+async fn who_comes_when_he_was_told_repeats_what_was_refused() {
+    let limits = KeyLimits {
+        tasks_in_flight: Some(1),
+        ..KeyLimits::default()
+    };
+    let app = TestApp::tuned_on(Upstream::quick().await, keys(limits)).await;
+    let quick = film("a pond [sandbox:seconds=1]");
+    let other = made(&app, ONE, Some(0), &quick).await;
+    let refused = send(&app, ONE, Some(0), &quick).await;
+    assert_eq!(refused.status, 429);
+    let wait = Duration::from_secs(refused.header("retry-after").parse().unwrap());
+    let due = Instant::now() + wait;
+    let equal = crate::harness::eventually("there is room", || async {
+        let answer = send(&app, ONE, Some(0), &quick).await;
+        if answer.status == 200 {
+            Ok(answer.header("x-litellm-call-id").to_owned())
+        } else {
+            Err(answer.status)
+        }
+    });
+    // Made after the refusal, and read by nobody.
+    let equal = equal.await;
+    tokio::time::sleep(due.saturating_duration_since(Instant::now())).await;
+    let repeat = send(&app, ONE, Some(1), &quick).await;
+    let given = repeat.header("x-litellm-call-id");
+    assert_eq!(repeat.status, 200, "{repeat:?}");
+    assert!(given != other && given != equal, "{given}");
 }
 
 #[tokio::test]
